@@ -5,6 +5,8 @@ machine that builds. Headers under /usr/include are system headers to the compil
 """
 
 def _query(ctx, modules, flag):
+    if not modules:
+        return []
     result = ctx.execute(["pkg-config", flag] + modules)
     if result.return_code != 0:
         fail("pkg-config %s %s failed; run tools/setup.\n%s" % (flag, " ".join(modules), result.stderr))

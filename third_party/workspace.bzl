@@ -103,6 +103,8 @@ def rtmixd_dependencies():
         modules = {
             ":jack": ["jack"],
             ":portaudio": ["portaudio-2.0"],
+            # For those who load the library while running: nothing to link, only system headers.
+            ":portaudio_headers": [],
             ":samplerate": ["samplerate"],
             ":sndfile": ["sndfile"],
         },
