@@ -1,0 +1,19 @@
+# shellcheck shell=bash
+# Sourced by the scripts of this folder: where things are, said once. Leaves the shell at the top of the checkout.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Tools that Debian does not package, and lint's memory of what was clean: outside the checkout, so that a fresh clone is quick too.
+RTMIXD_CACHE="${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/rtmixd"
+RTMIXD_NPM_BIN="$RTMIXD_CACHE/npm/node_modules/.bin"
+
+# bazel_run COMMAND ARGUMENT...: Bazel with the caller's own flags, RTMIXD_BAZEL_FLAGS (a disk cache, a number of jobs).
+bazel_run() {
+  local command="$1"
+  shift
+  local own_flags
+  read -ra own_flags <<<"${RTMIXD_BAZEL_FLAGS:-}"
+  bazel ${RTMIXD_BAZEL_OUTPUT_BASE:+--output_base="$RTMIXD_BAZEL_OUTPUT_BASE"} \
+    "$command" "${own_flags[@]}" "$@"
+}
