@@ -26,8 +26,8 @@ struct HostApiInfo {
 // A device that a stream can be opened on. `id` is stable across restarts and re-plugging as far as
 // the host can tell: host API and name, and the port or serial where they can be had.
 struct DeviceInfo {
-  std::string id;           // "jack/system", "virtual/loopback"
-  int index = -1;           // position in the list; changes when devices come and go
+  std::string id;  // "jack/system", "virtual/loopback"
+  int index = -1;  // position in the list; changes when devices come and go
   std::string name;
   std::string host_api_id;
   int max_input_channels = 0;
@@ -52,7 +52,8 @@ struct DirectionSettings {
   std::string device;
   int channels = 0;  // 0: this direction is not opened
   LatencyRequest latency;
-  std::map<std::string, std::string> host_settings;  // host-API specific, e.g. {"wasapi.exclusive", "1"}
+  std::map<std::string, std::string>
+      host_settings;  // host-API specific, e.g. {"wasapi.exclusive", "1"}
 };
 
 struct StreamSettings {
@@ -66,13 +67,14 @@ struct StreamSettings {
 
 // What an open stream really is; frozen while it is open.
 struct StreamInfo {
-  DeviceInfo input_device;   // channels 0 and id "" if not opened
+  DeviceInfo input_device;  // channels 0 and id "" if not opened
   DeviceInfo output_device;
   int input_channels = 0;
   int output_channels = 0;
   double sample_rate_hz = 0;
-  int block_frames = 0;      // 0: varies
-  int max_block_frames = 0;  // no callback brings more than this; > 0 (a bound, the mixer splits larger ones anyway)
+  int block_frames = 0;  // 0: varies
+  int max_block_frames =
+      0;  // no callback brings more than this; > 0 (a bound, the mixer splits larger ones anyway)
   int input_latency_frames = 0;   // converter to callback, as the host claims it
   int output_latency_frames = 0;  // callback to converter
   bool clocks_related = true;     // false if input and output are different devices
@@ -83,34 +85,36 @@ struct StreamInfo {
 struct DeviceIncident {
   enum class Kind { kInjected, kFault, kNote };
   Kind kind = Kind::kNote;
-  int64_t frame = -1;  // the stream's frame it concerns (counted by the device from 0 at Start), -1 if none
-  std::string text;    // one line for people: "lost 64 input frames without a flag"
+  int64_t frame =
+      -1;  // the stream's frame it concerns (counted by the device from 0 at Start), -1 if none
+  std::string text;  // one line for people: "lost 64 input frames without a flag"
 };
 
 // One misbehaviour for a virtual device to act out when its stream reaches `at_frame`.
 struct ScriptedFault {
   enum class Kind {
-    kTimestampOffset,     // adds `nanos` to the callback and host times of the block (jitter, backward, jump); for `blocks` blocks
-    kTimestampEqual,      // host times stay as in the block before, for `blocks` blocks
-    kTimestampZero,       // host times are 0, for `blocks` blocks
-    kTimestampEpoch,      // host times are shifted by `nanos` from here on for good
-    kLoseInput,           // `frames` input frames are lost; time goes on
-    kLoseOutput,          // `frames` output frames never sound; time goes on
+    kTimestampOffset,  // adds `nanos` to the callback and host times of the block (jitter,
+                       // backward, jump); for `blocks` blocks
+    kTimestampEqual,   // host times stay as in the block before, for `blocks` blocks
+    kTimestampZero,    // host times are 0, for `blocks` blocks
+    kTimestampEpoch,   // host times are shifted by `nanos` from here on for good
+    kLoseInput,        // `frames` input frames are lost; time goes on
+    kLoseOutput,       // `frames` output frames never sound; time goes on
     kLoseBoth,
-    kReplayPeriod,        // the input of the block before comes again in place of this block's
-    kStall,               // no callback for `nanos`; then callbacks catch up back to back, nothing is lost
-    kCallbacksStop,       // no callback any more, the health stays kRunning
-    kDie,                 // no callback any more, the health becomes kDead
-    kStopHangs,           // the next Stop, Abort or Close does not return for `nanos`
-    kSpuriousFlags,       // `host_flags` are set though nothing was lost
+    kReplayPeriod,  // the input of the block before comes again in place of this block's
+    kStall,  // no callback for `nanos`; then callbacks catch up back to back, nothing is lost
+    kCallbacksStop,  // no callback any more, the health stays kRunning
+    kDie,            // no callback any more, the health becomes kDead
+    kStopHangs,      // the next Stop, Abort or Close does not return for `nanos`
+    kSpuriousFlags,  // `host_flags` are set though nothing was lost
   };
   Kind kind = Kind::kStall;
-  int64_t at_frame = 0;      // counted from 0 at Start; acts in the block that holds it
-  int64_t frames = 0;        // for the kLose kinds, >= 1
+  int64_t at_frame = 0;  // counted from 0 at Start; acts in the block that holds it
+  int64_t frames = 0;    // for the kLose kinds, >= 1
   int64_t nanos = 0;
-  int blocks = 1;            // >= 1
-  bool flagged = true;       // kLose kinds: whether the host flags tell
-  uint32_t host_flags = 0;   // kSpuriousFlags
+  int blocks = 1;           // >= 1
+  bool flagged = true;      // kLose kinds: whether the host flags tell
+  uint32_t host_flags = 0;  // kSpuriousFlags
 };
 
 // A sound device, or a source of them (all of PortAudio): lists devices, and owns at most one open
@@ -119,7 +123,8 @@ struct ScriptedFault {
 //
 // Threading: all methods but those marked otherwise are called from one device thread at a time;
 // they may block (a dead sound server makes them hang), which is why no lock is ever held around
-// them. The sink is called from the audio thread between Start and the return of Stop/Abort/Abandon.
+// them. The sink is called from the audio thread between Start and the return of
+// Stop/Abort/Abandon.
 class AudioDevice {
  public:
   virtual ~AudioDevice() = default;
@@ -127,8 +132,8 @@ class AudioDevice {
   virtual absl::StatusOr<std::vector<HostApiInfo>> ListHostApis() = 0;
   virtual absl::StatusOr<std::vector<DeviceInfo>> ListDevices() = 0;
 
-  // OK if a stream could be opened so. Errors: NOT_FOUND for an unknown device, INVALID_ARGUMENT for
-  // an ambiguous name or impossible channel count (naming field, value and limit),
+  // OK if a stream could be opened so. Errors: NOT_FOUND for an unknown device, INVALID_ARGUMENT
+  // for an ambiguous name or impossible channel count (naming field, value and limit),
   // FAILED_PRECONDITION with the host's own text and code when the host refuses.
   virtual absl::Status CheckSettings(const StreamSettings& settings) = 0;
 

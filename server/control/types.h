@@ -1,0 +1,319 @@
+#ifndef RTMIXD_SERVER_CONTROL_TYPES_H_
+#define RTMIXD_SERVER_CONTROL_TYPES_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "server/device/audio_device.h"
+#include "server/mixer/play_feed.h"
+#include "server/mixer/voice.h"
+
+// The control layer's own words for what the API speaks of. One for one with proto/rtmixd/v1, whose
+// comments say what the fields mean; ids are the strings of the API.
+namespace rtmixd {
+
+enum class SampleFormat { kFloat32 = 1, kInt16 = 2, kInt24 = 3, kInt32 = 4 };
+enum class RecordSource { kInput, kOutput };
+enum class XrunPolicy { kContinue, kKeepTimeline };
+
+// --- Sessions ---
+enum class SessionState { kShared = 1, kQueued = 2, kExclusive = 3, kEnded = 4 };
+struct SessionSpec {
+  std::string label;
+  absl::Duration ttl = absl::Seconds(15);
+  absl::Duration max_lifetime = absl::InfiniteDuration();
+  bool exclusive = false;
+  std::string request_id;
+};
+struct SessionInfo {
+  std::string session_id;
+  std::string label;
+  SessionState state = SessionState::kShared;
+  absl::Duration ttl;
+  absl::Time create_time;
+  absl::Time expire_time;
+  absl::Time end_time = absl::InfiniteFuture();
+  int active_actions = 0;
+  int buffers = 0;
+  int64_t buffer_bytes = 0;
+  int queue_position = 0;
+};
+
+// --- Buffers ---
+enum class BufferState { kOpen = 1, kRecording = 2, kComplete = 3 };
+struct BufferSpec {
+  int channels = 0;
+  double sample_rate_hz = 0;
+  std::string label;
+  bool keep = false;
+  int64_t expected_frames = 0;
+  std::string request_id;
+};
+struct BufferInfo {
+  std::string buffer_id;
+  std::string label;
+  int channels = 0;
+  double sample_rate_hz = 0;
+  int64_t frames = 0;
+  BufferState state = BufferState::kOpen;
+  bool keep = false;
+  absl::Time create_time;
+  std::string record_action_id;
+  std::string session_id;
+  int64_t bytes = 0;
+};
+
+// --- Actions ---
+struct StartSpec {
+  enum class Kind { kOffset, kFrame, kStreamTime };
+  Kind kind = Kind::kOffset;
+  int64_t frames = 0;  // kOffset: from the origin; kFrame: the frame
+  double seconds = 0;  // kStreamTime
+};
+using ChannelMapSpec = std::optional<std::vector<int>>;  // from 1, as in the API
+
+struct PlaySpec {
+  std::string buffer_id;  // or inline audio, if empty
+  int inline_channels = 0;
+  SampleFormat inline_format = SampleFormat::kFloat32;
+  std::string inline_data;
+  float gain = 1.0f;
+  ChannelMapSpec channel_map;
+  XrunPolicy xrun_policy = XrunPolicy::kContinue;
+};
+struct RecordSpec {
+  std::string buffer_id;
+  std::optional<int64_t> frames;
+  ChannelMapSpec channel_map;
+  RecordSource source = RecordSource::kInput;
+  std::string label;
+  bool keep = false;
+  bool leave_open = false;
+};
+struct CancelSpec {
+  std::string key;  // or
+  std::string action_id;
+};
+struct StatsSpec {
+  bool reset_baseline = false;
+};
+struct ActionSpec {
+  std::string key;
+  StartSpec start;
+  LatePolicy late_policy = LatePolicy::kPlay;
+  std::variant<PlaySpec, RecordSpec, CancelSpec, StatsSpec> what;
+};
+struct BatchSpec {
+  std::variant<std::monostate, int64_t, double> origin;  // now, frame, stream time in seconds
+  bool align_at_converters = false;
+  std::vector<ActionSpec> actions;
+  std::string request_id;
+  std::string fingerprint;  // of the whole request, to tell a retry from a reuse of its id
+};
+struct ScheduledAction {
+  std::string action_id;
+  std::string key;
+  std::optional<int64_t> start_frame;
+  std::string buffer_id;
+};
+struct BatchAdmitted {
+  std::string batch_id;
+  std::optional<int64_t> origin_frame;
+  std::string stream_id;
+  std::vector<ScheduledAction> actions;
+};
+
+enum class ActionKind {
+  kPlay = 1,
+  kPlayStream = 2,
+  kRecord = 3,
+  kRecordStream = 4,
+  kCancel = 5,
+  kStats = 6
+};
+enum class ActionState { kPending = 1, kActive = 2, kEnded = 3 };
+enum class ActionEnd {
+  kNone = 0,
+  kCompleted = 1,
+  kCancelled = 2,
+  kSkipped = 3,
+  kUnderrun = 4,
+  kSessionEnded = 5,
+  kStreamClosed = 6,
+  kLimitExceeded = 7,
+  kDisconnected = 8,
+  kShutdown = 9,
+};
+enum class Touched { kNo = 1, kYes = 2, kCannotTell = 3 };
+enum class XrunSide { kUnknown = 0, kInput = 1, kOutput = 2, kBoth = 3 };
+struct XrunInfo {
+  int64_t frame = 0;
+  XrunSide side = XrunSide::kUnknown;
+  int64_t lost_frames = 0;
+  double lost_frames_error = 0;
+  bool flagged = false;
+};
+struct GapInfo {
+  int64_t position = 0;
+  int64_t frame = 0;
+  int64_t frames = 0;
+};
+struct BlockStatsInfo {
+  int64_t blocks = 0;
+  int min_frames = 0;
+  int max_frames = 0;
+  int64_t input_underflows = 0;
+  int64_t input_overflows = 0;
+  int64_t output_underflows = 0;
+  int64_t output_overflows = 0;
+};
+struct StreamStatsInfo {
+  std::string stream_id;
+  int64_t since_frame = 0;
+  int64_t until_frame = 0;
+  BlockStatsInfo blocks;
+  int64_t xruns = 0;
+  int64_t lost_frames = 0;
+  std::vector<int64_t> clipped_samples;
+  double cpu_load = 0;
+  int active_actions = 0;
+  int pending_actions = 0;
+};
+struct ActionReport {
+  std::string action_id;
+  std::string key;
+  std::string batch_id;
+  ActionKind kind = ActionKind::kPlay;
+  ActionState state = ActionState::kPending;
+  std::string stream_id;
+  std::optional<int64_t> requested_start_frame;
+  std::optional<int64_t> start_frame;
+  std::optional<int64_t> end_frame;
+  std::optional<int64_t> total_frames;
+  int64_t done_frames = 0;
+  int64_t late_frames = 0;
+  int64_t dropped_frames = 0;
+  ActionEnd end_reason = ActionEnd::kNone;
+  std::vector<GapInfo> gaps;
+  int64_t gap_count = 0;
+  int64_t gap_frames = 0;
+  std::vector<XrunInfo> xruns;
+  int64_t xrun_count = 0;
+  Touched touched = Touched::kCannotTell;
+  int64_t shortest_detectable_loss_frames = 0;
+  int64_t clipped_samples = 0;
+  BlockStatsInfo blocks;
+  std::string buffer_id;
+  std::string target_action_id;
+  std::optional<StreamStatsInfo> stats;
+  int64_t underruns = 0;
+};
+
+// --- Stream, clock, meters, events ---
+enum class StreamState { kClosed = 1, kStopped = 2, kRunning = 3, kLost = 4 };
+struct StreamStatus {
+  std::string stream_id;
+  StreamState state = StreamState::kClosed;
+  StreamInfo info;
+  StreamSettings settings;
+  int64_t next_frame = 0;
+  double cpu_load = 0;
+};
+struct ClockReading {
+  std::string stream_id;
+  double frame = 0;
+  double stream_time_seconds = 0;
+  absl::Time wall_time;
+  int64_t monotonic_nanos = 0;
+  double rate_hz = 0;
+  double rate_uncertainty_ppm = 0;
+  double uncertainty_frames = 0;
+  bool locked = false;
+  bool running = false;
+  int64_t next_frame = 0;
+};
+struct Level {
+  float peak = 0;
+  float rms = 0;
+  int64_t clipped_samples = 0;
+};
+struct MeterReading {
+  int64_t first_frame = 0;
+  int64_t frames = 0;
+  std::vector<Level> inputs;
+  std::vector<Level> outputs;
+};
+enum class EventKind {
+  kServerStarted = 1,
+  kServerStopping,
+  kStreamOpened,
+  kStreamStarted,
+  kStreamStopped,
+  kStreamClosed,
+  kDeviceLost,
+  kDeviceRecovered,
+  kXrun,
+  kClipped,
+  kSessionCreated,
+  kSessionGranted,
+  kSessionEnded,
+  kSessionExpired,
+  kActionScheduled,
+  kActionStarted,
+  kActionEnded,
+  kActionLate,
+  kUnderrun,
+  kOverrun,
+  kCallDetached,
+  kCallReattached,
+  kFaultInjected,
+  kNote,
+};
+struct LogEntry {
+  int64_t sequence = 0;
+  absl::Time time;
+  EventKind kind = EventKind::kNote;
+  std::optional<int64_t> frame;
+  std::string stream_id;
+  std::string session_id;
+  std::string session_label;
+  std::string action_id;
+  std::optional<XrunInfo> xrun;
+  ActionEnd end_reason = ActionEnd::kNone;
+  int64_t frames = 0;
+  std::string text;
+};
+struct EventPage {
+  std::vector<LogEntry> entries;
+  int64_t next_sequence = 1;  // read on from here
+  int64_t missed = 0;
+};
+
+// --- Limits: as rtmixd.v1.ServerLimits ---
+struct Limits {
+  int max_sessions = 256;
+  int max_actions = 100000;
+  int max_actions_per_session = 50000;
+  int max_batch_actions = 10000;
+  int64_t max_buffer_bytes = int64_t{4} << 30;
+  int64_t max_buffer_bytes_per_session = int64_t{1} << 30;
+  int max_buffers_per_session = 10000;
+  int max_audio_streams = 256;
+  int max_watch_streams = 1024;
+  int64_t max_ring_frames = 1 << 20;
+  int max_message_bytes = 16 << 20;
+  int max_chunk_bytes = 1 << 20;
+  absl::Duration max_session_ttl = absl::Hours(1);
+  absl::Duration history = absl::Seconds(10);
+  absl::Duration request_id_retention = absl::Minutes(10);
+  int max_kept_reports_per_session = 100000;
+  int max_waits = 10000;
+};
+
+}  // namespace rtmixd
+
+#endif  // RTMIXD_SERVER_CONTROL_TYPES_H_
