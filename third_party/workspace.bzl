@@ -109,3 +109,7 @@ def rtmixd_dependencies():
             ":sndfile": ["sndfile"],
         },
     )
+    pkg_config_repository(
+        name = "cli11",
+        modules = {":cli11": ["CLI11"]},
+    )
