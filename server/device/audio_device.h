@@ -44,10 +44,13 @@ struct LatencyRequest {
   enum class Kind { kLow, kHigh, kSeconds };
   Kind kind = Kind::kLow;
   double seconds = 0;  // for kSeconds; >= 0 and finite
+
+  bool operator==(const LatencyRequest&) const = default;
 };
 
 // One direction of a stream to be opened. A device is named by its id, its index in decimal, or a
-// substring of "host API name: device name" that only one device matches; "" is the default device.
+// substring of "host API name: device name" (in any case of letters) that only one device of that
+// direction matches; "" is the default device.
 struct DirectionSettings {
   std::string device;
   int channels = 0;  // 0: this direction is not opened
@@ -62,7 +65,7 @@ struct StreamSettings {
   double sample_rate_hz = 0;  // 0: the output (else input) device's default
   int block_frames = 0;       // 0: the host's choice, which may vary from block to block
 
-  bool operator==(const StreamSettings&) const;
+  bool operator==(const StreamSettings&) const = default;
 };
 
 // What an open stream really is; frozen while it is open.
@@ -146,8 +149,9 @@ class AudioDevice {
   virtual absl::Status Abort() = 0;  // drops it
   virtual absl::Status Close() = 0;
 
-  // Gives the open stream up without touching the host again: after it returns the sink gets no
-  // further call, whatever the host's threads still do. Never blocks. Any thread.
+  // Gives the open stream, or the Open under way, up without touching the host again: after it
+  // returns the sink gets no further call, whatever the host's threads still do, and the device is
+  // closed. Waits for a call of the sink that has begun, for nothing else. Any thread.
   virtual void Abandon() = 0;
 
   enum class Health { kClosed, kStopped, kRunning, kDead };
@@ -155,15 +159,17 @@ class AudioDevice {
   // of callbacks is judged by the caller. Never blocks. Any thread.
   virtual Health health() const = 0;
 
-  // Fraction of the block period spent in the sink, 0 to 1. Any thread.
+  // Fraction of the blocks' length spent in the sink, 0 to 1 unless overloaded; a running mean. Any
+  // thread.
   virtual double cpu_load() const = 0;
 
   // Moves what happened since the last call. Any thread.
   virtual std::vector<DeviceIncident> TakeIncidents() { return {}; }
 
-  // Adds to what the device acts out; see ScriptedFault. All or nothing. INVALID_ARGUMENT for a
-  // fault that makes no sense, OUT_OF_RANGE for one in the past, UNIMPLEMENTED on all but the
-  // virtual device. Any thread.
+  // Adds to what the open stream acts out; see ScriptedFault. Before Start it is kept for the next
+  // Start; Stop forgets what did not come. All or nothing. INVALID_ARGUMENT for a fault that makes
+  // no sense, OUT_OF_RANGE for one in the past, FAILED_PRECONDITION if no stream is open,
+  // UNIMPLEMENTED on all but the virtual device. Any thread.
   virtual absl::Status LoadScript(const std::vector<ScriptedFault>& faults) {
     (void)faults;
     return absl::UnimplementedError("only the virtual device acts out scripts");
