@@ -48,8 +48,9 @@ class SteppedDevice : public AudioDevice {
 
   // One callback. What is not set is what an honest host would say.
   struct Callback {
-    int frames = 0;                         // > 0
-    std::optional<int64_t> callback_nanos;  // the clock, which goes on from its own value
+    int frames = 0;  // > 0
+    std::optional<int64_t> callback_nanos =
+        std::nullopt;  // the clock, which goes on from its own value
     uint32_t host_flags = 0;
     double host_input_seconds = AudioBlock::kUnknown;
     double host_now_seconds = AudioBlock::kUnknown;
