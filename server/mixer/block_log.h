@@ -16,12 +16,14 @@ struct BlockRecord {
   double host_now_seconds;
   double host_output_seconds;
   int32_t frames;
-  uint32_t host_flags;      // HostFlag bits
-  int32_t clipped_samples;  // samples of this block that left [-1, 1] and were clipped, all channels
-  int32_t voices;           // voices that sounded in it
+  uint32_t host_flags;  // HostFlag bits
+  int32_t
+      clipped_samples;  // samples of this block that left [-1, 1] and were clipped, all channels
+  int32_t voices;       // voices that sounded in it
 };
 
-// One writer (the audio thread), any readers; a reader that falls behind is told how much it missed.
+// One writer (the audio thread), any readers; a reader that falls behind is told how much it
+// missed.
 using BlockLog = BroadcastRing<BlockRecord>;
 
 }  // namespace rtmixd

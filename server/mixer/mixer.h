@@ -1,96 +1,179 @@
 #ifndef RTMIXD_SERVER_MIXER_MIXER_H_
 #define RTMIXD_SERVER_MIXER_MIXER_H_
 
+#include <atomic>
 #include <cstdint>
-#include <functional>
+#include <deque>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/mixer/audio_history.h"
+#include "server/mixer/batch.h"
 #include "server/mixer/block_log.h"
+#include "server/mixer/mix_bus.h"
+#include "server/mixer/schedule.h"
 #include "server/mixer/voice.h"
 #include "server/realtime/audio_block.h"
+#include "server/realtime/spsc_queue.h"
+#include "server/realtime/wake.h"
 
 namespace rtmixd {
 
-// Voices that are admitted together and share an origin. Made by a control thread, lent to the mixer
-// by Submit, given back by the result kBatchReleased; it owns its voices.
-struct Batch {
-  static constexpr int64_t kOriginNow = INT64_MIN;  // the first frame of the block that takes it up
-  int64_t origin_frame = kOriginNow;
-  int64_t lead_frames = 0;  // with kOriginNow: origin = that first frame + lead_frames, >= 0
-  std::vector<std::unique_ptr<Voice>> voices;  // any order; Submit sorts by (offset, sequence)
-  void* owner = nullptr;
-  // private to the mixer below: cursor, live count, heap index ...
-};
-
 struct MixerResult {
   enum class Kind : uint8_t {
-    kBatchOrigin,    // the origin of a kOriginNow batch is set (`batch`, `frame`)
-    kVoiceStarted,   // `voice` sounds from `frame`
-    kVoiceEnded,     // `voice` has its outcome; the audio thread no longer touches it
-    kBatchReleased,  // every voice of `batch` has ended; the batch may be freed
+    kBatchOrigin,   // the origin of a kOriginNow batch is set (`batch`, `frame`)
+    kVoiceStarted,  // `voice` of `batch` sounds from `frame`; not told of voices that never start
+    kVoiceEnded,  // `voice` of `batch` has its outcome, which no longer changes; `frame` is its end
+    kBatchReleased,  // every voice of `batch` has ended; the caller owns the batch and frees it
   };
-  Kind kind;
-  Batch* batch;
-  Voice* voice;
-  int64_t frame;
+  Kind kind = Kind::kBatchOrigin;
+  Batch* batch = nullptr;
+  Voice* voice = nullptr;  // null but for the voice results
+  int64_t frame = 0;       // 0 for kBatchReleased
 };
 
-// The realtime mixer: everything that the audio thread does.
+// The realtime mixer: everything that the audio thread does. It takes up what was submitted, starts
+// what is due, sums what sounds, and keeps what came in and what went out, block by block; all else
+// is computed elsewhere from what it leaves behind.
+//
+// What a block costs depends on what sounds and starts in it, not on what is scheduled for later;
+// at most kMaxCommandsPerBlock commands are taken up per block, in the order in which they were
+// given, and the rest waits for the next block. A "block" here is at most max_block_frames long:
+// longer ones of the device are worked off in such parts.
+//
+// Voices are summed in the order (actual start frame, requested start frame, sequence), in float,
+// bus = fma(gain, sample, bus), denormals flushed to zero.
 //
 // Threading: ProcessRt and AfterBlockRt on the audio thread. Submit, Cancel, SkipFrames and
-// PollResult by one control thread at a time (callers hold a lock). histories, block_log, next_frame
-// and counters by any thread.
+// PollResult by one control thread at a time (callers hold a lock). JumpForward and EndAll
+// likewise, and only while no audio thread runs. histories, block_log, next_frame and counters by
+// any thread.
 class Mixer : public AudioBlockSink {
  public:
+  // Taking up a batch or a cancellation costs some 0.1 us: a full block's worth stays near 25 us.
+  static constexpr int kMaxCommandsPerBlock = 256;
+
   struct Options {
-    int input_channels = 0;   // 0: none
-    int output_channels = 0;  // 0: none
+    int input_channels = 0;           // 0: none
+    int output_channels = 0;          // 0: none
     int max_block_frames = 1024;      // longer blocks are split inside
     int64_t history_frames = 480000;  // >= max_block_frames
-    int max_voices = 1024;            // sounding at once; see Submit
     int max_pending_voices = 100000;  // admitted and not yet ended, sounding ones included
-    int max_batches = 100000;
-    int64_t first_frame = 0;
-    std::function<void()> wake;  // called by AfterBlockRt if armed; must not block (an eventfd write)
+    int max_batches = 100000;         // admitted and not yet released
+    int64_t first_frame = 0;          // >= 0
+    EventFdWaker* waker =
+        nullptr;  // woken by AfterBlockRt if armed; outlives the mixer; may be null
+    bool portable_kernel = false;  // for tests: do without what only this processor can do
   };
-  static absl::StatusOr<std::unique_ptr<Mixer>> Create(Options options);
+  // INVALID_ARGUMENT, naming the option, for a number that is out of range.
+  static absl::StatusOr<std::unique_ptr<Mixer>> Create(const Options& options);
+  // Frees what is still lent. Only while no audio thread runs.
   ~Mixer() override;
+  Mixer(const Mixer&) = delete;
+  Mixer& operator=(const Mixer&) = delete;
 
   // --- Audio thread ---
   void ProcessRt(const AudioBlock& block) noexcept override;
   void AfterBlockRt() noexcept override;
 
   // --- Control ---
-  // Lends a batch to the audio thread. RESOURCE_EXHAUSTED, with `batch` untouched, if its voices or
-  // it would exceed the limits, naming the limit; otherwise nothing about it can be lost.
-  // More voices than max_voices sounding at once cannot happen: max_voices bounds the active array,
-  // which is sized max_pending_voices if 0.
+  // Lends a batch to the audio thread and leaves `*batch` null. On an error it is untouched:
+  // RESOURCE_EXHAUSTED, naming the limit, if its voices or it would exceed the limits;
+  // INVALID_ARGUMENT for what would make no sense to the audio thread (a channel map that does not
+  // fit, a gain that is not finite, a frame beyond kMaxFrame). What was admitted cannot be lost.
   absl::Status Submit(std::unique_ptr<Batch>* batch);
-  // Ends `voice` before frame `frame` sounds (any past frame: at the next block). The voice must not
-  // have come back yet. RESOURCE_EXHAUSTED if the command queue is full (retry after a block).
+  // Ends `voice` before frame `frame` sounds (any past frame: at the next block). Of several
+  // cancellations the earliest frame holds. A voice that has ended, but whose batch has not come
+  // back by kBatchReleased, is left as it is. RESOURCE_EXHAUSTED if the command queue is full
+  // (retry after a block).
   absl::Status Cancel(Voice* voice, int64_t frame);
-  // Drops the next `frames` of a sounding voice, to catch up with a timeline that lost as many.
+  // Drops the next `frames` (>= 0) of a sounding voice from the next block on, to catch up with a
+  // timeline that lost as many. Does nothing to a voice that is not sounding, or whose stream is
+  // idle. Voices and errors as for Cancel.
   absl::Status SkipFrames(Voice* voice, int64_t frames);
-  // The oldest result not yet taken; false if there is none.
+  // The oldest result not yet taken; false if there is none. The BlockLog and next_frame() already
+  // cover the block in which a voice ended.
   bool PollResult(MixerResult* result);
-  // Asks for one wake after the next block that is processed.
-  void ArmWake();
 
   // --- While no audio thread runs ---
-  // The frame counter jumps once, after the device was away for so long.
+  // The frame counter jumps once, after the device was away for so long. Pending starts jumped over
+  // are late, and their policies hold; what sounds goes on where it was.
   void JumpForward(int64_t frames);
   // Takes up commands and ends everything, as if cancelled now; all results can then be polled.
   void EndAll();
 
   // --- Any thread ---
-  int64_t next_frame() const;  // first frame of the next block
-  const AudioHistory& input_history() const;
-  const AudioHistory& output_history() const;  // what was sent to the device, clipped
-  const BlockLog& block_log() const;
-  uint64_t clipped_samples(int output_channel) const;  // since creation
+  // First frame of the next block.
+  int64_t next_frame() const { return next_frame_.load(std::memory_order_acquire); }
+  const AudioHistory& input_history() const { return input_history_; }
+  // What was sent to the device, clipped.
+  const AudioHistory& output_history() const { return output_history_; }
+  const BlockLog& block_log() const { return block_log_; }
+  // Samples of output channel `output_channel` (from 0) that were clipped since creation.
+  uint64_t clipped_samples(int output_channel) const {
+    return clipped_samples_[output_channel].load(std::memory_order_relaxed);
+  }
+
+ private:
+  struct Command {
+    enum class Kind : uint8_t { kAdd, kCancel, kSkip };
+    Kind kind;
+    Batch* batch;
+    Voice* voice;    // null for kAdd
+    int64_t number;  // kCancel: frame; kSkip: frames
+  };
+
+  explicit Mixer(const Options& options);
+
+  // Control.
+  absl::Status CheckBatch(const Batch& batch) const;
+  absl::Status SendToVoice(Command::Kind kind, Voice* voice, int64_t number);
+  void Send(const Command& command);
+  bool Release(Batch* batch, MixerResult* result);
+
+  // Audio thread. The steps of a block, in order.
+  void TakeCommandsRt() noexcept;
+  void WriteInputRt(const AudioBlock& block, int offset, int frames) noexcept;
+  int StartDueRt(int frames) noexcept;
+  void MixVoicesRt(int frames) noexcept;
+  int32_t WriteOutputRt(const AudioBlock& block, int offset, int frames) noexcept;
+  void GiveBackEndedRt() noexcept;
+
+  bool TakeCommandRt() noexcept;
+  void AddRt(Batch* batch) noexcept;
+  void CancelRt(Voice* voice, int64_t frame) noexcept;
+  void TellRt(const MixerResult& result) noexcept;
+
+  const Options options_;
+
+  // Control.
+  std::unordered_map<const Batch*, std::unique_ptr<Batch>> lent_;
+  int64_t admitted_voices_ = 0;  // of which no kVoiceEnded has been polled
+  int64_t commands_sent_ = 0;
+  std::deque<Batch*> held_back_;  // released, but commands that name them are still on their way
+
+  SpscQueue<Command> commands_;
+  SpscQueue<MixerResult> results_;
+  std::atomic<int64_t> commands_taken_{0};
+
+  // Audio thread. Every array has room for all voices that can be admitted.
+  int64_t frame_;
+  Schedule schedule_;
+  MixBus bus_;
+  std::vector<Voice*> active_;  // sounding, in the order of summation
+  std::vector<Voice*> read_;    // sounding in this block from a feed
+  std::vector<Voice*> ended_;   // to be given back after this block
+  std::vector<const float*> input_pointers_;
+
+  // For any thread.
+  std::atomic<int64_t> next_frame_;
+  AudioHistory input_history_;
+  AudioHistory output_history_;
+  BlockLog block_log_;
+  std::unique_ptr<std::atomic<uint64_t>[]> clipped_samples_;
 };
 
 }  // namespace rtmixd

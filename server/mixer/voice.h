@@ -4,12 +4,15 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <memory>
+#include <limits>
 #include <vector>
 
+#include "server/mixer/mix_bus.h"
 #include "server/mixer/play_feed.h"
 
 namespace rtmixd {
+
+struct Batch;
 
 // What to do with a start that has already passed when its block comes.
 enum class LatePolicy : uint8_t {
@@ -20,15 +23,15 @@ enum class LatePolicy : uint8_t {
 
 enum class EndReason : uint8_t {
   kNone,       // not ended yet
-  kCompleted,  // everything was played
+  kCompleted,  // everything was played (or trimmed)
   kCancelled,
-  kSkipped,    // late, and its policy was kSkip
-  kUnderrun,   // its stream ran dry and its policy was kEnd
+  kSkipped,   // late, and its policy was kSkip
+  kUnderrun,  // its stream ran dry and its policy was kEnd
 };
 
 // Audio that can be played from memory: planar segments of a fixed size, which control threads own
 // and keep alive while a voice refers to them. Channel c of segment s starts at
-// segments[s] + c * kSegmentFrames.
+// segments[s] + c * kSegmentFrames. Samples are finite.
 struct AudioView {
   static constexpr int64_t kSegmentFrames = 8192;
   const float* const* segments = nullptr;
@@ -46,42 +49,105 @@ struct VoiceGap {
 // belongs to the audio thread, which writes its progress for everyone to read.
 //
 // Threading: `Spec` is constant once submitted. Progress atomics: written by the audio thread,
-// readable by any thread at any time. Outcome: written by the audio thread, readable after the voice
-// came back through Mixer::PollResult.
+// readable by any thread at any time. Outcome: written by the audio thread, readable after the
+// voice came back through Mixer::PollResult. Methods in Rt: the mixer only.
 class Voice {
  public:
   static constexpr int kGapSlots = 8;
+  static constexpr int64_t kNoFrame = std::numeric_limits<int64_t>::max();
 
   struct Spec {
     int64_t offset_frames = 0;  // start, from the batch's origin
     int64_t sequence = 0;       // unique, grows with admission: breaks ties of order
     LatePolicy late_policy = LatePolicy::kPlay;
     UnderrunPolicy underrun_policy = UnderrunPolicy::kSilence;  // feeds only
-    float gain = 1.0f;                  // finite
-    std::vector<int> channel_map;       // source channel i sounds on output channel channel_map[i] (from 0)
-    AudioView view;                     // played if `feed` is null
-    int64_t view_offset_frames = 0;     // first frame of the view to be played
-    PlayFeed* feed = nullptr;           // outlives the voice
-    void* owner = nullptr;              // control's own
+    float gain = 1.0f;                                          // finite
+    // Source channel i sounds on output channel channel_map[i] (from 0); as long as the source has
+    // channels. Channels that name the same output are added in the order of the source.
+    std::vector<int> channel_map;
+    AudioView view;                  // played if `feed` is null
+    int64_t view_offset_frames = 0;  // first frame of the view to be played
+    PlayFeed* feed = nullptr;        // outlives the voice; feeds no other
+    void* owner = nullptr;           // control's own
   };
 
   explicit Voice(Spec spec);
-  const Spec& spec() const;
+  Voice(const Voice&) = delete;
+  Voice& operator=(const Voice&) = delete;
+  const Spec& spec() const { return spec_; }
 
   // --- Progress, any thread ---
   enum class State : uint8_t { kPending, kPlaying, kEnded };
-  State state() const;
-  int64_t done_frames() const;    // frames of the sound played so far (silence of underruns not counted)
-  int64_t start_frame() const;    // where it actually started; -1 before
+  State state() const { return state_.load(std::memory_order_relaxed); }
+  // Frames of the sound played so far (silence of underruns not counted).
+  int64_t done_frames() const { return done_frames_.load(std::memory_order_relaxed); }
+  // Where it actually started; -1 before, and for ever if it ended before it started.
+  int64_t start_frame() const { return start_frame_.load(std::memory_order_relaxed); }
 
   // --- Outcome, after it came back ---
-  EndReason end_reason() const;
-  int64_t end_frame() const;        // stream frame after its last one; its start frame if nothing sounded
-  int64_t late_frames() const;      // how late its block was; 0 if in time
-  int64_t trimmed_frames() const;   // head dropped by kTrim or by kSkipFrames
-  int64_t gap_total_frames() const;
-  int64_t gap_count() const;
-  const VoiceGap* gaps() const;     // min(gap_count, kGapSlots) slots; the last coalesces the rest
+  EndReason end_reason() const { return end_reason_; }
+  // Stream frame after its last one; its start frame if nothing sounded, the requested one if it
+  // never started.
+  int64_t end_frame() const { return end_frame_; }
+  // How late its block was; 0 if in time, or if it was cancelled before its start was looked at.
+  int64_t late_frames() const { return late_frames_; }
+  // Frames of the sound dropped by kTrim and by SkipFrames.
+  int64_t trimmed_frames() const { return trimmed_frames_; }
+  int64_t gap_total_frames() const { return gap_total_frames_; }
+  int64_t gap_count() const { return gap_count_; }
+  // min(gap_count, kGapSlots) slots. Their frames add up to gap_total_frames: the last slot holds
+  // the start of its first gap and the frames of all gaps from that one on.
+  const VoiceGap* gaps() const { return gaps_.data(); }
+
+  // --- Audio thread ---
+  // Starts it in the block that begins at `block_first_frame`; false if it ended instead, since it
+  // was late and is not to play late, or since it is to be cut before it starts.
+  bool StartRt(int64_t requested_frame, int64_t block_first_frame) noexcept;
+  // Sounds in a block, from its start on, on the channels of `bus`; false if it ended in the block.
+  // What it adds to the bus holds until CommitRt.
+  bool RenderRt(int64_t block_first_frame, int frames, MixBus* bus) noexcept;
+  // Gives the frames that RenderRt read back to the feed; only a voice with a feed needs it.
+  void CommitRt() noexcept;
+  // It ends before `frame`; of several cuts the earliest holds.
+  void CutRt(int64_t frame) noexcept { cut_frame_ = frame < cut_frame_ ? frame : cut_frame_; }
+  // Drops the next `frames` of a sounding voice; see Mixer::SkipFrames.
+  void SkipRt(int64_t frames) noexcept;
+  void EndRt(EndReason reason, int64_t frame) noexcept;
+
+  // The batch that it was submitted with; the mixer's.
+  Batch* batch() const { return batch_; }
+  void set_batch(Batch* batch) { batch_ = batch; }
+
+ private:
+  // Both sound from frame `begin` of the block on and before frame `stop`.
+  bool RenderViewRt(int64_t block_first_frame, int begin, int stop, MixBus* bus) noexcept;
+  bool RenderFeedRt(int64_t block_first_frame, int begin, int stop, MixBus* bus) noexcept;
+  // Drops the part of a debt that is there, of frames [*read, write); returns how many frames.
+  static int64_t PayRt(int64_t* debt_frames, int64_t* read, int64_t write) noexcept;
+  void AddGapRt(int64_t first_frame, int64_t frames) noexcept;
+  void AddDoneRt(int64_t frames) noexcept;
+
+  // What every block needs comes first, so that it shares cache lines.
+  std::atomic<int64_t> done_frames_{0};
+  std::atomic<int64_t> start_frame_{-1};
+  int64_t cut_frame_ = kNoFrame;
+  int64_t position_;  // view: next frame of the view
+  Batch* batch_ = nullptr;
+  std::atomic<State> state_{State::kPending};
+  bool idling_ = false;  // feed: waits for its prebuffer
+  EndReason end_reason_ = EndReason::kNone;
+  const Spec spec_;
+
+  int64_t uncommitted_frames_ = 0;    // feed: read, to be given back by CommitRt
+  int64_t trim_debt_frames_ = 0;      // feed: still to be dropped, counted as trimmed
+  int64_t timeline_debt_frames_ = 0;  // feed: still to be dropped for the gaps before
+  int64_t end_frame_ = -1;
+  int64_t late_frames_ = 0;
+  int64_t trimmed_frames_ = 0;
+  int64_t gap_total_frames_ = 0;
+  int64_t gap_count_ = 0;
+  int64_t gap_end_frame_ = -1;  // after the latest gap: one that begins here continues it
+  std::array<VoiceGap, kGapSlots> gaps_{};
 };
 
 }  // namespace rtmixd

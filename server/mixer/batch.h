@@ -1,0 +1,46 @@
+#ifndef RTMIXD_SERVER_MIXER_BATCH_H_
+#define RTMIXD_SERVER_MIXER_BATCH_H_
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "server/mixer/voice.h"
+
+namespace rtmixd {
+
+// Voices that are admitted together and share an origin. Made by a control thread, lent to the
+// mixer by Submit, given back by the result kBatchReleased; it owns its voices. A batch without
+// voices is legal: it is how one learns the origin of things that the mixer has no part in.
+//
+// Threading: before Submit and after kBatchReleased the caller's. In between, `origin_frame` may be
+// read after the result kBatchOrigin, `owner` at any time, and `voices` must not be changed.
+struct Batch {
+  static constexpr int64_t kOriginNow = std::numeric_limits<int64_t>::min();
+  // Origins, leads and offsets lie within this distance of 0, so that no sum of them overflows.
+  static constexpr int64_t kMaxFrame = int64_t{1} << 60;
+
+  // A stream frame, or kOriginNow: the first frame of the block that takes it up, plus lead_frames.
+  int64_t origin_frame = kOriginNow;
+  int64_t lead_frames = 0;                     // with kOriginNow; >= 0
+  std::vector<std::unique_ptr<Voice>> voices;  // any order; Submit sorts by (offset, sequence)
+  void* owner = nullptr;
+
+ private:
+  friend class Mixer;
+  friend class Schedule;
+
+  // Control side.
+  int64_t last_command_ = 0;  // number of the last command that names it or one of its voices
+
+  // Audio thread.
+  int64_t unended_ = 0;      // voices that have not been given back
+  int64_t pending_ = 0;      // voices that are neither started nor ended
+  int64_t cursor_ = 0;       // the next voice whose start comes due; all before have been looked at
+  int32_t heap_index_ = -1;  // where the schedule has it
+};
+
+}  // namespace rtmixd
+
+#endif  // RTMIXD_SERVER_MIXER_BATCH_H_
