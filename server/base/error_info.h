@@ -34,12 +34,12 @@ enum class ErrorReason {
 // What a refusal says besides its text.
 struct ErrorInfo {
   ErrorReason reason = ErrorReason::kInternal;
-  std::string field;
-  std::string value;
-  std::string limit;
-  std::string holder_label;
+  std::string field = {};
+  std::string value = {};
+  std::string limit = {};
+  std::string holder_label = {};
   int host_error_code = 0;
-  std::string host_error_text;
+  std::string host_error_text = {};
 };
 
 // A status that carries `info` as a payload. Without `message` the text is made of the fields:

@@ -53,7 +53,9 @@ struct LatencyRequest {
 // direction matches; "" is the default device.
 struct DirectionSettings {
   std::string device;
-  int channels = 0;  // 0: this direction is not opened
+  static constexpr int kAllChannels = -1;
+
+  int channels = 0;  // 0: this direction is not opened; kAllChannels: all that the device has
   LatencyRequest latency;
   std::map<std::string, std::string>
       host_settings;  // host-API specific, e.g. {"wasapi.exclusive", "1"}
