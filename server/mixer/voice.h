@@ -31,12 +31,14 @@ enum class EndReason : uint8_t {
 
 // Audio that can be played from memory: planar segments of a fixed size, which control threads own
 // and keep alive while a voice refers to them. Channel c of segment s starts at
-// segments[s] + c * kSegmentFrames. Samples are finite.
+// segments[s] + c * channel_stride_frames. Samples are finite. The stride is kSegmentFrames, or less
+// for a sound that fits into one segment, whose memory is no longer than the sound.
 struct AudioView {
   static constexpr int64_t kSegmentFrames = 8192;
   const float* const* segments = nullptr;
   int channels = 0;
   int64_t frames = 0;
+  int64_t channel_stride_frames = kSegmentFrames;
 };
 
 // A stretch of the action's time in which it had no audio.

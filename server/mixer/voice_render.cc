@@ -32,7 +32,7 @@ bool Voice::RenderViewRt(int64_t block_first_frame, int begin, int stop, MixBus*
     const float* samples = view.segments[position_ / AudioView::kSegmentFrames] + offset;
     const int run =
         static_cast<int>(std::min<int64_t>(end - at, AudioView::kSegmentFrames - offset));
-    for (int c = 0; c < view.channels; ++c, samples += AudioView::kSegmentFrames) {
+    for (int c = 0; c < view.channels; ++c, samples += view.channel_stride_frames) {
       bus->AddRt(map[c], {samples, spec_.gain, at, run});
     }
     at += run;
