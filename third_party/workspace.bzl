@@ -47,6 +47,7 @@ _ABSL_MODULES = {
     "absl/utility:utility": ["absl_utility"],
 }
 
+# buildifier: disable=unnamed-macro
 def rtmixd_dependencies():
     """Declares the installed libraries and the stand-ins for what Bazel would download."""
     native.local_repository(

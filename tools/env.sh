@@ -6,6 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Tools that Debian does not package, and lint's memory of what was clean: outside the checkout, so that a fresh clone is quick too.
 RTMIXD_CACHE="${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/rtmixd"
+# shellcheck disable=SC2034  # For those who source this.
 RTMIXD_NPM_BIN="$RTMIXD_CACHE/npm/node_modules/.bin"
 
 # bazel_run COMMAND ARGUMENT...: Bazel with the caller's own flags, RTMIXD_BAZEL_FLAGS (a disk cache, a number of jobs).
