@@ -1,0 +1,39 @@
+#ifndef RTMIXD_SERVER_RPC_ACTION_SERVICE_H_
+#define RTMIXD_SERVER_RPC_ACTION_SERVICE_H_
+
+#include "rtmixd/v1/action.grpc.pb.h"
+#include "server/control/engine.h"
+
+namespace rtmixd {
+
+// rtmixd.v1.ActionService over an Engine, which outlives it.
+class ActionService final : public v1::ActionService::CallbackService {
+ public:
+  explicit ActionService(Engine& engine) : engine_(engine) {}
+
+  grpc::ServerUnaryReactor* ScheduleActions(grpc::CallbackServerContext* context,
+                                            const v1::ScheduleActionsRequest* request,
+                                            v1::ScheduleActionsResponse* response) override;
+  grpc::ServerUnaryReactor* GetAction(grpc::CallbackServerContext* context,
+                                      const v1::GetActionRequest* request,
+                                      v1::GetActionResponse* response) override;
+  grpc::ServerUnaryReactor* ListActions(grpc::CallbackServerContext* context,
+                                        const v1::ListActionsRequest* request,
+                                        v1::ListActionsResponse* response) override;
+  grpc::ServerUnaryReactor* CancelActions(grpc::CallbackServerContext* context,
+                                          const v1::CancelActionsRequest* request,
+                                          v1::CancelActionsResponse* response) override;
+  grpc::ServerUnaryReactor* WaitActions(grpc::CallbackServerContext* context,
+                                        const v1::WaitActionsRequest* request,
+                                        v1::WaitActionsResponse* response) override;
+  grpc::ServerUnaryReactor* GetStats(grpc::CallbackServerContext* context,
+                                     const v1::GetStatsRequest* request,
+                                     v1::GetStatsResponse* response) override;
+
+ private:
+  Engine& engine_;
+};
+
+}  // namespace rtmixd
+
+#endif  // RTMIXD_SERVER_RPC_ACTION_SERVICE_H_

@@ -1,0 +1,102 @@
+#include "server/rpc/call.h"
+
+#include <mutex>
+#include <string_view>
+#include <utility>
+
+#include "server/rpc/request_check.h"
+#include "server/rpc/status_mapping.h"
+
+namespace rtmixd {
+namespace {
+
+std::string_view Token(const grpc::CallbackServerContext& context) {
+  const auto found = context.client_metadata().find(kSessionTokenKey);
+  if (found == context.client_metadata().end()) return {};
+  return {found->second.data(), found->second.size()};
+}
+
+// The wait of one call. Outlives the reactor while `start` has not returned or the engine still
+// holds the callback.
+class Wait {
+ public:
+  explicit Wait(Engine& engine) : engine_(engine) {}
+
+  void Started(Engine::WaitId id) {
+    {
+      const std::lock_guard lock(mutex_);
+      id_ = id;
+      if (!cancelled_) return;
+    }
+    CancelNow(id);
+  }
+
+  void Cancel() {
+    Engine::WaitId id = kNoWait;
+    {
+      const std::lock_guard lock(mutex_);
+      cancelled_ = true;
+      id = id_;
+    }
+    CancelNow(id);
+  }
+
+ private:
+  void CancelNow(Engine::WaitId id) {
+    if (id != kNoWait) engine_.CancelWait(id);
+  }
+
+  Engine& engine_;
+  std::mutex mutex_;
+  Engine::WaitId id_ = kNoWait;
+  bool cancelled_ = false;
+};
+
+// Deletes itself when gRPC is done with it, which is after Finish and so after the engine's
+// callback.
+class DeferredReply : public grpc::ServerUnaryReactor {
+ public:
+  explicit DeferredReply(std::shared_ptr<Wait> wait) : wait_(std::move(wait)) {}
+
+  void OnCancel() override { wait_->Cancel(); }
+  void OnDone() override { delete this; }
+
+ private:
+  const std::shared_ptr<Wait> wait_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::string> RequireSession(Engine& engine,
+                                           const grpc::CallbackServerContext& context) {
+  return engine.Authenticate(Token(context));
+}
+
+absl::StatusOr<std::string> OptionalSession(Engine& engine,
+                                            const grpc::CallbackServerContext& context) {
+  if (Token(context).empty()) return std::string();
+  return engine.Authenticate(Token(context));
+}
+
+absl::StatusOr<std::string> BeginCall(Engine& engine, const grpc::CallbackServerContext& context,
+                                      const google::protobuf::Message& request) {
+  if (absl::Status status = CheckRequest(request); !status.ok()) return status;
+  return RequireSession(engine, context);
+}
+
+grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context, const absl::Status& status) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(ToGrpcStatus(status));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* ReplyLater(Engine& engine,
+                                     const std::function<Engine::WaitId(FinishCallback)>& start) {
+  auto wait = std::make_shared<Wait>(engine);
+  auto* reactor = new DeferredReply(wait);
+  wait->Started(
+      start([reactor](const absl::Status& status) { reactor->Finish(ToGrpcStatus(status)); }));
+  return reactor;
+}
+
+}  // namespace rtmixd

@@ -1,0 +1,105 @@
+#include "server/rpc/session_service.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "server/rpc/call.h"
+#include "server/rpc/convert_session.h"
+#include "server/rpc/convert_time.h"
+#include "server/rpc/page.h"
+#include "server/rpc/request_check.h"
+
+namespace rtmixd {
+namespace {
+
+constexpr absl::Duration kDefaultWait = absl::Seconds(30);
+constexpr absl::Duration kMaxWait = absl::Hours(1);
+
+}  // namespace
+
+grpc::ServerUnaryReactor* SessionService::CreateSession(grpc::CallbackServerContext* context,
+                                                        const v1::CreateSessionRequest* request,
+                                                        v1::CreateSessionResponse* response) {
+  if (absl::Status status = CheckRequest(*request); !status.ok()) return Reply(context, status);
+  const absl::StatusOr<SessionSpec> spec = FromProto(*request, engine_.limits().max_session_ttl);
+  if (!spec.ok()) return Reply(context, spec.status());
+  const absl::StatusOr<Engine::NewSession> session = engine_.CreateSession(*spec);
+  if (!session.ok()) return Reply(context, session.status());
+  *response->mutable_session() = ToProto(session->info);
+  response->set_token(session->token);
+  return Reply(context, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* SessionService::KeepSession(grpc::CallbackServerContext* context,
+                                                      const v1::KeepSessionRequest* request,
+                                                      v1::KeepSessionResponse* response) {
+  const absl::StatusOr<std::string> session_id = BeginCall(engine_, *context, *request);
+  if (!session_id.ok()) return Reply(context, session_id.status());
+  const absl::StatusOr<SessionInfo> session = engine_.GetSession(*session_id);
+  if (!session.ok()) return Reply(context, session.status());
+  *response->mutable_session() = ToProto(*session);
+  return Reply(context, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* SessionService::AwaitExclusive(grpc::CallbackServerContext* context,
+                                                         const v1::AwaitExclusiveRequest* request,
+                                                         v1::AwaitExclusiveResponse* response) {
+  const absl::StatusOr<std::string> session_id = BeginCall(engine_, *context, *request);
+  if (!session_id.ok()) return Reply(context, session_id.status());
+  absl::Duration timeout = kDefaultWait;
+  if (request->has_timeout()) {
+    const absl::StatusOr<absl::Duration> wanted =
+        FromProto(request->timeout(), "timeout", absl::ZeroDuration(), kMaxWait);
+    if (!wanted.ok()) return Reply(context, wanted.status());
+    timeout = *wanted;
+  }
+  return ReplyLater(engine_, [&](FinishCallback finish) {
+    return engine_.AwaitExclusive(
+        *session_id, timeout,
+        [response, finish](const absl::StatusOr<Engine::ExclusiveAnswer>& answer) {
+          if (answer.ok()) {
+            *response->mutable_session() = ToProto(answer->info);
+            for (const std::string& label : answer->holder_labels)
+              response->add_holder_labels(label);
+          }
+          finish(answer.status());
+        });
+  });
+}
+
+grpc::ServerUnaryReactor* SessionService::GetSession(grpc::CallbackServerContext* context,
+                                                     const v1::GetSessionRequest* request,
+                                                     v1::GetSessionResponse* response) {
+  const absl::StatusOr<std::string> own = BeginCall(engine_, *context, *request);
+  if (!own.ok()) return Reply(context, own.status());
+  const absl::StatusOr<SessionInfo> session =
+      engine_.GetSession(request->session_id().empty() ? *own : request->session_id());
+  if (!session.ok()) return Reply(context, session.status());
+  *response->mutable_session() = ToProto(*session);
+  return Reply(context, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* SessionService::ListSessions(grpc::CallbackServerContext* context,
+                                                       const v1::ListSessionsRequest* request,
+                                                       v1::ListSessionsResponse* response) {
+  if (absl::Status status = CheckRequest(*request); !status.ok()) return Reply(context, status);
+  const std::vector<SessionInfo> sessions = engine_.ListSessions();
+  const absl::StatusOr<Page> page =
+      MakePage(request->page_size(), request->page_token(), static_cast<int64_t>(sessions.size()));
+  if (!page.ok()) return Reply(context, page.status());
+  for (int64_t i = page->begin; i < page->end; ++i)
+    *response->add_sessions() = ToProto(sessions[i]);
+  response->set_next_page_token(page->next_page_token);
+  return Reply(context, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* SessionService::EndSession(grpc::CallbackServerContext* context,
+                                                     const v1::EndSessionRequest* request,
+                                                     v1::EndSessionResponse* /*response*/) {
+  const absl::StatusOr<std::string> session_id = BeginCall(engine_, *context, *request);
+  if (!session_id.ok()) return Reply(context, session_id.status());
+  return Reply(context, engine_.EndSession(*session_id));
+}
+
+}  // namespace rtmixd

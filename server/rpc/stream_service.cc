@@ -1,0 +1,91 @@
+#include "server/rpc/stream_service.h"
+
+#include <string>
+#include <utility>
+
+#include "server/rpc/call.h"
+#include "server/rpc/convert_stream.h"
+#include "server/rpc/request_check.h"
+
+namespace rtmixd {
+namespace {
+
+// Fills the stream of `response`, if it has one, and ends the call.
+template <typename Response>
+Engine::StreamCallback AnswerWith(Response* response, FinishCallback finish) {
+  return [response, finish = std::move(finish)](const absl::StatusOr<StreamStatus>& stream) {
+    if constexpr (requires { response->mutable_stream(); }) {
+      if (stream.ok()) *response->mutable_stream() = ToProto(*stream);
+    }
+    finish(stream.status());
+  };
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* StreamService::GetStream(grpc::CallbackServerContext* context,
+                                                   const v1::GetStreamRequest* request,
+                                                   v1::GetStreamResponse* response) {
+  if (absl::Status status = CheckRequest(*request); !status.ok()) return Reply(context, status);
+  *response->mutable_stream() = ToProto(engine_.GetStream());
+  return Reply(context, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* StreamService::OpenStream(grpc::CallbackServerContext* context,
+                                                    const v1::OpenStreamRequest* request,
+                                                    v1::OpenStreamResponse* response) {
+  const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
+  if (!session.ok()) return Reply(context, session.status());
+  const absl::StatusOr<StreamSettings> settings = FromProto(request->settings(), "settings");
+  if (!settings.ok()) return Reply(context, settings.status());
+  return ReplyLater(engine_, [&](FinishCallback finish) {
+    engine_.OpenStream(*session, *settings, AnswerWith(response, std::move(finish)));
+    return kNoWait;
+  });
+}
+
+grpc::ServerUnaryReactor* StreamService::StartStream(grpc::CallbackServerContext* context,
+                                                     const v1::StartStreamRequest* request,
+                                                     v1::StartStreamResponse* response) {
+  const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
+  if (!session.ok()) return Reply(context, session.status());
+  return ReplyLater(engine_, [&](FinishCallback finish) {
+    engine_.StartStream(*session, AnswerWith(response, std::move(finish)));
+    return kNoWait;
+  });
+}
+
+grpc::ServerUnaryReactor* StreamService::StopStream(grpc::CallbackServerContext* context,
+                                                    const v1::StopStreamRequest* request,
+                                                    v1::StopStreamResponse* response) {
+  const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
+  if (!session.ok()) return Reply(context, session.status());
+  return ReplyLater(engine_, [&](FinishCallback finish) {
+    engine_.StopStream(*session, request->abort(), AnswerWith(response, std::move(finish)));
+    return kNoWait;
+  });
+}
+
+grpc::ServerUnaryReactor* StreamService::CloseStream(grpc::CallbackServerContext* context,
+                                                     const v1::CloseStreamRequest* request,
+                                                     v1::CloseStreamResponse* response) {
+  const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
+  if (!session.ok()) return Reply(context, session.status());
+  return ReplyLater(engine_, [&](FinishCallback finish) {
+    engine_.CloseStream(*session, AnswerWith(response, std::move(finish)));
+    return kNoWait;
+  });
+}
+
+grpc::ServerUnaryReactor* StreamService::RestoreStream(grpc::CallbackServerContext* context,
+                                                       const v1::RestoreStreamRequest* request,
+                                                       v1::RestoreStreamResponse* response) {
+  const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
+  if (!session.ok()) return Reply(context, session.status());
+  return ReplyLater(engine_, [&](FinishCallback finish) {
+    engine_.RestoreStream(*session, AnswerWith(response, std::move(finish)));
+    return kNoWait;
+  });
+}
+
+}  // namespace rtmixd
