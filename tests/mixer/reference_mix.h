@@ -1,0 +1,86 @@
+#ifndef RTMIXD_TESTS_MIXER_REFERENCE_MIX_H_
+#define RTMIXD_TESTS_MIXER_REFERENCE_MIX_H_
+
+#include <cstdint>
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "server/mixer/batch.h"
+#include "server/mixer/voice.h"
+
+namespace rtmixd {
+
+// What a test did to one voice and its feed, and when. Nothing here comes from the mixer.
+struct SoundScript {
+  enum class Kind {
+    kCancel,  // number: frame
+    kSkip,    // number: frames
+    kWrite,   // number: frames that the feed took
+    kEnd,
+    kIdle,
+    kFlush,
+    kEndAll,  // the mixer was told to end everything before this block, which it never saw
+  };
+  struct Action {
+    int block;  // index of the block before which it happened
+    Kind kind;
+    int64_t number;
+  };
+
+  int submit_block = 0;  // index of the block that takes up the batch
+  int64_t origin_frame = Batch::kOriginNow;
+  int64_t lead_frames = 0;
+  int64_t offset_frames = 0;
+  int64_t sequence = 0;
+  LatePolicy late_policy = LatePolicy::kPlay;
+  UnderrunPolicy underrun_policy = UnderrunPolicy::kSilence;
+  float gain = 1.0f;
+  std::vector<int> channel_map;
+  std::function<float(int channel, int64_t frame)> sample;  // of the sound, frame from 0
+  int64_t view_frames = 0;                                  // its length, if it comes from memory
+  bool from_feed = false;
+  int64_t prebuffer_frames = 0;
+  std::vector<Action> actions;  // by block; in the order in which they were done
+};
+
+// A part of the mixer's time that is worked off at once.
+struct ScriptBlock {
+  int64_t first_frame;
+  int64_t frames;
+};
+
+// What must become of a sound.
+struct PredictedSound {
+  bool started = false;
+  bool ended = false;
+  int64_t origin_frame = 0;
+  int64_t requested_frame = 0;
+  int64_t start_frame = -1;
+  int64_t end_frame = -1;
+  int64_t late_frames = 0;
+  int64_t trimmed_frames = 0;
+  int64_t consumed_frames = 0;  // of a feed, dropped ones included
+  EndReason end_reason = EndReason::kNone;
+  std::vector<VoiceGap> gaps;  // all of them
+  // (stream frame, frame of the sound) for every frame that sounds, ascending.
+  std::vector<std::pair<int64_t, int64_t>> heard;
+};
+
+// Follows one sound frame by frame, from the contract of Mixer, Voice and PlayFeed alone.
+PredictedSound PredictSound(const SoundScript& script, const std::vector<ScriptBlock>& blocks);
+
+struct ReferenceOutput {
+  std::vector<std::vector<float>> channels;  // one sample for each frame of each block in turn
+  std::vector<uint64_t> clipped_samples;     // per channel
+};
+
+// Sums sounds sample by sample, by the rules of the mixer: in the order (start, requested start,
+// sequence), each by one fused multiply-add, what is denormal replaced by zero, then clipped.
+ReferenceOutput SumSounds(const std::vector<SoundScript>& scripts,
+                          const std::vector<PredictedSound>& predicted,
+                          const std::vector<ScriptBlock>& blocks, int output_channels);
+
+}  // namespace rtmixd
+
+#endif  // RTMIXD_TESTS_MIXER_REFERENCE_MIX_H_
