@@ -30,13 +30,15 @@ GCC_FLAGS = {
 
 
 def bazel(command: str, *arguments: str) -> str:
-    return subprocess.run(
+    result = subprocess.run(
         [*BAZEL, command, "--noshow_progress", "--ui_event_filters=-info", *arguments],
-        check=True,
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         text=True,
-    ).stdout
+    )
+    if result.returncode:
+        sys.exit(f"clang-tidy: bazel {command} failed")
+    return result.stdout
 
 
 def compile_commands(flags: list[str]) -> dict[str, list[str]]:
