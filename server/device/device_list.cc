@@ -12,8 +12,6 @@
 namespace rtmixd {
 namespace {
 
-// Longer blocks are of no use to anybody, and every buffer of a block is that long.
-constexpr int kMaxBlockFrames = 8192;
 constexpr double kMaxSampleRateHz = 1e6;
 constexpr double kMaxLatencySeconds = 10;
 

@@ -9,6 +9,9 @@
 
 namespace rtmixd {
 
+// What a stream may be asked for: longer blocks are of no use to anybody.
+inline constexpr int kMaxBlockFrames = 8192;
+
 // What can be opened at a moment.
 struct DeviceList {
   std::vector<HostApiInfo> host_apis;
