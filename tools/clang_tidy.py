@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Runs clang-tidy over the C++ sources of this repository, as Bazel compiles them.
+"""Runs clang-tidy over the C++ sources of Bazel targets (`//...`), as Bazel compiles them.
 
-    tools/clang_tidy.py CACHE_DIR [BAZEL_FLAG...]
+    tools/clang_tidy.py CACHE_DIR TARGETS [BAZEL_FLAG...]
 
 Also writes compile_commands.json at the top of the checkout, for editors. A source that was clean is remembered in
 CACHE_DIR by a hash of all that the verdict depends on (itself, the headers of ours it reaches, flags, checks), so that
@@ -41,12 +41,12 @@ def bazel(command: str, *arguments: str) -> str:
     return result.stdout
 
 
-def compile_commands(flags: list[str]) -> dict[str, list[str]]:
+def compile_commands(targets: str, flags: list[str]) -> dict[str, list[str]]:
     """Returns source path -> compiler arguments, after generating every header that the sources include."""
     # Headers that are generated are what compilation needs beside the sources.
-    bazel("build", "--output_groups=compilation_prerequisites_INTERNAL_", *flags, "//...")
+    bazel("build", "--output_groups=compilation_prerequisites_INTERNAL_", *flags, targets)
     output_path = bazel("info", "output_path", *flags).strip()
-    compiles = bazel("aquery", "--output=jsonproto", *flags, 'mnemonic("CppCompile", //...)')
+    compiles = bazel("aquery", "--output=jsonproto", *flags, f'mnemonic("CppCompile", {targets})')
     commands = {}
     for action in json.loads(compiles).get("actions", []):
         arguments = action["arguments"]
@@ -110,8 +110,8 @@ def tidy(source: str, arguments: list[str], cache: pathlib.Path, key: str) -> tu
 def main() -> int:
     cache = pathlib.Path(sys.argv[1])
     cache.mkdir(parents=True, exist_ok=True)
-    flags = sys.argv[2:]
-    commands = compile_commands(flags)
+    targets, flags = sys.argv[2], sys.argv[3:]
+    commands = compile_commands(targets, flags)
     with open("compile_commands.json", "w") as file:
         json.dump(
             [
