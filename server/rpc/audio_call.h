@@ -1,0 +1,138 @@
+#ifndef RTMIXD_SERVER_RPC_AUDIO_CALL_H_
+#define RTMIXD_SERVER_RPC_AUDIO_CALL_H_
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "server/base/error_info.h"
+#include "server/control/engine.h"
+#include "server/rpc/call.h"
+#include "server/rpc/periodic_alarm.h"
+#include "server/rpc/request_check.h"
+#include "server/rpc/status_mapping.h"
+#include "server/rpc/stream_halves.h"
+#include "server/rpc/write_pump.h"
+
+namespace rtmixd {
+
+// A message that came when it may not.
+inline absl::Status OutOfOrder(const std::string& field, const std::string& limit) {
+  return MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      {.reason = ErrorReason::kOutOfOrder, .field = field, .value = "sent", .limit = limit});
+}
+
+// What the bidirectional audio calls have in common: configuration first, messages checked and
+// handed on one by one, a WritePump for the answers, an alarm for progress, and the end of the
+// client's sending told apart from a broken connection. To gRPC 1.51 both look like a failed read;
+// a broken call is cancelled as well, at once or very soon after. So the end is believed only when
+// the call is still whole at the alarm after next.
+//
+// Threading: gRPC's threads for reads; whoever kicks the pump for writes. Deletes itself in OnDone,
+// which gRPC calls after every other reaction, never from inside a call of ours.
+template <typename Request, typename Response>
+class AudioCall : public grpc::ServerBidiReactor<Request, Response> {
+ public:
+  AudioCall(Engine& engine, grpc::CallbackServerContext* context)
+      : engine_(engine),
+        context_(context),
+        pump_({.next = [this](Response* response,
+                              std::optional<absl::Status>* end) { return Next(response, end); },
+               .write = [this](const Response* response) { this->StartWrite(response); },
+               .finish =
+                   [this](const absl::Status& status) { this->Finish(ToGrpcStatus(status)); }}) {}
+
+  // Call once the object is whole.
+  void Begin() {
+    this->StartSendInitialMetadata();
+    absl::StatusOr<std::string> session = RequireSession(engine_, *context_);
+    if (!session.ok()) return pump_.Fail(session.status());
+    session_id_ = *std::move(session);
+    alarm_ = PeriodicAlarm::Start(kProgressCheckInterval, [this] { Tick(); });
+    this->StartRead(&request_);
+  }
+
+  void OnReadDone(bool ok) final {
+    if (!ok) {
+      if (open_.load(std::memory_order_relaxed)) Closing();
+      closed_.store(true, std::memory_order_release);
+      if (!open_.load(std::memory_order_relaxed)) {
+        pump_.Fail(OutOfOrder("message", "a configuration before the end of sending"));
+      }
+      return;
+    }
+    absl::Status status = CheckRequest(request_);
+    if (status.ok()) status = Handle();
+    if (!status.ok()) return pump_.Fail(status);
+    this->StartRead(&request_);
+  }
+  void OnWriteDone(bool ok) final { pump_.Wrote(ok); }
+  void OnCancel() final { pump_.Fail(absl::CancelledError("the call was cancelled or broke off")); }
+  void OnDone() final {
+    if (alarm_ != nullptr) alarm_->Stop();
+    delete this;
+  }
+
+ protected:
+  // Opens what the first message, a configuration, asks for.
+  virtual absl::Status Open(Request& request) = 0;
+  // Handles a message after the configuration.
+  virtual absl::Status Continue(Request& request) = 0;
+  virtual bool IsConfig(const Request& request) const = 0;
+  // The client has stopped sending, or is gone.
+  virtual void Closing() {}
+  // The client has stopped sending.
+  virtual void Closed() = 0;
+  virtual bool Next(Response* response, std::optional<absl::Status>* end) = 0;
+
+  ChangeCallback OnChange() {
+    return [this] { pump_.Kick(); };
+  }
+  Engine& engine() { return engine_; }
+  const std::string& session_id() const { return session_id_; }
+  // True once Open has succeeded; acquire.
+  bool open() const { return open_.load(std::memory_order_acquire); }
+
+ private:
+  absl::Status Handle() {
+    const bool is_config = IsConfig(request_);
+    if (open_.load(std::memory_order_relaxed)) {
+      if (is_config) return OutOfOrder("config", "once, as the first message");
+      return Continue(request_);
+    }
+    if (!is_config) return OutOfOrder("message", "config as the first message");
+    if (absl::Status status = Open(request_); !status.ok()) return status;
+    open_.store(true, std::memory_order_release);
+    pump_.Kick();
+    return absl::OkStatus();
+  }
+
+  void Tick() {
+    if (open() && closed_.load(std::memory_order_acquire) && !context_->IsCancelled() &&
+        ++ticks_since_closed_ == 2) {
+      Closed();
+    }
+    pump_.Kick();
+  }
+
+  Engine& engine_;
+  grpc::CallbackServerContext* const context_;
+  std::string session_id_;
+  Request request_;
+  std::atomic<bool> open_{false};
+  std::atomic<bool> closed_{false};
+  int ticks_since_closed_ = 0;  // of the alarm only
+  std::shared_ptr<PeriodicAlarm> alarm_;
+  WritePump<Response> pump_;
+};
+
+}  // namespace rtmixd
+
+#endif  // RTMIXD_SERVER_RPC_AUDIO_CALL_H_

@@ -1,0 +1,41 @@
+#ifndef RTMIXD_SERVER_RPC_PERIODIC_ALARM_H_
+#define RTMIXD_SERVER_RPC_PERIODIC_ALARM_H_
+
+#include <grpcpp/alarm.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "absl/time/time.h"
+
+namespace rtmixd {
+
+// Calls a function again and again, from gRPC's own threads, so that streams which must speak once
+// a second need no thread each.
+//
+// Threading: Stop from any thread, but not from inside the function; after it has returned the
+// function is not running and will not be called.
+class PeriodicAlarm : public std::enable_shared_from_this<PeriodicAlarm> {
+ public:
+  // The first call comes after `interval`. The function must not block.
+  static std::shared_ptr<PeriodicAlarm> Start(absl::Duration interval,
+                                              std::function<void()> function);
+
+  void Stop();
+
+ private:
+  PeriodicAlarm(absl::Duration interval, std::function<void()> function)
+      : interval_(interval), function_(std::move(function)) {}
+  void Arm();
+  void Fire();
+
+  const absl::Duration interval_;
+  std::mutex mutex_;
+  std::function<void()> function_;  // guarded by mutex_; null when stopped
+  grpc::Alarm alarm_;               // guarded by mutex_
+};
+
+}  // namespace rtmixd
+
+#endif  // RTMIXD_SERVER_RPC_PERIODIC_ALARM_H_

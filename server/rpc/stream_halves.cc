@@ -1,0 +1,109 @@
+#include "server/rpc/stream_halves.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "server/rpc/convert_action.h"
+
+namespace rtmixd {
+namespace {
+
+// New credit is told when it is this part of the ring: a client never waits for it, since the rest
+// of the ring is still full of its audio.
+constexpr int kCreditStepsPerRing = 8;
+
+}  // namespace
+
+PlayHalf::PlayHalf(std::unique_ptr<PlayStream> stream)
+    : stream_(std::move(stream)),
+      granted_step_frames_([this] {
+        const PlayStreamProgress progress = stream_->Progress();
+        return std::max<int64_t>(
+            1, (progress.granted_position - progress.played_position) / kCreditStepsPerRing);
+      }()),
+      told_(stream_->Progress()),
+      told_time_(absl::Now()) {}
+
+v1::PlayOpened PlayHalf::Opened() const {
+  v1::PlayOpened opened;
+  opened.set_action_id(stream_->action_id());
+  opened.set_stream_id(stream_->stream_id());
+  opened.set_next_position(told_.received_position);
+  opened.set_granted_position(told_.granted_position);
+  return opened;
+}
+
+absl::Status PlayHalf::Audio(const v1::AudioChunk& chunk) {
+  return stream_->Push(chunk.position(), chunk.data());
+}
+absl::Status PlayHalf::Flush() { return stream_->Flush(); }
+absl::Status PlayHalf::Idle() { return stream_->Idle(); }
+absl::Status PlayHalf::EndOfSound() { return stream_->EndOfSound(); }
+
+PlayHalf::Item PlayHalf::Next() {
+  if (reported_) return {};
+  if (std::optional<ActionReport> report = stream_->FinalReport()) {
+    reported_ = true;
+    return ToProto(*report);
+  }
+  const PlayStreamProgress progress = stream_->Progress();
+  const absl::Time now = absl::Now();
+  const bool due = progress.granted_position - told_.granted_position >= granted_step_frames_ ||
+                   progress.underruns != told_.underruns ||
+                   progress.start_frame != told_.start_frame ||
+                   now - told_time_ >= kProgressInterval - kProgressCheckInterval;
+  if (!due) return {};
+  told_ = progress;
+  told_time_ = now;
+  return ToProto(progress);
+}
+
+RecordHalf::RecordHalf(std::unique_ptr<RecordStream> stream)
+    : stream_(std::move(stream)), told_time_(absl::Now()) {}
+
+v1::RecordOpened RecordHalf::Opened() const {
+  v1::RecordOpened opened;
+  opened.set_action_id(stream_->action_id());
+  opened.set_stream_id(stream_->stream_id());
+  opened.set_channels(stream_->channels());
+  opened.set_sample_rate_hz(stream_->sample_rate_hz());
+  opened.set_next_position(stream_->next_position());
+  if (const auto start = stream_->Progress().start_frame) opened.set_start_frame(*start);
+  return opened;
+}
+
+absl::Status RecordHalf::Grant(const v1::Grant& grant) {
+  return stream_->Grant(grant.granted_position());
+}
+
+absl::Status RecordHalf::Stop(const v1::StopRecording& stop) {
+  return stream_->Stop(stop.has_frame() ? std::optional<int64_t>(stop.frame()) : std::nullopt);
+}
+
+absl::Status RecordHalf::StopNow() { return stream_->Stop(std::nullopt); }
+
+RecordHalf::Item RecordHalf::Next() {
+  if (reported_) return {};
+  const absl::Time now = absl::Now();
+  if (now - told_time_ >= kProgressInterval - kProgressCheckInterval) {
+    told_time_ = now;
+    return ToProto(stream_->Progress());
+  }
+  RecordStream::Item item = stream_->Read();
+  if (auto* chunk = std::get_if<RecordStream::Chunk>(&item)) {
+    v1::AudioChunk proto;
+    proto.set_position(chunk->position);
+    proto.set_data(std::move(chunk->bytes));
+    return proto;
+  }
+  if (const auto* gap = std::get_if<GapInfo>(&item)) return ToProto(*gap);
+  if (const auto* ended = std::get_if<RecordStream::Ended>(&item)) {
+    reported_ = true;
+    return ToProto(ended->report);
+  }
+  return {};
+}
+
+}  // namespace rtmixd
