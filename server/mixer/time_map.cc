@@ -1,0 +1,619 @@
+#include "server/mixer/time_map.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "absl/types/span.h"
+
+namespace rtmixd {
+namespace {
+
+constexpr double kCellSeconds = 0.25;
+constexpr int kLeastBlocksPerCell = 8;
+constexpr size_t kMostBlocksPerCell = 1024;
+constexpr size_t kLeastBlocksOfCutCell = 4;
+constexpr size_t kWindowCells = 320;  // 80 s
+// A step is found when the middle of this many cells has moved, that is within a second.
+constexpr size_t kJudgeCells = 4;
+// Cells after a step that are waited for at most to know its length to the frame.
+constexpr size_t kMostPostCells = 8;
+constexpr size_t kBootstrapCells = 8;
+
+// Standard errors of a gaussian in which 99 of 100 lie, and a little more.
+constexpr double kCoverage = 2.8;
+// Standard errors beyond which a line has moved: once in 10^9 cells under gaussian scatter.
+constexpr double kStepSigmas = 6;
+// Standard errors by which a loss must exceed the threshold so as to be found all but surely.
+constexpr double kMissSigmas = 3.5;
+// Standard errors that bound the length of a loss in 999 of 1000 cases.
+constexpr double kBoundSigmas = 3.5;
+// Smaller moves than this are taken for wander of the clocks and followed by the fit.
+constexpr double kLeastStepFrames = 3;
+// Flags closer than this belong to one incident.
+constexpr double kMergeSeconds = 0.05;
+constexpr double kLongestIncidentSeconds = 1.0;
+// Two small steps within this time mean that the rate has changed.
+constexpr double kRateChangeSeconds = 10;
+// What callbacks are late by at most, to begin with.
+constexpr double kFirstUncertaintySeconds = 0.1;
+constexpr double kLeastRateUncertaintyPpm = 0.02;
+// Shape of the scatter (lower half / upper half) from which it counts as one-sided, and as
+// symmetric.
+constexpr double kOneSided = 0.20;
+constexpr double kSymmetric = 0.60;
+// A block within this of the line after a step may be on it; see Locate.
+constexpr double kPlaceToleranceNanos = 0.5e6;
+// Clocks are read in steps, and nothing that we see is better than this.
+constexpr double kLeastScatterNanos = 300;
+// Stamps outside of this are none.
+constexpr int64_t kMostNanos = int64_t{1} << 61;
+
+int64_t SaturatingRound(long double value) {
+  if (value >= 9.2233720368547758e18L) return INT64_MAX;
+  if (value <= -9.2233720368547758e18L) return INT64_MIN;
+  return std::llround(value);
+}
+
+double MiddleMean(std::vector<double>* values) {
+  std::sort(values->begin(), values->end());
+  const size_t cut = values->size() / 4;
+  double sum = 0;
+  for (size_t i = cut; i < values->size() - cut; ++i) sum += (*values)[i];
+  return sum / static_cast<double>(values->size() - 2 * cut);
+}
+
+}  // namespace
+
+int64_t TimeMap::Estimate::NanosAt(int64_t frame) const {
+  if (rate_hz <= 0) return 0;
+  return SaturatingRound(reference_nanos +
+                         (static_cast<long double>(frame) - reference_frame) * 1e9L / rate_hz);
+}
+
+int64_t TimeMap::Estimate::FrameAt(int64_t nanos) const {
+  if (rate_hz <= 0) return 0;
+  return SaturatingRound(reference_frame +
+                         (static_cast<long double>(nanos) - reference_nanos) * rate_hz / 1e9L);
+}
+
+double TimeMap::Estimate::UncertaintyFramesAt(int64_t frame) const {
+  const double distance =
+      std::abs(static_cast<double>(frame) - static_cast<double>(centroid_frame));
+  return systematic_frames +
+         std::hypot(centroid_uncertainty_frames, distance * rate_uncertainty_ppm * 1e-6);
+}
+
+TimeMap::TimeMap(double nominal_rate_hz, int64_t first_frame) {
+  StartEpoch(nominal_rate_hz, first_frame);
+}
+
+void TimeMap::StartEpoch(double nominal_rate_hz, int64_t first_frame) {
+  if (candidate_.has_value()) FinishCandidate();
+  if (estimate_.rate_hz > 0) {
+    segments_.push_back({.end_frame = first_frame, .estimate = estimate_});
+    if (segments_.size() > kMaxSegments) segments_.pop_front();
+  }
+  nominal_nanos_per_frame_ = 1e9 / nominal_rate_hz;
+  cell_frames_ = std::max<int64_t>(1, std::llround(kCellSeconds * nominal_rate_hz));
+  next_frame_ = first_frame;
+  epoch_frame_ = first_frame;
+  judged_until_frame_ = first_frame;
+  shortest_detectable_loss_frames_ = std::numeric_limits<double>::infinity();
+  block_count_ = 0;
+  blocks_.clear();
+  pending_.clear();
+  open_begin_ = 0;
+  bootstrapped_ = false;
+  cells_.clear();
+  line_.reset();
+  edge_ = false;
+  last_relock_frame_ = INT64_MIN;
+  estimate_ = Estimate{};
+}
+
+void TimeMap::AddBlock(const BlockRecord& block) {
+  if (block.frames <= 0 || block.first_frame < next_frame_) return;
+  next_frame_ = block.first_frame + block.frames;
+  ++block_count_;
+  estimate_.blocks = block_count_;
+  if ((block.host_flags & kXrunFlags) != 0) OnFlags(block);
+  if (block.callback_nanos < -kMostNanos || block.callback_nanos > kMostNanos) return;
+
+  if (blocks_.size() > open_begin_) {
+    const size_t open = blocks_.size() - open_begin_;
+    const bool long_enough = block.first_frame - blocks_[open_begin_].frame >= cell_frames_;
+    if ((long_enough && open >= kLeastBlocksPerCell) || open >= kMostBlocksPerCell) {
+      CloseOpenCell();
+      Judge();
+    }
+  }
+  blocks_.push_back({.frame = block.first_frame, .nanos = block.callback_nanos});
+  if (!line_.has_value()) Publish();
+}
+
+// Cuts at the flagged block, so that what is before it and what is after it can be compared.
+void TimeMap::OnFlags(const BlockRecord& block) {
+  const uint32_t flags = block.host_flags & kXrunFlags;
+  const double rate_hz = 1e9 / nominal_nanos_per_frame_;
+  const size_t index = blocks_.size();
+  if (candidate_.has_value()) {
+    const double since_last = static_cast<double>(block.first_frame - candidate_->last_frame);
+    const double since_first = static_cast<double>(block.first_frame - candidate_->first_frame);
+    const bool enough_between = index - candidate_->post >= kLeastBlocksOfCutCell;
+    if (!enough_between || (candidate_->host_flags != 0 && since_last < kMergeSeconds * rate_hz &&
+                            since_first < kLongestIncidentSeconds * rate_hz)) {
+      candidate_->host_flags |= flags;
+      candidate_->last_frame = block.first_frame;
+      candidate_->post = index;
+      open_begin_ = std::min(open_begin_, index);
+      Recut(PendingBefore(index) == 0 ? 0 : pending_[PendingBefore(index) - 1].end);
+      open_begin_ = index;
+      return;
+    }
+    CloseOpenCell();
+    FinishCandidate();
+  } else if (index - open_begin_ >= kLeastBlocksOfCutCell) {
+    CloseOpenCell();
+  }
+  if (!line_.has_value()) {
+    if (pending_.empty()) {
+      steps_.push_back({.frame = block.first_frame,
+                        .earliest_frame = block.first_frame,
+                        .latest_frame = block.first_frame,
+                        .host_flags = flags});
+      blocks_.clear();
+      open_begin_ = 0;
+      judged_until_frame_ = block.first_frame;
+      return;
+    }
+  }
+  if (!bootstrapped_) {
+    Promote(pending_.size());
+    bootstrapped_ = true;
+  }
+  candidate_ = Candidate{.post = blocks_.size(),
+                         .first_frame = block.first_frame,
+                         .last_frame = block.first_frame,
+                         .host_flags = flags};
+  open_begin_ = blocks_.size();
+}
+
+void TimeMap::CloseOpenCell() {
+  const size_t size = blocks_.size() - open_begin_;
+  if (size == 0) return;
+  const double slope = line_.has_value() ? line_->nanos_per_frame : nominal_nanos_per_frame_;
+  pending_.push_back({.cell = SummarizeBlocks(absl::MakeSpan(blocks_).subspan(open_begin_, size),
+                                              slope, &scratch_),
+                      .begin = open_begin_,
+                      .end = blocks_.size()});
+  open_begin_ = blocks_.size();
+}
+
+void TimeMap::Judge() {
+  if (!bootstrapped_) {
+    JudgeBootstrap();
+    return;
+  }
+  if (candidate_.has_value()) {
+    const size_t first_post = PendingBefore(candidate_->post);
+    const size_t post = pending_.size() - first_post;
+    if (candidate_->host_flags == 0 && post >= 2) {
+      // Found from time, but the line came back: a long stall without a loss.
+      double error = 0;
+      const double threshold = StepThreshold(&error) / 2;
+      if (std::abs(line_->Residual(pending_[pending_.size() - 1].cell, point())) < threshold &&
+          std::abs(line_->Residual(pending_[pending_.size() - 2].cell, point())) < threshold) {
+        candidate_.reset();
+      }
+    }
+    if (candidate_.has_value()) {
+      if (post >= kJudgeCells) {
+        double error = 0;
+        const double lost = LevelOf(first_post, &error) / line_->nanos_per_frame;
+        const double bound = kBoundSigmas * error / line_->nanos_per_frame;
+        if (post >= kMostPostCells || std::abs(lost - std::round(lost)) + bound < 0.5) {
+          FinishCandidate();
+        }
+      }
+      Publish();
+      return;
+    }
+  }
+  if (pending_.size() >= kJudgeCells) {
+    double error = 0;
+    const double threshold = StepThreshold(&error);
+    const double level = LevelOf(pending_.size() - kJudgeCells, &error);
+    if (std::abs(level) > threshold) {
+      SuspectStep(level);
+    } else {
+      Promote(pending_.size() - kJudgeCells + 1);
+    }
+  }
+  Publish();
+}
+
+// The first two seconds have no line to be compared with: they are split at every cell in turn, to
+// see whether two parallel lines fit better than one.
+void TimeMap::JudgeBootstrap() {
+  const size_t count = pending_.size();
+  fit_cells_.clear();
+  for (PendingCell& pending : pending_) {
+    pending.cell.group = group_;
+    fit_cells_.push_back(pending.cell);
+  }
+  line_ = Fit();
+  Publish();
+  if (count < kBootstrapCells) return;
+
+  bootstrapped_ = true;
+  double most_errors = kStepSigmas;
+  double best_level = 0;
+  std::optional<LineFit> before;
+  for (size_t split = 1; split < count; ++split) {
+    for (size_t i = 0; i < count; ++i) fit_cells_[i].group = i < split ? 0 : 1;
+    const LineFit after = FitLine(fit_cells_, point(), nominal_nanos_per_frame_,
+                                  nominal_nanos_per_frame_, expected_scatter_nanos_);
+    scratch_.clear();
+    for (size_t i = 0; i < split; ++i) scratch_.push_back(-after.Residual(fit_cells_[i], point()));
+    const double level = MiddleMean(&scratch_);
+    double squares = 0;
+    for (const double l : scratch_) squares += (l - level) * (l - level);
+    const double split_cells = static_cast<double>(split);
+    const double scatter = std::hypot(after.cell_scatter, std::sqrt(squares / split_cells));
+    const double error =
+        after.Coverage() / kCoverage * scatter *
+        std::sqrt(1 / split_cells + 1 / (static_cast<double>(count) - split_cells));
+    if (std::abs(level) > most_errors * error && std::abs(level) > kShortestLossSeconds * 1e9) {
+      most_errors = std::abs(level) / error;
+      best_level = level;
+      before = after;
+      before->origin_nanos -= std::llround(level);
+    }
+  }
+  if (before.has_value()) {
+    line_ = before;
+    SuspectStep(best_level);
+    FinishCandidate();
+  } else {
+    Promote(count);
+  }
+}
+
+void TimeMap::SuspectStep(double level_nanos) {
+  size_t earliest = 0;
+  size_t latest = 0;
+  const size_t index = Locate(level_nanos, &earliest, &latest);
+  candidate_ = Candidate{
+      .post = index, .first_frame = blocks_[index].frame, .last_frame = blocks_[index].frame};
+  Recut(index);
+}
+
+void TimeMap::FinishCandidate() {
+  Candidate candidate = *candidate_;
+  if (!line_.has_value() || PendingBefore(candidate.post) == pending_.size()) {
+    // Nothing after it that could tell how long it was.
+    candidate_.reset();
+    if (candidate.host_flags != 0) {
+      steps_.push_back({.frame = candidate.first_frame,
+                        .earliest_frame = candidate.first_frame,
+                        .latest_frame = candidate.last_frame,
+                        .host_flags = candidate.host_flags});
+    }
+    return;
+  }
+  double error = 0;
+  double level = LevelOf(PendingBefore(candidate.post), &error);
+  const bool moved = std::abs(level) > kStepSigmas / 2 * error;
+
+  Step step{.frame = candidate.first_frame,
+            .earliest_frame = candidate.first_frame,
+            .latest_frame = candidate.last_frame,
+            .host_flags = candidate.host_flags};
+  if (moved && candidate.post < blocks_.size()) {
+    size_t earliest = 0;
+    size_t latest = 0;
+    const size_t index = Locate(level, &earliest, &latest);
+    const int64_t earliest_frame = blocks_[earliest].frame;
+    const int64_t latest_frame = blocks_[latest].frame;
+    if (candidate.host_flags == 0) {
+      if (index > candidate.post) {
+        candidate.post = index;
+        Recut(index);
+        level = LevelOf(PendingBefore(index), &error);
+      }
+      step.frame = blocks_[index].frame;
+      step.earliest_frame = earliest_frame;
+      step.latest_frame = latest_frame;
+    } else if (candidate.first_frame < earliest_frame || candidate.last_frame > latest_frame) {
+      // The host told of it at another block than the clock did.
+      step.earliest_frame = std::min(candidate.first_frame, earliest_frame);
+      step.latest_frame = std::max(candidate.last_frame, latest_frame);
+    }
+  }
+  const double nanos_per_frame = line_->nanos_per_frame;
+  step.lost_frames = level / nanos_per_frame;
+  step.bound_frames = kBoundSigmas * error / nanos_per_frame;
+  const bool loss = candidate.host_flags != 0 || std::abs(level) >= kShortestLossSeconds * 1e9;
+  if (loss) steps_.push_back(step);
+
+  const size_t post_frame_index = std::min(candidate.post, blocks_.size() - 1);
+  const int64_t post_frame = blocks_[post_frame_index].frame;
+  candidate_.reset();
+  Promote(PendingBefore(candidate.post));
+  if (moved || candidate.host_flags == 0) {
+    segments_.push_back({.end_frame = step.frame, .estimate = estimate_});
+    if (segments_.size() > kMaxSegments) segments_.pop_front();
+    ++group_;
+    if (!loss) {
+      ++relocks_;
+      const double rate_hz = 1e9 / nanos_per_frame;
+      if (last_relock_frame_ != INT64_MIN &&
+          static_cast<double>(post_frame - last_relock_frame_) < kRateChangeSeconds * rate_hz) {
+        cells_.clear();
+      }
+      last_relock_frame_ = post_frame;
+    }
+  }
+  Promote(pending_.size());
+  Refit();
+}
+
+size_t TimeMap::PendingBefore(size_t block_index) const {
+  size_t count = 0;
+  while (count < pending_.size() && pending_[count].begin < block_index) ++count;
+  return count;
+}
+
+void TimeMap::Recut(size_t begin) {
+  // Cells wholly before `begin` stay; the blocks between the last of them and `begin` make one
+  // more.
+  while (!pending_.empty() && pending_.back().end > begin) pending_.pop_back();
+  open_begin_ = pending_.empty() ? 0 : pending_.back().end;
+  const std::vector<BlockTime> rest(blocks_.begin() + static_cast<ptrdiff_t>(begin), blocks_.end());
+  blocks_.resize(begin);
+  if (blocks_.size() - open_begin_ >= kLeastBlocksOfCutCell) CloseOpenCell();
+  open_begin_ = begin;
+  for (const BlockTime& block : rest) {
+    const size_t open = blocks_.size() - open_begin_;
+    if (open >= kMostBlocksPerCell ||
+        (open >= kLeastBlocksPerCell && block.frame - blocks_[open_begin_].frame >= cell_frames_)) {
+      CloseOpenCell();
+    }
+    blocks_.push_back(block);
+  }
+}
+
+size_t TimeMap::Locate(double level_nanos, size_t* earliest, size_t* latest) const {
+  // The place of a step that is likeliest if what is late is late by chance: the minimum of the sum
+  // of what each block is nearer to the old line than to the new one.
+  const double magnitude = std::abs(level_nanos);
+  const double sign = level_nanos < 0 ? -1 : 1;
+  std::vector<double> sums(blocks_.size() + 1, 0.0);
+  size_t best = 0;
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    const double y = sign * line_->Residual(blocks_[i].frame, blocks_[i].nanos);
+    sums[i + 1] = sums[i] + std::clamp(y, 0.0, magnitude) - magnitude / 2;
+    if (sums[i + 1] < sums[best]) best = i + 1;
+  }
+  best = std::min(best, blocks_.size() - 1);
+
+  // Places nearly as likely, under gaussian scatter of this width: within a factor of 200.
+  const double sigma = lower_nanos_ / 1.645;
+  const double slack = 5.3 * sigma * sigma / magnitude;
+  *earliest = best;
+  *latest = best;
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    if (sums[i] - sums[best] > slack) continue;
+    *earliest = std::min(*earliest, i);
+    *latest = std::max(*latest, i);
+  }
+  // Blocks so late that they may be late ones from before the step as well as from after it.
+  while (*latest + 1 < blocks_.size() &&
+         sign * line_->Residual(blocks_[*latest].frame, blocks_[*latest].nanos) - magnitude >
+             kPlaceToleranceNanos) {
+    ++*latest;
+  }
+  return best;
+}
+
+double TimeMap::LevelOf(size_t first_pending, double* error_nanos) const {
+  std::vector<double> residuals;
+  double weight = 0;
+  double blocks = 0;
+  for (size_t i = first_pending; i < pending_.size(); ++i) {
+    const TimeMapCell& cell = pending_[i].cell;
+    residuals.push_back(line_->Residual(cell, point()));
+    weight += std::min(1.0, cell.blocks / line_->blocks_per_cell);
+    blocks += cell.blocks;
+  }
+  // 1.1: the middle half of few values is not the best mean of them. A short cell's earliest block
+  // is later than a full one's, on average.
+  const double bias = edge_ ? std::max(0.0, line_->blocks_per_cell / blocks - 1) : 0;
+  const double middle = line_->ErrorAt(pending_.back().cell.first_frame);
+  *error_nanos = line_->Coverage() / kCoverage *
+                 (std::hypot(1.1 * line_->cell_scatter / std::sqrt(weight), middle) +
+                  bias * line_->cell_scatter);
+  return MiddleMean(&residuals);
+}
+
+double TimeMap::StepThreshold(double* error_nanos) const {
+  (void)LevelOf(pending_.size() - std::min(pending_.size(), kJudgeCells), error_nanos);
+  return std::max(kStepSigmas * *error_nanos, kLeastStepFrames * line_->nanos_per_frame);
+}
+
+void TimeMap::Promote(size_t count) {
+  if (count == 0) return;
+  for (size_t i = 0; i < count; ++i) {
+    TimeMapCell cell = pending_.front().cell;
+    cell.group = group_;
+    if (static_cast<size_t>(cell.blocks) >= kLeastBlocksOfCutCell) cells_.push_back(cell);
+    pending_.pop_front();
+    ++cells_since_fit_;
+  }
+  while (cells_.size() > kWindowCells) cells_.pop_front();
+  const size_t drop = pending_.empty() ? open_begin_ : pending_.front().begin;
+  if (drop > 0) {
+    blocks_.erase(blocks_.begin(), blocks_.begin() + static_cast<ptrdiff_t>(drop));
+    open_begin_ -= drop;
+    for (PendingCell& pending : pending_) {
+      pending.begin -= drop;
+      pending.end -= drop;
+    }
+    if (candidate_.has_value()) candidate_->post -= drop;
+  }
+  if (!line_.has_value() || cells_.size() < 64 || cells_since_fit_ >= 4) Refit();
+}
+
+void TimeMap::Refit() {
+  if (cells_.empty()) return;
+  cells_since_fit_ = 0;
+  fit_cells_.assign(cells_.begin(), cells_.end());
+  line_ = Fit();
+  Publish();
+}
+
+LineFit TimeMap::Fit() {
+  const auto median = [&](auto TimeMapCell::*field) {
+    scratch_.clear();
+    for (const TimeMapCell& cell : fit_cells_) scratch_.push_back(cell.*field);
+    const auto middle = scratch_.begin() + static_cast<ptrdiff_t>(scratch_.size() / 2);
+    std::nth_element(scratch_.begin(), middle, scratch_.end());
+    return *middle;
+  };
+  lower_nanos_ = median(&TimeMapCell::lower_nanos);
+  upper_nanos_ = median(&TimeMapCell::upper_nanos);
+  const double blocks = median(&TimeMapCell::blocks);
+  const double shape = upper_nanos_ > 1000 ? lower_nanos_ / upper_nanos_ : 1;
+  // With hysteresis, so that chance does not switch it to and fro.
+  edge_ = shape < (edge_ ? kOneSided * 1.2 : kOneSided);
+
+  // The scatter that one cell's inside lets expect of many: of a mean, by the quantiles of a
+  // gaussian (1.645 sigma); of an edge, by the 1/n-quantile of a density as at the 5 % to 25 %
+  // quantiles.
+  const double expected =
+      edge_ ? median(&TimeMapCell::tail_nanos) / (0.2 * blocks)
+            : 1.22 * (lower_nanos_ + upper_nanos_) / (2 * 1.645) / std::sqrt(blocks);
+  expected_scatter_nanos_ = std::max(kLeastScatterNanos, expected);
+
+  const double start = line_.has_value() ? line_->nanos_per_frame : nominal_nanos_per_frame_;
+  return FitLine(fit_cells_, point(), nominal_nanos_per_frame_, start, expected_scatter_nanos_);
+}
+
+void TimeMap::Publish() {
+  Estimate e;
+  e.blocks = block_count_;
+  if (!line_.has_value()) {
+    // The earliest block so far, at the nominal rate.
+    BlockTime best = blocks_.front();
+    for (const BlockTime& block : blocks_) {
+      if (NanosBetween(best.nanos, block.nanos) <
+          static_cast<double>(block.frame - best.frame) * nominal_nanos_per_frame_) {
+        best = block;
+      }
+    }
+    e.reference_frame = best.frame;
+    e.reference_nanos = best.nanos;
+    e.rate_hz = 1e9 / nominal_nanos_per_frame_;
+    e.rate_uncertainty_ppm = kCoverage * kPriorPpm;
+    e.centroid_frame = best.frame;
+    e.uncertainty_frames = kFirstUncertaintySeconds * e.rate_hz;
+    e.centroid_uncertainty_frames = e.uncertainty_frames;
+    estimate_ = e;
+    return;
+  }
+
+  const double npf = line_->nanos_per_frame;
+  // From the points that the line goes through to where nothing is late; see docs/timing.md.
+  double offset = 0;
+  double systematic = 0;
+  if (edge_) {
+    offset = 1.5 * line_->cell_scatter;
+    systematic = 3.5 * line_->cell_scatter;
+  } else if (lower_nanos_ < kSymmetric * upper_nanos_) {
+    systematic = (upper_nanos_ - lower_nanos_) / 3;
+    offset = -systematic * 0.6;
+  }
+
+  double centroid_error = line_->Coverage() * line_->origin_error;
+  if (!pending_.empty() && bootstrapped_) {
+    const size_t first = candidate_.has_value() ? PendingBefore(candidate_->post) : 0;
+    if (candidate_.has_value() && first == pending_.size()) {
+      systematic += kFirstUncertaintySeconds * 1e9;
+    } else if (candidate_.has_value()) {
+      double error = 0;
+      offset += LevelOf(first, &error);
+      centroid_error = kCoverage * error;
+    } else {
+      // Cells that do not fit are believed to be wrong, but not for sure yet.
+      const double newest = std::abs(line_->Residual(pending_.back().cell, point()));
+      if (newest > 4 * line_->cell_scatter) systematic += newest;
+    }
+  } else if (candidate_.has_value()) {
+    systematic += kFirstUncertaintySeconds * 1e9;
+  }
+
+  const int64_t newest_frame = blocks_.empty() ? line_->origin_frame : blocks_.back().frame;
+  e.rate_hz = 1e9 / npf;
+  e.rate_uncertainty_ppm =
+      line_->Coverage() * line_->slope_error / npf * 1e6 + kLeastRateUncertaintyPpm;
+  e.reference_frame = newest_frame;
+  e.reference_nanos =
+      SaturatingRound(static_cast<long double>(line_->origin_nanos) + offset +
+                      (static_cast<long double>(newest_frame) - line_->origin_frame) * npf);
+  e.centroid_frame = line_->origin_frame;
+  e.centroid_uncertainty_frames = centroid_error / npf;
+  e.systematic_frames = systematic / npf;
+  e.uncertainty_frames = e.UncertaintyFramesAt(newest_frame);
+  e.locked = bootstrapped_ && !candidate_.has_value();
+  estimate_ = e;
+
+  if (bootstrapped_) {
+    double error = 0;
+    const double scatter = line_->cell_scatter;
+    error = line_->Coverage() / kCoverage *
+            std::hypot(1.1 * scatter / std::sqrt(static_cast<double>(kJudgeCells)),
+                       line_->ErrorAt(newest_frame));
+    shortest_detectable_loss_frames_ =
+        std::max({kStepSigmas * error, kShortestLossSeconds * 1e9, kLeastStepFrames * npf}) / npf +
+        kMissSigmas * error / npf;
+    if (!blocks_.empty())
+      judged_until_frame_ = std::max(judged_until_frame_, blocks_.front().frame);
+    if (candidate_.has_value()) {
+      judged_until_frame_ = std::min(judged_until_frame_, candidate_->first_frame);
+    }
+  }
+}
+
+int64_t TimeMap::NanosAt(int64_t frame) const {
+  for (const Segment& segment : segments_) {
+    if (frame < segment.end_frame) return segment.estimate.NanosAt(frame);
+  }
+  return estimate_.NanosAt(frame);
+}
+
+int64_t TimeMap::FrameAt(int64_t nanos) const {
+  int64_t begin_frame = INT64_MIN;
+  for (const Segment& segment : segments_) {
+    const int64_t frame = std::max(begin_frame, segment.estimate.FrameAt(nanos));
+    if (frame < segment.end_frame) return frame;
+    begin_frame = segment.end_frame;
+  }
+  return std::max(begin_frame, estimate_.FrameAt(nanos));
+}
+
+double TimeMap::UncertaintyFramesAt(int64_t frame) const {
+  for (const Segment& segment : segments_) {
+    if (frame < segment.end_frame) return segment.estimate.UncertaintyFramesAt(frame);
+  }
+  return estimate_.UncertaintyFramesAt(frame);
+}
+
+bool TimeMap::TakeStep(Step* step) {
+  if (steps_.empty()) return false;
+  *step = steps_.front();
+  steps_.pop_front();
+  return true;
+}
+
+}  // namespace rtmixd
