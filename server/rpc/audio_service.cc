@@ -253,7 +253,11 @@ class StreamRecordingCall final : public grpc::ServerWriteReactor<v1::StreamReco
              .write = [this](const v1::StreamRecordingResponse* response) { StartWrite(response); },
              .finish = [this](const absl::Status& status) { Finish(ToGrpcStatus(status)); }}) {
     StartSendInitialMetadata();
-    X open_.store(true, std::memory_order_release);
+    if (absl::Status status = Open(engine, *context, request); !status.ok()) {
+      pump_.Fail(status);
+      return;
+    }
+    open_.store(true, std::memory_order_release);
     alarm_ = PeriodicAlarm::Start(kProgressCheckInterval, [this] { pump_.Kick(); });
     pump_.Kick();
   }
