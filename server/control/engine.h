@@ -53,6 +53,8 @@ class Engine {
   // Refuses new work from now on, lets what runs finish until `grace` has passed, then ends the
   // rest with kShutdown; `done` comes when nothing is active any more.
   virtual void Shutdown(absl::Duration grace, std::function<void()> done) = 0;
+  // True once Shutdown's `done` has been called. Watch callbacks come once more then.
+  virtual bool stopped() const = 0;
   // Manual engines: does everything that is due now.
   virtual void PumpOnce() = 0;
 

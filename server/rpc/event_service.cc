@@ -55,7 +55,6 @@ class StreamEventsCall final : public WatchCall<v1::StreamEventsResponse> {
     return true;
   }
   void OnInterval() override { due_ = true; }
-  void OnEvents() override { Kick(); }
 
   int64_t from_sequence_;  // of Next only
   const std::vector<EventKind> kinds_;

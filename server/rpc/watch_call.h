@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "server/base/error_info.h"
 #include "server/control/engine.h"
 #include "server/rpc/periodic_alarm.h"
 #include "server/rpc/status_mapping.h"
@@ -25,17 +26,18 @@ class WatchCall : public grpc::ServerWriteReactor<Response> {
  public:
   explicit WatchCall(Engine& engine)
       : engine_(engine),
-        pump_({.next = [this](Response* response,
-                              std::optional<absl::Status>*) { return Next(response); },
-               .write = [this](const Response* response) { this->StartWrite(response); },
-               .finish =
-                   [this](const absl::Status& status) { this->Finish(ToGrpcStatus(status)); }}) {}
+        pump_(
+            {.next = [this](Response* response,
+                            std::optional<absl::Status>* end) { return NextOrEnd(response, end); },
+             .write = [this](const Response* response) { this->StartWrite(response); },
+             .finish =
+                 [this](const absl::Status& status) { this->Finish(ToGrpcStatus(status)); }}) {}
 
   // Call once the object is whole. `status`: what was found wrong with the request, if anything.
   void Begin(const absl::Status& status, absl::Duration interval) {
     this->StartSendInitialMetadata();
     if (!status.ok()) return pump_.Fail(status);
-    absl::StatusOr<Engine::WatchId> watch = engine_.Watch([this] { OnEvents(); });
+    absl::StatusOr<Engine::WatchId> watch = engine_.Watch([this] { pump_.Kick(); });
     if (!watch.ok()) return pump_.Fail(watch.status());
     watch_ = *watch;
     alarm_ = PeriodicAlarm::Start(interval, [this] {
@@ -55,14 +57,21 @@ class WatchCall : public grpc::ServerWriteReactor<Response> {
 
  protected:
   Engine& engine() { return engine_; }
-  void Kick() { pump_.Kick(); }
 
  private:
+  // Fills the next message; false if there is nothing to say now.
   virtual bool Next(Response* response) = 0;
   // The interval has passed; Next is called after it.
-  virtual void OnInterval() {}
-  // Events were added.
-  virtual void OnEvents() {}
+  virtual void OnInterval() = 0;
+
+  bool NextOrEnd(Response* response, std::optional<absl::Status>* end) {
+    if (Next(response)) return true;
+    if (engine_.stopped()) {
+      *end = MakeError(absl::StatusCode::kUnavailable, {.reason = ErrorReason::kShuttingDown},
+                       "the server is stopping");
+    }
+    return false;
+  }
 
   Engine& engine_;
   std::optional<Engine::WatchId> watch_;

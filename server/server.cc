@@ -1,0 +1,162 @@
+#include "server/server.h"
+
+#include <grpc/grpc.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/rpc/action_service.h"
+#include "server/rpc/audio_service.h"
+#include "server/rpc/buffer_service.h"
+#include "server/rpc/clock_service.h"
+#include "server/rpc/device_service.h"
+#include "server/rpc/event_service.h"
+#include "server/rpc/server_info_service.h"
+#include "server/rpc/session_service.h"
+#include "server/rpc/stream_service.h"
+#include "server/rpc/virtual_device_service.h"
+
+namespace rtmixd {
+namespace {
+
+// A client that is gone is noticed after the two together.
+constexpr int kKeepaliveMillis = 1000;
+constexpr int kKeepaliveTimeoutMillis = 1000;
+// Clients may ping every 5 s; a little less, for pings that come early.
+constexpr int kMinClientPingMillis = 4500;
+// Only reflection is synchronous; it gets no more than these.
+constexpr int kMaxSyncThreads = 8;
+// For calls to end after they have been told to.
+constexpr absl::Duration kCallEndTime = absl::Seconds(2);
+constexpr std::chrono::milliseconds kHurryPollInterval(50);
+
+class ServerImpl final : public Server {
+ public:
+  explicit ServerImpl(std::unique_ptr<Engine> engine)
+      : engine_(std::move(engine)),
+        server_info_(*engine_),
+        devices_(*engine_),
+        stream_(*engine_),
+        clock_(*engine_),
+        sessions_(*engine_),
+        buffers_(*engine_),
+        actions_(*engine_),
+        audio_(*engine_),
+        events_(*engine_),
+        virtual_device_(*engine_) {}
+
+  ~ServerImpl() override {
+    Stop(absl::ZeroDuration(), [] { return true; });
+  }
+
+  absl::Status Start(const Options& options) {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort(options.listen_address, grpc::InsecureServerCredentials(), &port);
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMillis);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                               kMinClientPingMillis);
+    const int max_message_bytes = options.engine.limits.max_message_bytes;
+    builder.SetMaxReceiveMessageSize(max_message_bytes);
+    builder.SetMaxSendMessageSize(max_message_bytes);
+    builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);
+    builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MIN_POLLERS, 1);
+    builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, 1);
+    builder.SetResourceQuota(grpc::ResourceQuota("rtmixd").SetMaxThreads(kMaxSyncThreads));
+    for (grpc::Service* service : std::initializer_list<grpc::Service*>{
+             &server_info_, &devices_, &stream_, &clock_, &sessions_, &buffers_, &actions_, &audio_,
+             &events_, &virtual_device_}) {
+      builder.RegisterService(service);
+    }
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || port == 0) {
+      return absl::UnavailableError(
+          absl::StrCat("cannot listen on ", options.listen_address,
+                       ": the address is in use, not of this host, or not HOST:PORT"));
+    }
+    const size_t colon = options.listen_address.rfind(':');
+    address_ = absl::StrCat(options.listen_address.substr(0, colon), ":", port);
+    device_status_ = engine_->Start();
+    return absl::OkStatus();
+  }
+
+  const std::string& address() const override { return address_; }
+  Engine& engine() override { return *engine_; }
+  const absl::Status& device_status() const override { return device_status_; }
+
+  void Stop(absl::Duration grace, const std::function<bool()>& hurry) override {
+    if (server_ == nullptr) return;
+    server_->GetHealthCheckService()->SetServingStatus(false);
+    std::mutex mutex;
+    std::condition_variable changed;
+    int done = 0;
+    const auto shut_down = [&](absl::Duration rest) {
+      engine_->Shutdown(rest, [&] {
+        const std::lock_guard lock(mutex);
+        ++done;
+        changed.notify_all();
+      });
+    };
+    shut_down(grace);
+    int wanted = 1;
+    {
+      std::unique_lock lock(mutex);
+      while (!changed.wait_for(lock, kHurryPollInterval, [&] { return done == wanted; })) {
+        if (wanted == 1 && hurry()) {
+          wanted = 2;
+          lock.unlock();
+          shut_down(absl::ZeroDuration());
+          lock.lock();
+        }
+      }
+    }
+    server_->Shutdown(absl::ToChronoTime(absl::Now() + kCallEndTime));
+    server_->Wait();
+    server_ = nullptr;
+  }
+
+ private:
+  const std::unique_ptr<Engine> engine_;
+  ServerInfoService server_info_;
+  DeviceService devices_;
+  StreamService stream_;
+  ClockService clock_;
+  SessionService sessions_;
+  BufferService buffers_;
+  ActionService actions_;
+  AudioService audio_;
+  EventService events_;
+  VirtualDeviceService virtual_device_;
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+  absl::Status device_status_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Create(const Options& options,
+                                                       std::unique_ptr<AudioDevice> device) {
+  absl::StatusOr<std::unique_ptr<Engine>> engine =
+      Engine::Create(options.engine, std::move(device));
+  if (!engine.ok()) return engine.status();
+  auto server = std::make_unique<ServerImpl>(*std::move(engine));
+  if (absl::Status status = server->Start(options); !status.ok()) return status;
+  return server;
+}
+
+}  // namespace rtmixd
