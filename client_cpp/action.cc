@@ -1,0 +1,79 @@
+#include "client_cpp/action.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "client_cpp/duration.h"
+#include "client_cpp/random_id.h"
+
+namespace rtmixd::client {
+
+absl::StatusOr<v1::ScheduleActionsResponse> ScheduleActions(Session& session,
+                                                            v1::ScheduleActionsRequest request) {
+  if (request.request_id().empty()) request.set_request_id(RandomId());
+  // The answer to a batch that starts now takes up to a second, and audio may travel with the
+  // request.
+  constexpr absl::Duration kTimeout = absl::Seconds(10);
+  return session.client().Call(&Stubs::actions, &v1::ActionService::Stub::ScheduleActions, request,
+                               session.call(kTimeout, /*retry=*/true));
+}
+
+absl::StatusOr<v1::WaitActionsResponse> WaitActions(Session& session,
+                                                    const std::vector<std::string>& action_ids,
+                                                    absl::Duration timeout,
+                                                    const KeepWaiting& keep_waiting) {
+  const absl::Time deadline = absl::Now() + timeout;
+  v1::WaitActionsRequest request;
+  request.mutable_action_ids()->Add(action_ids.begin(), action_ids.end());
+  // Slices tell whether the server is there; shorter ones let whoever asks stop soon.
+  const absl::Duration longest_slice =
+      keep_waiting == nullptr ? absl::Seconds(1) : absl::Milliseconds(250);
+  while (true) {
+    const absl::Duration slice =
+        std::clamp(deadline - absl::Now(), absl::ZeroDuration(), longest_slice);
+    *request.mutable_timeout() = ToProto(slice);
+    auto response =
+        session.client().Call(&Stubs::actions, &v1::ActionService::Stub::WaitActions, request,
+                              session.call(slice + absl::Seconds(2), /*retry=*/true));
+    if (!response.ok() || response->still_running().empty()) return response;
+    if (absl::Now() >= deadline || (keep_waiting != nullptr && !keep_waiting())) return response;
+    // "All of the session" means what was there at first.
+    if (request.action_ids().empty()) {
+      *request.mutable_action_ids() = response->still_running();
+      for (const auto& report : response->ended()) request.add_action_ids(report.action_id());
+    }
+  }
+}
+
+Action::Action(std::shared_ptr<Session> session, std::string action_id)
+    : session_(std::move(session)), action_id_(std::move(action_id)) {}
+
+absl::StatusOr<v1::ActionReport> Action::Report() const {
+  v1::GetActionRequest request;
+  request.set_action_id(action_id_);
+  auto response = session_->client().Call(&Stubs::actions, &v1::ActionService::Stub::GetAction,
+                                          request, session_->call(kSilenceLimit, /*retry=*/true));
+  if (!response.ok()) return response.status();
+  return std::move(*response->mutable_report());
+}
+
+absl::StatusOr<v1::ActionReport> Action::Wait(absl::Duration timeout) const {
+  auto response = WaitActions(*session_, {action_id_}, timeout);
+  if (!response.ok()) return response.status();
+  if (response->ended().empty()) return Report();
+  return std::move(*response->mutable_ended(0));
+}
+
+absl::StatusOr<v1::ActionReport> Action::Cancel(std::optional<int64_t> frame) const {
+  v1::CancelActionsRequest request;
+  request.add_action_ids(action_id_);
+  if (frame.has_value()) request.set_frame(*frame);
+  auto response = session_->client().Call(&Stubs::actions, &v1::ActionService::Stub::CancelActions,
+                                          request, session_->call(kSilenceLimit, /*retry=*/true));
+  if (!response.ok()) return response.status();
+  if (response->reports().empty()) return absl::InternalError("the server sent no report");
+  return std::move(*response->mutable_reports(0));
+}
+
+}  // namespace rtmixd::client

@@ -1,0 +1,56 @@
+#ifndef RTMIXD_CLIENT_CPP_PLAY_REC_H_
+#define RTMIXD_CLIENT_CPP_PLAY_REC_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "client_cpp/action.h"
+#include "client_cpp/audio.h"
+#include "client_cpp/session.h"
+#include "rtmixd/v1/action.pb.h"
+
+namespace rtmixd::client {
+
+// What PlayRec is to do, besides the sound.
+struct PlayRecOptions {
+  // Output of each channel of the sound, numbered from 1; empty: channel i is output i.
+  std::vector<int> outputs;
+  // Inputs to record, numbered from 1; empty: all.
+  std::vector<int> inputs;
+  // How much longer the recording is than the sound; at least 0.
+  int64_t tail_frames = 0;
+  // Frame of the stream; absent: now.
+  std::optional<int64_t> start_frame;
+  std::optional<float> gain;
+  v1::LatePolicy late_policy = v1::LATE_POLICY_UNSPECIFIED;
+  v1::RecordSource source = v1::RECORD_SOURCE_UNSPECIFIED;
+  // How long it may take until both have ended, beyond which they are cancelled.
+  absl::Duration timeout = absl::InfiniteDuration();
+  // Asked a few times per second; false cancels.
+  KeepWaiting keep_waiting;
+};
+
+// What came of it.
+struct PlayRecResult {
+  // Which frame offsets counted from, and the ids.
+  v1::ScheduleActionsResponse scheduled;
+  // Begins where the sound does, as seen through a cable without delay of its own.
+  Audio recording;
+  v1::ActionReport play;
+  v1::ActionReport record;
+};
+
+// The main job: plays a sound, records the response aligned to it and fetches it. One round trip to
+// schedule, one to fetch; a sound too large to travel with the request is uploaded first.
+// DEADLINE_EXCEEDED after the timeout, CANCELLED if keep_waiting said so; nothing is left behind
+// then.
+absl::StatusOr<PlayRecResult> PlayRec(const std::shared_ptr<Session>& session, const Audio& sound,
+                                      const PlayRecOptions& options);
+
+}  // namespace rtmixd::client
+
+#endif  // RTMIXD_CLIENT_CPP_PLAY_REC_H_

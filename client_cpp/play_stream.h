@@ -1,0 +1,54 @@
+#ifndef RTMIXD_CLIENT_CPP_PLAY_STREAM_H_
+#define RTMIXD_CLIENT_CPP_PLAY_STREAM_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "client_cpp/audio_stream.h"
+#include "client_cpp/session.h"
+#include "rtmixd/v1/audio.pb.h"
+
+namespace rtmixd::client {
+
+// Plays audio as it comes. Reattaches by itself when the connection breaks.
+//
+// Threading: any thread, but one writer at a time.
+class PlayStream {
+ public:
+  // Encoding and reattaching are decided here, all else by `config`.
+  static absl::StatusOr<std::unique_ptr<PlayStream>> Open(std::shared_ptr<Session> session,
+                                                          const v1::PlayConfig& config);
+
+  const std::string& action_id() const { return stream_->opened().play().action_id(); }
+  v1::PlayProgress progress() const { return stream_->play_progress(); }
+
+  // Takes frames to be played; waits for room up to `timeout`. Returns how many were taken, fewer
+  // than given only after the timeout. FAILED_PRECONDITION after Finish or once the play has ended.
+  absl::StatusOr<int64_t> Write(absl::Span<const float> interleaved, absl::Duration timeout) {
+    return stream_->Write(interleaved, timeout);
+  }
+  // Drops everything that has not sounded yet, at once.
+  void Flush() { stream_->Flush(); }
+  // Nothing will come for a while: running dry after what was written is no underrun.
+  void Idle() { stream_->Idle(); }
+  // Nothing will come any more: it plays out.
+  void Finish() { stream_->EndOfSound(); }
+  // Waits for the report; absent after the timeout.
+  absl::StatusOr<std::optional<v1::ActionReport>> Wait(absl::Duration timeout) {
+    return stream_->WaitPlay(timeout);
+  }
+
+ private:
+  explicit PlayStream(std::unique_ptr<AudioStream> stream) : stream_(std::move(stream)) {}
+
+  const std::unique_ptr<AudioStream> stream_;
+};
+
+}  // namespace rtmixd::client
+
+#endif  // RTMIXD_CLIENT_CPP_PLAY_STREAM_H_
