@@ -53,8 +53,9 @@ class AudioStorage {
   Stretch<const float> Read(int64_t first_frame, int64_t max_frames) const;
 
   // --- Appender ---
-  // Makes room for `frames` more than are published. Errors as Create; then nothing has changed.
-  // Allocates and touches memory: not under a lock that others wait for.
+  // Makes room for `frames` more than are published, before any of them is written. Errors as
+  // Create; then nothing has changed. Allocates and touches memory: not under a lock that others
+  // wait for.
   absl::Status Grow(int64_t frames);
   // Where to write the frames that come `ahead_frames` after those published, of at most
   // `max_frames`; empty where there is no room.
@@ -67,8 +68,8 @@ class AudioStorage {
   // before their frames are published. A full table is replaced by one of twice the size and kept,
   // since readers may still look at it.
   struct Table {
-    explicit Table(int64_t capacity) : segments(capacity) {}
-    int64_t channel_stride_frames = AudioView::kSegmentFrames;
+    Table(int64_t capacity, int64_t stride) : channel_stride_frames(stride), segments(capacity) {}
+    const int64_t channel_stride_frames;
     std::vector<float*> segments;
   };
   struct FreeSegment {
@@ -77,10 +78,10 @@ class AudioStorage {
   using Segment = std::unique_ptr<float[], FreeSegment>;
 
   AudioStorage(int channels, std::shared_ptr<ByteBudget> budget);
-  // A segment of the given stride; null if there is no memory.
-  Segment Allocate(int64_t channel_stride_frames) const;
-  int64_t SegmentBytes(int64_t channel_stride_frames) const;
-  void ReplaceTable(int64_t capacity, int64_t channel_stride_frames);
+  // Adds segments of the given stride, room for frames after room_frames_. All or none.
+  absl::Status AddSegments(int64_t count, int64_t channel_stride_frames);
+  void Insert(std::vector<Segment> fresh, int64_t channel_stride_frames);
+  void CopyShortSegment(const Table& table, float* to) const;
 
   const int channels_;
   const std::shared_ptr<ByteBudget> budget_;
@@ -89,9 +90,8 @@ class AudioStorage {
   // Acquire and release: who sees a table sees its slots.
   std::atomic<const Table*> table_{nullptr};
   // The appender's.
-  Table* current_table_ = nullptr;
-  int64_t room_frames_ = 0;  // that the segments hold, published ones included
-  std::vector<std::unique_ptr<Table>> tables_;
+  int64_t room_frames_ = 0;                     // that the segments hold, published ones included
+  std::vector<std::unique_ptr<Table>> tables_;  // the last is current
   std::vector<Segment> segments_;
 };
 

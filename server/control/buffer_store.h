@@ -95,7 +95,7 @@ class BufferStore {
   absl::flat_hash_map<std::string, Session> sessions_ ABSL_GUARDED_BY(mutex_);
   // By the number in the id: in order of creation.
   std::map<int64_t, std::shared_ptr<StoredBuffer>> buffers_ ABSL_GUARDED_BY(mutex_);
-  // Those that were ever opened for reading and still exist.
+  // Those that have readers, deleted ones too; some that had.
   std::vector<std::weak_ptr<StoredBuffer>> followed_ ABSL_GUARDED_BY(mutex_);
 };
 

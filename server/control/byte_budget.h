@@ -23,7 +23,7 @@ class ByteBudget {
   ByteBudget& operator=(const ByteBudget&) = delete;
 
   // RESOURCE_EXHAUSTED (kLimitExceeded) if this or a wider limit would be exceeded; then nothing is
-  // reserved. `bytes` >= 0.
+  // reserved. `bytes` >= 0 and at most 2^62.
   absl::Status Reserve(int64_t bytes);
   void Release(int64_t bytes);
   int64_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }

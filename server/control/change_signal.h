@@ -40,11 +40,12 @@ class ChangeSignal {
   ChangeSignal& operator=(const ChangeSignal&) = delete;
 
   [[nodiscard]] std::unique_ptr<Subscription> Subscribe(ChangeCallback on_change);
+  bool HasSubscribers() const;
   // Calls every subscriber of this moment. Call it with no lock held.
   void Notify();
 
  private:
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::vector<std::weak_ptr<Watcher>> watchers_ ABSL_GUARDED_BY(mutex_);
 };
 

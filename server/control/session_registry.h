@@ -94,7 +94,12 @@ class SessionRegistry {
     absl::Duration end = absl::InfiniteDuration();
   };
 
-  const Session* Find(std::string_view session_id) const;
+  // Answers to CreateSession kept for repeated requests.
+  static constexpr int kMaxAnswers = 10000;
+
+  absl::Status CheckSpec(const SessionSpec& spec) const;
+  absl::StatusOr<Created> Add(const SessionSpec& spec, Moment now);
+  const Session* Find(const std::string& session_id) const;
   SessionInfo Info(const Session& session, Moment now) const;
   static void KeepAlive(Session* session, Moment now);
   SessionInfo Remove(const Session& session, Moment now);

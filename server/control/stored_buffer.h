@@ -54,6 +54,7 @@ class StoredBuffer : public std::enable_shared_from_this<StoredBuffer> {
   absl::StatusOr<std::unique_ptr<class BufferRecorder>> OpenRecorder(const std::string& action_id);
   std::unique_ptr<BufferReader> OpenReader(ChangeCallback on_change);
 
+  bool HasReaders() const { return signal_.HasSubscribers(); }
   // Tells its readers if it has changed since the last time. Call it with no lock held.
   void NotifyIfChanged();
 
@@ -70,7 +71,6 @@ class StoredBuffer : public std::enable_shared_from_this<StoredBuffer> {
   void EndWriting(bool complete);
   // Completes it if nobody can write to it any more.
   void CompleteIfClosedOff() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  BufferInfo InfoLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string buffer_id_;
   const BufferSpec spec_;
