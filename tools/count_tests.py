@@ -25,7 +25,8 @@ def read_cases(xml_uri: str) -> list[tuple[str, bool]]:
     for case in root.iter("testcase"):
         bad = [case.find(tag) is not None for tag in ("failure", "error", "skipped")]
         ran = case.get("status", "run") == "run"
-        cases.append((f"{case.get('classname', '')}.{case.get('name')}", ran and not any(bad)))
+        name = f"{case.get('classname', '')}.{case.get('name')}".lstrip(".")
+        cases.append((name, ran and not any(bad)))
     return cases
 
 
