@@ -83,6 +83,7 @@ class ServerImpl final : public Server {
              &events_, &virtual_device_}) {
       builder.RegisterService(service);
     }
+    device_status_ = engine_->Start();  // first, so that the first call finds the stream
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port == 0) {
       return absl::UnavailableError(
@@ -91,7 +92,6 @@ class ServerImpl final : public Server {
     }
     const size_t colon = options.listen_address.rfind(':');
     address_ = absl::StrCat(options.listen_address.substr(0, colon), ":", port);
-    device_status_ = engine_->Start();
     return absl::OkStatus();
   }
 

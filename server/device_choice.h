@@ -1,0 +1,27 @@
+#ifndef RTMIXD_SERVER_DEVICE_CHOICE_H_
+#define RTMIXD_SERVER_DEVICE_CHOICE_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "server/device/audio_device.h"
+#include "server/device/virtual_device.h"
+
+namespace rtmixd {
+
+enum class DeviceKind { kAuto, kPortAudio, kVirtual };
+
+struct ChosenDevice {
+  std::unique_ptr<AudioDevice> device;
+  bool is_virtual = false;
+  std::string reason;  // one line for people
+};
+
+// The sound device of a server. kAuto takes PortAudio if it finds any device that is more than a
+// software converter of another, and the virtual device otherwise.
+absl::StatusOr<ChosenDevice> ChooseDevice(DeviceKind kind, const VirtualDevice::Options& virtual_options);
+
+}  // namespace rtmixd
+
+#endif  // RTMIXD_SERVER_DEVICE_CHOICE_H_

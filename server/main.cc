@@ -1,0 +1,60 @@
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "server/device_choice.h"
+#include "server/flags.h"
+#include "server/server.h"
+
+int main(int argc, char** argv) {
+  int exit_code = 0;
+  std::optional<rtmixd::Flags> flags = rtmixd::ParseFlags(argc, argv, &exit_code);
+  if (!flags.has_value()) return exit_code;
+
+  // Blocked before any thread is made, so that all inherit it and sigwait gets the signals.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  absl::StatusOr<rtmixd::ChosenDevice> chosen = rtmixd::ChooseDevice(flags->device, flags->virtual_device);
+  if (!chosen.ok()) {
+    std::cerr << "rtmixd: " << chosen.status().message() << "\n";
+    return 1;
+  }
+  absl::StatusOr<std::unique_ptr<rtmixd::Server>> server =
+      rtmixd::Server::Create(flags->server, std::move(chosen->device));
+  if (!server.ok()) {
+    std::cerr << "rtmixd: " << server.status().message() << "\n";
+    return 1;
+  }
+  std::cout << "listening on " << (*server)->address() << "\n" << chosen->reason << std::endl;
+  if (!(*server)->device_status().ok()) {
+    std::cout << "no stream: " << (*server)->device_status().message() << std::endl;
+  }
+
+  int received = 0;
+  sigwait(&signals, &received);
+  std::cout << "stopping" << std::endl;
+  (*server)->Stop(flags->grace, [&signals] {
+    const timespec at_once{};
+    return sigtimedwait(&signals, nullptr, &at_once) > 0;
+  });
+  const bool clean = (*server)->engine().ClosedCleanly();
+  if (!clean) {
+    // A dead sound library is still in this process; its own clean-up at exit may hang or abort.
+    std::cout.flush();
+    std::cerr.flush();
+    _exit(0);
+  }
+  return 0;
+}
