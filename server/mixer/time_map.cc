@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <utility>
 
 #include "absl/types/span.h"
 
@@ -42,8 +43,15 @@ constexpr double kLeastRateUncertaintyPpm = 0.02;
 // symmetric.
 constexpr double kOneSided = 0.20;
 constexpr double kSymmetric = 0.60;
-// A block within this of the line after a step may be on it; see Locate.
-constexpr double kPlaceToleranceNanos = 0.5e6;
+// A block below this part of a step is on the line before it, if lateness is one-sided, and
+// outweighs this many that look late enough to be after it.
+constexpr double kOnOldLine = 0.75;
+constexpr double kOldLineWeight = 20;
+// A block that is later than the line after a step by this part of the step or more may be a late
+// one from before it; see Locate.
+constexpr double kPlaceTolerance = 1.0 / 16;
+constexpr double kMostPlaceToleranceNanos = 0.5e6;
+constexpr size_t kCatchUpBlocks = 2;
 // Clocks are read in steps, and nothing that we see is better than this.
 constexpr double kLeastScatterNanos = 300;
 // Stamps outside of this are none.
@@ -89,7 +97,7 @@ TimeMap::TimeMap(double nominal_rate_hz, int64_t first_frame) {
 }
 
 void TimeMap::StartEpoch(double nominal_rate_hz, int64_t first_frame) {
-  if (candidate_.has_value()) FinishCandidate();
+  if (candidate_.has_value()) FinishCandidate(blocks_.size());
   if (estimate_.rate_hz > 0) {
     segments_.push_back({.end_frame = first_frame, .estimate = estimate_});
     if (segments_.size() > kMaxSegments) segments_.pop_front();
@@ -145,14 +153,14 @@ void TimeMap::OnFlags(const BlockRecord& block) {
                             since_first < kLongestIncidentSeconds * rate_hz)) {
       candidate_->host_flags |= flags;
       candidate_->last_frame = block.first_frame;
-      candidate_->post = index;
-      open_begin_ = std::min(open_begin_, index);
-      Recut(PendingBefore(index) == 0 ? 0 : pending_[PendingBefore(index) - 1].end);
+      const size_t first_post = std::exchange(candidate_->post, index);
+      // What lies between the flags is on neither line.
+      while (!pending_.empty() && pending_.back().end > first_post) PopPending();
       open_begin_ = index;
       return;
     }
     CloseOpenCell();
-    FinishCandidate();
+    FinishCandidate(blocks_.size());
   } else if (index - open_begin_ >= kLeastBlocksOfCutCell) {
     CloseOpenCell();
   }
@@ -195,37 +203,41 @@ void TimeMap::Judge() {
     JudgeBootstrap();
     return;
   }
+  double error = 0;
+  bool settled = true;
+  if (candidate_.has_value() && candidate_->host_flags == 0) {
+    // The line may come back: a long stall without a loss.
+    const double level = NewestLevel();
+    const double threshold = StepThreshold(&error);
+    settled = std::abs(line_->Residual(pending_[pending_.size() - 2].cell, point()) -
+                       line_->Residual(pending_.back().cell, point())) < threshold;
+    if (std::abs(level) > threshold / 2) {
+      PlaceCandidate(level);
+    } else {
+      candidate_.reset();
+    }
+  }
   if (candidate_.has_value()) {
     const size_t first_post = PendingBefore(candidate_->post);
     const size_t post = pending_.size() - first_post;
-    if (candidate_->host_flags == 0 && post >= 2) {
-      // Found from time, but the line came back: a long stall without a loss.
-      double error = 0;
-      const double threshold = StepThreshold(&error) / 2;
-      if (std::abs(line_->Residual(pending_[pending_.size() - 1].cell, point())) < threshold &&
-          std::abs(line_->Residual(pending_[pending_.size() - 2].cell, point())) < threshold) {
-        candidate_.reset();
+    if (post > kJudgeCells &&
+        std::abs(line_->Residual(pending_.back().cell, point()) -
+                 LevelOf(first_post, pending_.size() - 1, &error)) > StepThreshold(&error)) {
+      // Perhaps the next one: this one is judged by what came before that.
+      FinishCandidate(pending_[pending_.size() - 2].begin);
+    } else if (post >= kJudgeCells) {
+      const double lost = LevelOf(first_post, pending_.size(), &error) / line_->nanos_per_frame;
+      const double bound = kBoundSigmas * error / line_->nanos_per_frame;
+      if (post >= kMostPostCells || (settled && std::abs(lost - std::round(lost)) + bound < 0.5)) {
+        FinishCandidate(blocks_.size());
       }
     }
-    if (candidate_.has_value()) {
-      if (post >= kJudgeCells) {
-        double error = 0;
-        const double lost = LevelOf(first_post, &error) / line_->nanos_per_frame;
-        const double bound = kBoundSigmas * error / line_->nanos_per_frame;
-        if (post >= kMostPostCells || std::abs(lost - std::round(lost)) + bound < 0.5) {
-          FinishCandidate();
-        }
-      }
-      Publish();
-      return;
-    }
-  }
-  if (pending_.size() >= kJudgeCells) {
-    double error = 0;
+  } else if (pending_.size() >= kJudgeCells) {
     const double threshold = StepThreshold(&error);
-    const double level = LevelOf(pending_.size() - kJudgeCells, &error);
-    if (std::abs(level) > threshold) {
-      SuspectStep(level);
+    const double level = LevelOf(pending_.size() - kJudgeCells, pending_.size(), &error);
+    if (std::abs(level) > threshold && std::abs(NewestLevel()) > threshold / 2) {
+      candidate_ = Candidate{};
+      PlaceCandidate(NewestLevel());
     } else {
       Promote(pending_.size() - kJudgeCells + 1);
     }
@@ -273,90 +285,126 @@ void TimeMap::JudgeBootstrap() {
   }
   if (before.has_value()) {
     line_ = before;
-    SuspectStep(best_level);
-    FinishCandidate();
+    candidate_ = Candidate{};
+    PlaceCandidate(best_level);
+    FinishCandidate(blocks_.size());
   } else {
-    Promote(count);
+    FitPending(count);
+    Promote(count - (kJudgeCells - 1));
+    Refit();
   }
 }
 
-void TimeMap::SuspectStep(double level_nanos) {
+// What the newest two cells agree on at least.
+double TimeMap::NewestLevel() const {
+  const double last = line_->Residual(pending_[pending_.size() - 1].cell, point());
+  if (pending_.size() == 1) return last;
+  const double other = line_->Residual(pending_[pending_.size() - 2].cell, point());
+  return std::abs(last) < std::abs(other) ? last : other;
+}
+
+void TimeMap::PlaceCandidate(double level_nanos) {
   size_t earliest = 0;
   size_t latest = 0;
-  const size_t index = Locate(level_nanos, &earliest, &latest);
-  candidate_ = Candidate{
-      .post = index, .first_frame = blocks_[index].frame, .last_frame = blocks_[index].frame};
+  const size_t index = Locate(level_nanos, blocks_.size(), &earliest, &latest);
+  candidate_->post = index;
+  candidate_->first_frame = blocks_[index].frame;
+  candidate_->last_frame = blocks_[index].frame;
   Recut(index);
 }
 
-void TimeMap::FinishCandidate() {
-  Candidate candidate = *candidate_;
-  if (!line_.has_value() || PendingBefore(candidate.post) == pending_.size()) {
-    // Nothing after it that could tell how long it was.
-    candidate_.reset();
-    if (candidate.host_flags != 0) {
-      steps_.push_back({.frame = candidate.first_frame,
-                        .earliest_frame = candidate.first_frame,
-                        .latest_frame = candidate.last_frame,
-                        .host_flags = candidate.host_flags});
-    }
-    return;
-  }
+void TimeMap::FinishCandidate(size_t end_block) {
   double error = 0;
-  double level = LevelOf(PendingBefore(candidate.post), &error);
-  const bool moved = std::abs(level) > kStepSigmas / 2 * error;
-
+  if (candidate_->host_flags == 0) {
+    PlaceCandidate(LevelOf(PendingBefore(candidate_->post), PendingWithin(end_block), &error));
+  }
+  const Candidate candidate = *candidate_;
+  candidate_.reset();
   Step step{.frame = candidate.first_frame,
             .earliest_frame = candidate.first_frame,
             .latest_frame = candidate.last_frame,
             .host_flags = candidate.host_flags};
-  if (moved && candidate.post < blocks_.size()) {
+  const size_t before = PendingBefore(candidate.post);
+  const size_t end = PendingWithin(end_block);
+  if (!line_.has_value() || before >= end) {
+    // Nothing that could tell how long it was.
+    if (candidate.host_flags != 0) steps_.push_back(step);
+    return;
+  }
+  const double level = LevelOf(before, end, &error);
+  const double nanos_per_frame = line_->nanos_per_frame;
+  step.lost_frames = level / nanos_per_frame;
+  step.bound_frames = kBoundSigmas * error / nanos_per_frame;
+
+  const bool moved = std::abs(level) > kStepSigmas / 2 * error;
+  if (moved) {
     size_t earliest = 0;
     size_t latest = 0;
-    const size_t index = Locate(level, &earliest, &latest);
+    (void)Locate(level, end_block, &earliest, &latest);
     const int64_t earliest_frame = blocks_[earliest].frame;
     const int64_t latest_frame = blocks_[latest].frame;
     if (candidate.host_flags == 0) {
-      if (index > candidate.post) {
-        candidate.post = index;
-        Recut(index);
-        level = LevelOf(PendingBefore(index), &error);
-      }
-      step.frame = blocks_[index].frame;
       step.earliest_frame = earliest_frame;
       step.latest_frame = latest_frame;
+      SplitCandidate(candidate, &step);
     } else if (candidate.first_frame < earliest_frame || candidate.last_frame > latest_frame) {
       // The host told of it at another block than the clock did.
       step.earliest_frame = std::min(candidate.first_frame, earliest_frame);
       step.latest_frame = std::max(candidate.last_frame, latest_frame);
     }
   }
-  const double nanos_per_frame = line_->nanos_per_frame;
-  step.lost_frames = level / nanos_per_frame;
-  step.bound_frames = kBoundSigmas * error / nanos_per_frame;
   const bool loss = candidate.host_flags != 0 || std::abs(level) >= kShortestLossSeconds * 1e9;
   if (loss) steps_.push_back(step);
 
-  const size_t post_frame_index = std::min(candidate.post, blocks_.size() - 1);
-  const int64_t post_frame = blocks_[post_frame_index].frame;
-  candidate_.reset();
-  Promote(PendingBefore(candidate.post));
-  if (moved || candidate.host_flags == 0) {
+  const bool new_line = moved || candidate.host_flags == 0;
+  if (new_line) {
     segments_.push_back({.end_frame = step.frame, .estimate = estimate_});
     if (segments_.size() > kMaxSegments) segments_.pop_front();
-    ++group_;
-    if (!loss) {
-      ++relocks_;
-      const double rate_hz = 1e9 / nanos_per_frame;
-      if (last_relock_frame_ != INT64_MIN &&
-          static_cast<double>(post_frame - last_relock_frame_) < kRateChangeSeconds * rate_hz) {
-        cells_.clear();
-      }
-      last_relock_frame_ = post_frame;
-    }
   }
-  Promote(pending_.size());
+  Promote(before);
+  if (new_line) ++group_;
+  if (!loss) {
+    ++relocks_;
+    if (last_relock_frame_ != INT64_MIN &&
+        static_cast<double>(step.frame - last_relock_frame_) * nanos_per_frame <
+            kRateChangeSeconds * 1e9) {
+      cells_.clear();
+    }
+    last_relock_frame_ = step.frame;
+  }
+  FitPending(end - before);
+  if (end - before >= kJudgeCells) Promote(end - before - (kJudgeCells - 1));
   Refit();
+}
+
+// Cells just before a step that are off the old line, too, are between two steps.
+void TimeMap::SplitCandidate(const Candidate& candidate, Step* step) {
+  size_t end = PendingBefore(candidate.post);
+  const size_t all = end;
+  // A short one may be late by chance.
+  if (end > 0 && pending_[end - 1].cell.blocks < line_->blocks_per_cell / 2) --end;
+  double error = 0;
+  // Twice the threshold of the mean of four, as these are single ones.
+  const double threshold = std::max(2 * StepThreshold(&error), kShortestLossSeconds * 1e9);
+  size_t begin = end;
+  while (begin > 0 && std::abs(line_->Residual(pending_[begin - 1].cell, point())) > threshold) {
+    --begin;
+  }
+  if (begin == end) return;
+  const double level = LevelOf(begin, end, &error);
+  size_t earliest = 0;
+  size_t latest = 0;
+  const size_t index = Locate(level, candidate.post, &earliest, &latest);
+  const double nanos_per_frame = line_->nanos_per_frame;
+  steps_.push_back({.frame = blocks_[index].frame,
+                    .earliest_frame = blocks_[earliest].frame,
+                    .latest_frame = blocks_[latest].frame,
+                    .lost_frames = level / nanos_per_frame,
+                    .bound_frames = kBoundSigmas * error / nanos_per_frame});
+  step->lost_frames -= level / nanos_per_frame;
+  step->bound_frames += kBoundSigmas * error / nanos_per_frame;
+  // On neither line: not for the fit.
+  for (size_t i = begin; i < all; ++i) pending_[i].cell.blocks = 0;
 }
 
 size_t TimeMap::PendingBefore(size_t block_index) const {
@@ -365,10 +413,16 @@ size_t TimeMap::PendingBefore(size_t block_index) const {
   return count;
 }
 
+size_t TimeMap::PendingWithin(size_t end_block) const {
+  size_t count = 0;
+  while (count < pending_.size() && pending_[count].end <= end_block) ++count;
+  return count;
+}
+
 void TimeMap::Recut(size_t begin) {
   // Cells wholly before `begin` stay; the blocks between the last of them and `begin` make one
   // more.
-  while (!pending_.empty() && pending_.back().end > begin) pending_.pop_back();
+  while (!pending_.empty() && pending_.back().end > begin) PopPending();
   open_begin_ = pending_.empty() ? 0 : pending_.back().end;
   const std::vector<BlockTime> rest(blocks_.begin() + static_cast<ptrdiff_t>(begin), blocks_.end());
   blocks_.resize(begin);
@@ -384,44 +438,50 @@ void TimeMap::Recut(size_t begin) {
   }
 }
 
-size_t TimeMap::Locate(double level_nanos, size_t* earliest, size_t* latest) const {
-  // The place of a step that is likeliest if what is late is late by chance: the minimum of the sum
-  // of what each block is nearer to the old line than to the new one.
+size_t TimeMap::Locate(double level_nanos, size_t end, size_t* earliest, size_t* latest) const {
+  // The minimum of the sum of what each block says: below zero that it is before the step, above
+  // that it is after. Where lateness is one-sided a block on the old line settles it, while one
+  // near the new line may be a late one; where scatter is symmetric both say as much as they are
+  // near to.
   const double magnitude = std::abs(level_nanos);
   const double sign = level_nanos < 0 ? -1 : 1;
-  std::vector<double> sums(blocks_.size() + 1, 0.0);
+  const bool one_sided = edge_ && sign > 0;
+  const auto off_line = [&](size_t i) {
+    return sign * line_->Residual(blocks_[i].frame, blocks_[i].nanos);
+  };
+  std::vector<double> sums(end + 1, 0.0);
   size_t best = 0;
-  for (size_t i = 0; i < blocks_.size(); ++i) {
-    const double y = sign * line_->Residual(blocks_[i].frame, blocks_[i].nanos);
-    sums[i + 1] = sums[i] + std::clamp(y, 0.0, magnitude) - magnitude / 2;
+  for (size_t i = 0; i < end; ++i) {
+    const double y = std::clamp(off_line(i) / magnitude, 0.0, 1.0);
+    sums[i + 1] = sums[i] + (!one_sided ? y - 0.5 : (y < kOnOldLine ? -kOldLineWeight : 1.0));
     if (sums[i + 1] < sums[best]) best = i + 1;
   }
-  best = std::min(best, blocks_.size() - 1);
-
-  // Places nearly as likely, under gaussian scatter of this width: within a factor of 200.
-  const double sigma = lower_nanos_ / 1.645;
-  const double slack = 5.3 * sigma * sigma / magnitude;
+  best = std::min(best, end - 1);
   *earliest = best;
   *latest = best;
-  for (size_t i = 0; i < blocks_.size(); ++i) {
-    if (sums[i] - sums[best] > slack) continue;
-    *earliest = std::min(*earliest, i);
-    *latest = std::max(*latest, i);
+  if (!one_sided) {
+    // Places nearly as likely, under gaussian scatter of this width: within a factor of 200.
+    const double sigma = lower_nanos_ / 1.645 / magnitude;
+    for (size_t i = 0; i < end; ++i) {
+      if (sums[i] - sums[best] > 5.3 * sigma * sigma) continue;
+      *earliest = std::min(*earliest, i);
+      *latest = std::max(*latest, i);
+    }
   }
   // Blocks so late that they may be late ones from before the step as well as from after it.
-  while (*latest + 1 < blocks_.size() &&
-         sign * line_->Residual(blocks_[*latest].frame, blocks_[*latest].nanos) - magnitude >
-             kPlaceToleranceNanos) {
-    ++*latest;
-  }
+  const double tolerance = std::min(kPlaceTolerance * magnitude, kMostPlaceToleranceNanos);
+  bool late = false;
+  for (; *latest + 1 < end && off_line(*latest) - magnitude > tolerance; ++*latest) late = true;
+  // Callbacks that catch up come nearer to the line by and by: the last of them look like on it.
+  if (late) *latest = std::min(*latest + kCatchUpBlocks, end - 1);
   return best;
 }
 
-double TimeMap::LevelOf(size_t first_pending, double* error_nanos) const {
+double TimeMap::LevelOf(size_t first, size_t end, double* error_nanos) const {
   std::vector<double> residuals;
   double weight = 0;
   double blocks = 0;
-  for (size_t i = first_pending; i < pending_.size(); ++i) {
+  for (size_t i = first; i < end; ++i) {
     const TimeMapCell& cell = pending_[i].cell;
     residuals.push_back(line_->Residual(cell, point()));
     weight += std::min(1.0, cell.blocks / line_->blocks_per_cell);
@@ -430,7 +490,7 @@ double TimeMap::LevelOf(size_t first_pending, double* error_nanos) const {
   // 1.1: the middle half of few values is not the best mean of them. A short cell's earliest block
   // is later than a full one's, on average.
   const double bias = edge_ ? std::max(0.0, line_->blocks_per_cell / blocks - 1) : 0;
-  const double middle = line_->ErrorAt(pending_.back().cell.first_frame);
+  const double middle = line_->ErrorAt(pending_[end - 1].cell.first_frame);
   *error_nanos = line_->Coverage() / kCoverage *
                  (std::hypot(1.1 * line_->cell_scatter / std::sqrt(weight), middle) +
                   bias * line_->cell_scatter);
@@ -438,20 +498,33 @@ double TimeMap::LevelOf(size_t first_pending, double* error_nanos) const {
 }
 
 double TimeMap::StepThreshold(double* error_nanos) const {
-  (void)LevelOf(pending_.size() - std::min(pending_.size(), kJudgeCells), error_nanos);
+  (void)LevelOf(pending_.size() - std::min(pending_.size(), kJudgeCells), pending_.size(),
+                error_nanos);
   return std::max(kStepSigmas * *error_nanos, kLeastStepFrames * line_->nanos_per_frame);
+}
+
+void TimeMap::PopPending() {
+  if (pending_.back().fitted) cells_.pop_back();
+  pending_.pop_back();
+}
+
+void TimeMap::FitPending(size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    PendingCell& pending = pending_[i];
+    if (pending.fitted || static_cast<size_t>(pending.cell.blocks) < kLeastBlocksOfCutCell)
+      continue;
+    pending.cell.group = group_;
+    cells_.push_back(pending.cell);
+    pending.fitted = true;
+    ++cells_since_fit_;
+  }
+  while (cells_.size() > kWindowCells) cells_.pop_front();
 }
 
 void TimeMap::Promote(size_t count) {
   if (count == 0) return;
-  for (size_t i = 0; i < count; ++i) {
-    TimeMapCell cell = pending_.front().cell;
-    cell.group = group_;
-    if (static_cast<size_t>(cell.blocks) >= kLeastBlocksOfCutCell) cells_.push_back(cell);
-    pending_.pop_front();
-    ++cells_since_fit_;
-  }
-  while (cells_.size() > kWindowCells) cells_.pop_front();
+  FitPending(count);
+  pending_.erase(pending_.begin(), pending_.begin() + static_cast<ptrdiff_t>(count));
   const size_t drop = pending_.empty() ? open_begin_ : pending_.front().begin;
   if (drop > 0) {
     blocks_.erase(blocks_.begin(), blocks_.begin() + static_cast<ptrdiff_t>(drop));
@@ -542,7 +615,7 @@ void TimeMap::Publish() {
       systematic += kFirstUncertaintySeconds * 1e9;
     } else if (candidate_.has_value()) {
       double error = 0;
-      offset += LevelOf(first, &error);
+      offset += LevelOf(first, pending_.size(), &error);
       centroid_error = kCoverage * error;
     } else {
       // Cells that do not fit are believed to be wrong, but not for sure yet.

@@ -118,11 +118,12 @@ class TimeMap {
     int64_t last_frame = 0;
     uint32_t host_flags = 0;  // 0: found from time
   };
-  // A cell that is not part of the fit yet, and the blocks it was made from.
+  // A cell that is not judged yet, and the blocks it was made from.
   struct PendingCell {
     TimeMapCell cell;
     size_t begin;
     size_t end;
+    bool fitted = false;  // it is, but a step in it can still be found
   };
   struct Segment {
     int64_t end_frame;
@@ -133,20 +134,31 @@ class TimeMap {
   void CloseOpenCell();
   void Judge();
   void JudgeBootstrap();
-  void SuspectStep(double level_nanos);
-  void FinishCandidate();
+  void PlaceCandidate(double level_nanos);
+  // Makes a step of it, by the cells up to block `end_block`.
+  void FinishCandidate(size_t end_block);
+  void SplitCandidate(const Candidate& candidate, Step* step);
   // Adds the `count` oldest pending cells to the fit.
+  void FitPending(size_t count);
+  // The same, and nothing in them can be found any more.
   void Promote(size_t count);
+  // Takes the newest pending cell back, out of the fit, too.
+  void PopPending();
   void Refit();
   // Fits fit_cells_, after a look at the shape of their scatter.
   LineFit Fit();
   void Publish();
   // Cuts the blocks from `begin` on into cells anew.
   void Recut(size_t begin);
+  // How many pending cells begin before a block, and end before it.
   size_t PendingBefore(size_t block_index) const;
-  // Where in blocks_ the line rises by `level_nanos`: index of the first block after it.
-  size_t Locate(double level_nanos, size_t* earliest, size_t* latest) const;
-  double LevelOf(size_t first_pending, double* error_nanos) const;
+  size_t PendingWithin(size_t end_block) const;
+  // Where in the first `end` of blocks_ the line rises by `level_nanos` (falls, if negative): index
+  // of the first block after it, and of the first and last that it may be.
+  size_t Locate(double level_nanos, size_t end, size_t* earliest, size_t* latest) const;
+  // How far the pending cells [first, end) are off the line, and the standard error of that.
+  double LevelOf(size_t first, size_t end, double* error_nanos) const;
+  double NewestLevel() const;
   double StepThreshold(double* error_nanos) const;
   CellPoint point() const { return edge_ ? CellPoint::kEdge : CellPoint::kCentre; }
 
