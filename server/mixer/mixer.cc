@@ -250,7 +250,7 @@ void Mixer::CancelRt(Voice* voice, int64_t frame) noexcept {
   voice->CutRt(cut);
   if (voice->state() == Voice::State::kPlaying) return;
   const int64_t requested = Schedule::RequestedFrame(*voice);
-  if (cut > std::max(requested, frame_)) return;
+  if (cut > requested) return;  // StartRt looks at the cut again
   voice->EndRt(EndReason::kCancelled, requested);
   schedule_.DropRt(voice);
   ended_.push_back(voice);

@@ -135,6 +135,7 @@ class RandomRun {
       for (int64_t n = dice_.Between(0, 2); n > 0; --n) SubmitBatch();
       for (int64_t n = dice_.Between(0, 3); n > 0; --n) SendCommand();
       for (auto& sound : sounds_) FeedSound(*sound);
+      if (dice_.OneIn(4)) TakeResults();  // of which commands on their way may know nothing
       if (dice_.OneIn(40)) Jump();
       Step(static_cast<int>(dice_.OneIn(4) ? dice_.OneOf({1, 64, 256, 1500})
                                            : dice_.Between(1, dice_.OneOf({16, 300, 1500}))));

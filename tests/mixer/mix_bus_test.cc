@@ -1,0 +1,72 @@
+#include "server/mixer/mix_bus.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+namespace rtmixd {
+namespace {
+
+TEST(MixBusTest, ABlockBeginsSilent) {
+  MixBus bus(2, 64, BestMixKernel());
+  const std::vector<float> ones(64, 1.0f);
+  bus.BeginRt(64);
+  bus.AddRt(0, {ones.data(), 1.0f, 0, 64});
+  bus.SumRt();
+  EXPECT_EQ(bus.planar()[0][63], 1.0f);
+  bus.BeginRt(10);
+  bus.SumRt();
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(bus.planar()[0][i], 0.0f);
+}
+
+TEST(MixBusTest, ChannelsAreApart) {
+  MixBus bus(3, 8, BestMixKernel());
+  const std::vector<float> ones(8, 1.0f);
+  bus.BeginRt(8);
+  bus.AddRt(1, {ones.data(), 0.5f, 2, 3});
+  bus.SumRt();
+  const std::vector<float> expected = {0, 0, 0.5f, 0.5f, 0.5f, 0, 0, 0};
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_EQ(bus.planar()[0][i], 0.0f);
+    EXPECT_EQ(bus.planar()[1][i], expected[i]);
+    EXPECT_EQ(bus.planar()[2][i], 0.0f);
+  }
+}
+
+// More spans than wait at once, of numbers whose float sum depends on the order.
+TEST(MixBusTest, AnyNumberOfSpansIsSummedInTheOrderOfAdding) {
+  constexpr int kSpans = 1000;
+  MixBus bus(1, 16, BestMixKernel());
+  std::vector<std::vector<float>> sources;
+  for (int s = 0; s < kSpans; ++s) {
+    sources.emplace_back(16, std::pow(-1.37f, static_cast<float>(s % 37)));
+  }
+  bus.BeginRt(16);
+  std::vector<float> expected(16, 0.0f);
+  for (int s = 0; s < kSpans; ++s) {
+    const int offset = s % 5 == 0 ? s % 16 : 0;
+    bus.AddRt(0, {sources[s].data(), 0.7f, offset, 16 - offset});
+    for (int i = offset; i < 16; ++i) {
+      expected[i] = std::fma(0.7f, sources[s][i - offset], expected[i]);
+    }
+  }
+  bus.SumRt();
+  for (int i = 0; i < 16; ++i) EXPECT_EQ(bus.planar()[0][i], expected[i]);
+}
+
+TEST(MixBusTest, ClipsOneChannel) {
+  MixBus bus(2, 4, BestMixKernel());
+  const std::vector<float> source = {2.0f, 0.5f, -3.0f, 1.0f};
+  bus.BeginRt(4);
+  bus.AddRt(0, {source.data(), 1.0f, 0, 4});
+  bus.AddRt(1, {source.data(), 1.0f, 0, 4});
+  bus.SumRt();
+  EXPECT_EQ(bus.ClipRt(0), 2);
+  EXPECT_EQ(bus.planar()[0][0], 1.0f);
+  EXPECT_EQ(bus.planar()[0][2], -1.0f);
+  EXPECT_EQ(bus.planar()[1][0], 2.0f);
+}
+
+}  // namespace
+}  // namespace rtmixd

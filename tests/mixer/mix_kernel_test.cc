@@ -1,0 +1,92 @@
+#include "server/mixer/mix_kernel.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+namespace rtmixd {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+std::vector<float> RandomSamples(std::mt19937* engine, int count) {
+  std::uniform_real_distribution<float> uniform(-2.0f, 2.0f);
+  std::vector<float> samples;
+  for (int i = 0; i < count; ++i) samples.push_back(uniform(*engine));
+  return samples;
+}
+
+bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+class MixKernelTest : public testing::TestWithParam<const MixKernel*> {};
+
+TEST_P(MixKernelTest, SumIsOneFusedMultiplyAddPerSpanInOrder) {
+  std::mt19937 engine(7);
+  for (int frames = 1; frames <= 150; ++frames) {
+    std::vector<std::vector<float>> sources;
+    std::vector<MixSpan> spans;
+    for (int s = 0; s < 9; ++s) {
+      sources.push_back(RandomSamples(&engine, frames + 3));
+      MixSpan span = {sources.back().data() + s % 3, 0.3f + static_cast<float>(s), 0, frames};
+      if (s % 4 == 3) {  // now and then one that does not fill the block
+        span.offset = static_cast<int>(engine() % frames);
+        span.frames = 1 + static_cast<int>(engine() % (frames - span.offset));
+      }
+      spans.push_back(span);
+    }
+    std::vector<float> bus = RandomSamples(&engine, frames + 1);
+    std::vector<float> expected = bus;
+    for (int i = 0; i < frames; ++i) {
+      for (const MixSpan& span : spans) {
+        const int at = i - span.offset;
+        if (at < 0 || at >= span.frames) continue;
+        expected[i] = std::fma(span.gain, span.samples[at], expected[i]);
+      }
+    }
+    GetParam()->sum(spans.data(), static_cast<int>(spans.size()), frames, bus.data());
+    ASSERT_TRUE(SameBits(bus, expected)) << frames << " frames";
+  }
+}
+
+TEST_P(MixKernelTest, SumOfNothingLeavesTheBus) {
+  std::vector<float> bus = {1, 2, 3};
+  GetParam()->sum(nullptr, 0, 3, bus.data());
+  EXPECT_EQ(bus, (std::vector<float>{1, 2, 3}));
+}
+
+TEST_P(MixKernelTest, ClipBringsEverySampleIntoRangeAndCounts) {
+  const float above = std::nextafter(1.0f, 2.0f);
+  const std::vector<float> in = {0.0f,      -0.0f,      1.0f, -1.0f, above,  -above, 0.5f,
+                                 kInfinity, -kInfinity, kNan, -kNan, 1e-40f, 3e38f,  -0.25f};
+  const std::vector<float> out = {0.0f, -0.0f, 1.0f, -1.0f, 1.0f,   -1.0f, 0.5f,
+                                  1.0f, -1.0f, 0.0f, 0.0f,  1e-40f, 1.0f,  -0.25f};
+  // At every place of a vector, and in the tail after it.
+  for (size_t shift = 0; shift < 9; ++shift) {
+    std::vector<float> samples(shift, 0.125f);
+    samples.insert(samples.end(), in.begin(), in.end());
+    EXPECT_EQ(GetParam()->clip(samples.data(), static_cast<int>(samples.size())), 7);
+    samples.erase(samples.begin(), samples.begin() + static_cast<int>(shift));
+    for (size_t i = 0; i < out.size(); ++i) EXPECT_EQ(samples[i], out[i]) << i;
+  }
+}
+
+TEST_P(MixKernelTest, ClipTouchesNoMoreThanItsFrames) {
+  std::vector<float> samples(20, 5.0f);
+  EXPECT_EQ(GetParam()->clip(samples.data(), 11), 11);
+  EXPECT_EQ(samples[10], 1.0f);
+  EXPECT_EQ(samples[11], 5.0f);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernels, MixKernelTest,
+                         testing::Values(&PortableMixKernel(), &BestMixKernel()),
+                         [](const auto& info) { return info.index == 0 ? "Portable" : "Best"; });
+
+}  // namespace
+}  // namespace rtmixd

@@ -1,0 +1,451 @@
+#include "server/mixer/voice.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "server/mixer/mix_bus.h"
+#include "tests/mixer/planar_sound.h"
+
+namespace rtmixd {
+namespace {
+
+using Samples = std::vector<float>;
+
+// Ten frames of one channel: 1, 2, ... 10.
+const PlanarSound& Ten() {
+  static const PlanarSound* const sound =
+      new PlanarSound(1, 10, [](int, int64_t f) { return static_cast<float>(f + 1); });
+  return *sound;
+}
+
+Voice::Spec TenSpec() {
+  Voice::Spec spec;
+  spec.channel_map = {0};
+  spec.view = Ten().view();
+  return spec;
+}
+
+// One voice on a bus of four channels, in blocks of eight frames unless told otherwise.
+class Stage {
+ public:
+  explicit Stage(Voice::Spec spec) : voice(std::move(spec)), bus_(4, 64, BestMixKernel()) {}
+
+  // What output channel `channel` gets in the block at `first_frame`.
+  Samples Play(int64_t first_frame, int frames = 8, int channel = 0) {
+    bus_.BeginRt(frames);
+    goes_on = voice.RenderRt(first_frame, frames, &bus_);
+    bus_.SumRt();
+    if (voice.spec().feed != nullptr) voice.CommitRt();
+    return {bus_.planar()[channel], bus_.planar()[channel] + frames};
+  }
+
+  Voice voice;
+  bool goes_on = true;
+
+ private:
+  MixBus bus_;
+};
+
+// A stage whose voice plays a feed of one channel.
+class FeedStage {
+ public:
+  explicit FeedStage(UnderrunPolicy policy, int64_t prebuffer_frames = 0,
+                     LatePolicy late_policy = LatePolicy::kPlay)
+      : feed(1, 64, prebuffer_frames), stage_(MakeSpec(policy, late_policy)) {}
+
+  // Writes the next `frames` of 1, 2, 3 ...
+  void Write(int frames) {
+    Samples samples;
+    for (int i = 0; i < frames; ++i) {
+      samples.push_back(static_cast<float>(feed.write_position() + i + 1));
+    }
+    const float* const planar = samples.data();
+    ASSERT_EQ(feed.Write(&planar, frames), frames);
+  }
+  Samples Play(int64_t first_frame, int frames = 8) { return stage_.Play(first_frame, frames); }
+  Voice& voice() { return stage_.voice; }
+  bool goes_on() const { return stage_.goes_on; }
+
+  PlayFeed feed;
+
+ private:
+  Voice::Spec MakeSpec(UnderrunPolicy policy, LatePolicy late_policy) {
+    Voice::Spec spec;
+    spec.channel_map = {0};
+    spec.feed = &feed;
+    spec.underrun_policy = policy;
+    spec.late_policy = late_policy;
+    return spec;
+  }
+  Stage stage_;
+};
+
+void ExpectOutcome(const Voice& voice, EndReason reason, int64_t end_frame, int64_t done_frames) {
+  EXPECT_EQ(voice.state(), Voice::State::kEnded);
+  EXPECT_EQ(voice.end_reason(), reason);
+  EXPECT_EQ(voice.end_frame(), end_frame);
+  EXPECT_EQ(voice.done_frames(), done_frames);
+}
+
+TEST(VoiceTest, IsPendingAtFirst) {
+  const Voice voice(TenSpec());
+  EXPECT_EQ(voice.state(), Voice::State::kPending);
+  EXPECT_EQ(voice.start_frame(), -1);
+  EXPECT_EQ(voice.done_frames(), 0);
+  EXPECT_EQ(voice.end_reason(), EndReason::kNone);
+}
+
+TEST(VoiceTest, StartsWithinTheBlockAndEndsWithinTheNext) {
+  Stage stage(TenSpec());
+  ASSERT_TRUE(stage.voice.StartRt(103, 100));
+  EXPECT_EQ(stage.voice.start_frame(), 103);
+  EXPECT_EQ(stage.voice.state(), Voice::State::kPlaying);
+  EXPECT_EQ(stage.Play(100), (Samples{0, 0, 0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(stage.voice.done_frames(), 5);
+  EXPECT_TRUE(stage.goes_on);
+  EXPECT_EQ(stage.Play(108), (Samples{6, 7, 8, 9, 10, 0, 0, 0}));
+  EXPECT_FALSE(stage.goes_on);
+  ExpectOutcome(stage.voice, EndReason::kCompleted, 113, 10);
+  EXPECT_EQ(stage.voice.late_frames(), 0);
+}
+
+TEST(VoiceTest, EndsInTheBlockOfItsLastFrame) {
+  Stage stage(TenSpec());
+  ASSERT_TRUE(stage.voice.StartRt(0, 0));
+  stage.Play(0, 10);
+  EXPECT_FALSE(stage.goes_on);
+  ExpectOutcome(stage.voice, EndReason::kCompleted, 10, 10);
+}
+
+TEST(VoiceTest, ZeroLengthStartsAndEndsOnItsFrame) {
+  Voice::Spec spec = TenSpec();
+  spec.view_offset_frames = 10;
+  Stage stage(spec);
+  ASSERT_TRUE(stage.voice.StartRt(3, 0));
+  EXPECT_EQ(stage.Play(0), Samples(8, 0.0f));
+  EXPECT_FALSE(stage.goes_on);
+  EXPECT_EQ(stage.voice.start_frame(), 3);
+  ExpectOutcome(stage.voice, EndReason::kCompleted, 3, 0);
+}
+
+TEST(VoiceTest, LatePlaysFromItsFirstSample) {
+  Stage stage(TenSpec());
+  ASSERT_TRUE(stage.voice.StartRt(96, 100));
+  EXPECT_EQ(stage.voice.start_frame(), 100);
+  EXPECT_EQ(stage.voice.late_frames(), 4);
+  EXPECT_EQ(stage.Play(100), (Samples{1, 2, 3, 4, 5, 6, 7, 8}));
+  EXPECT_EQ(stage.voice.trimmed_frames(), 0);
+}
+
+TEST(VoiceTest, LateAndSkippedNeverStarts) {
+  Voice::Spec spec = TenSpec();
+  spec.late_policy = LatePolicy::kSkip;
+  Stage stage(spec);
+  EXPECT_FALSE(stage.voice.StartRt(99, 100));
+  ExpectOutcome(stage.voice, EndReason::kSkipped, 99, 0);
+  EXPECT_EQ(stage.voice.start_frame(), -1);
+  EXPECT_EQ(stage.voice.late_frames(), 1);
+}
+
+TEST(VoiceTest, SkipPolicyPlaysWhatIsInTime) {
+  Voice::Spec spec = TenSpec();
+  spec.late_policy = LatePolicy::kSkip;
+  Stage stage(spec);
+  EXPECT_TRUE(stage.voice.StartRt(100, 100));
+}
+
+TEST(VoiceTest, LateAndTrimmedSitsWhereItBelongs) {
+  Voice::Spec spec = TenSpec();
+  spec.late_policy = LatePolicy::kTrim;
+  Stage stage(spec);
+  ASSERT_TRUE(stage.voice.StartRt(96, 100));
+  EXPECT_EQ(stage.Play(100), (Samples{5, 6, 7, 8, 9, 10, 0, 0}));
+  ExpectOutcome(stage.voice, EndReason::kCompleted, 106, 6);
+  EXPECT_EQ(stage.voice.trimmed_frames(), 4);
+  EXPECT_EQ(stage.voice.late_frames(), 4);
+}
+
+TEST(VoiceTest, TrimmedPastItsLengthEndsWithNothing) {
+  Voice::Spec spec = TenSpec();
+  spec.late_policy = LatePolicy::kTrim;
+  Stage stage(spec);
+  ASSERT_TRUE(stage.voice.StartRt(50, 100));
+  EXPECT_EQ(stage.Play(100), Samples(8, 0.0f));
+  ExpectOutcome(stage.voice, EndReason::kCompleted, 100, 0);
+  EXPECT_EQ(stage.voice.trimmed_frames(), 10);
+}
+
+TEST(VoiceTest, CutEndsItBeforeTheFrame) {
+  Stage stage(TenSpec());
+  ASSERT_TRUE(stage.voice.StartRt(0, 0));
+  stage.voice.CutRt(5);
+  stage.voice.CutRt(7);  // the earliest holds
+  EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 4, 5, 0, 0, 0}));
+  EXPECT_FALSE(stage.goes_on);
+  ExpectOutcome(stage.voice, EndReason::kCancelled, 5, 5);
+}
+
+TEST(VoiceTest, CutAtItsOwnEndIsTooLate) {
+  Stage stage(TenSpec());
+  ASSERT_TRUE(stage.voice.StartRt(0, 0));
+  stage.voice.CutRt(10);
+  stage.Play(0, 16);
+  ExpectOutcome(stage.voice, EndReason::kCompleted, 10, 10);
+}
+
+TEST(VoiceTest, CutAtTheFirstFrameOfABlockLeavesNothingInIt) {
+  Stage stage(TenSpec());
+  ASSERT_TRUE(stage.voice.StartRt(0, 0));
+  stage.Play(0, 4);
+  stage.voice.CutRt(4);
+  EXPECT_EQ(stage.Play(4), Samples(8, 0.0f));
+  ExpectOutcome(stage.voice, EndReason::kCancelled, 4, 4);
+}
+
+TEST(VoiceTest, CutAtItsStartKeepsItFromStarting) {
+  Stage stage(TenSpec());
+  stage.voice.CutRt(103);
+  EXPECT_FALSE(stage.voice.StartRt(103, 100));
+  ExpectOutcome(stage.voice, EndReason::kCancelled, 103, 0);
+  EXPECT_EQ(stage.voice.start_frame(), -1);
+}
+
+TEST(VoiceTest, CrossesSegmentsOnEveryChannel) {
+  const PlanarSound sound(2, AudioView::kSegmentFrames + 5, [](int c, int64_t f) {
+    return static_cast<float>(f - AudioView::kSegmentFrames) + (c == 0 ? 0.0f : 0.5f);
+  });
+  Voice::Spec spec;
+  spec.channel_map = {2, 1};
+  spec.view = sound.view();
+  spec.view_offset_frames = AudioView::kSegmentFrames - 3;
+  Stage first(spec);
+  ASSERT_TRUE(first.voice.StartRt(0, 0));
+  EXPECT_EQ(first.Play(0, 8, 2), (Samples{-3, -2, -1, 0, 1, 2, 3, 4}));
+  Stage second(spec);
+  ASSERT_TRUE(second.voice.StartRt(0, 0));
+  EXPECT_EQ(second.Play(0, 8, 1), (Samples{-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5, 4.5}));
+  ExpectOutcome(second.voice, EndReason::kCompleted, 8, 8);
+}
+
+TEST(VoiceTest, TwoSourceChannelsOnOneOutputAdd) {
+  const PlanarSound sound(2, 4,
+                          [](int c, int64_t f) { return c == 0 ? static_cast<float>(f) : 100.0f; });
+  Voice::Spec spec;
+  spec.channel_map = {3, 3};
+  spec.gain = 0.5f;
+  spec.view = sound.view();
+  Stage stage(spec);
+  ASSERT_TRUE(stage.voice.StartRt(0, 0));
+  EXPECT_EQ(stage.Play(0, 4, 3), (Samples{50, 50.5, 51, 51.5}));
+}
+
+TEST(VoiceTest, SkipDropsTheNextFrames) {
+  Stage stage(TenSpec());
+  stage.voice.SkipRt(5);  // not sounding: nothing happens
+  ASSERT_TRUE(stage.voice.StartRt(0, 0));
+  EXPECT_EQ(stage.Play(0, 2), (Samples{1, 2}));
+  stage.voice.SkipRt(3);
+  EXPECT_EQ(stage.Play(2, 2), (Samples{6, 7}));
+  EXPECT_EQ(stage.voice.trimmed_frames(), 3);
+  stage.voice.SkipRt(100);
+  EXPECT_EQ(stage.Play(4, 2), (Samples{0, 0}));
+  ExpectOutcome(stage.voice, EndReason::kCompleted, 4, 4);
+  EXPECT_EQ(stage.voice.trimmed_frames(), 6);
+}
+
+TEST(VoiceFeedTest, PlaysAndEndsWhereTheEndIsSet) {
+  FeedStage stage(UnderrunPolicy::kSilence);
+  stage.Write(10);
+  ASSERT_TRUE(stage.voice().StartRt(2, 0));
+  EXPECT_EQ(stage.Play(0), (Samples{0, 0, 1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(stage.feed.read_position(), 6);
+  stage.feed.SetEnd();
+  EXPECT_EQ(stage.Play(8), (Samples{7, 8, 9, 10, 0, 0, 0, 0}));
+  ExpectOutcome(stage.voice(), EndReason::kCompleted, 12, 10);
+  EXPECT_EQ(stage.voice().gap_count(), 0);
+}
+
+TEST(VoiceFeedTest, EndSetAndEmptyEndsAtOnce) {
+  FeedStage stage(UnderrunPolicy::kSilence);
+  stage.feed.SetEnd();
+  ASSERT_TRUE(stage.voice().StartRt(3, 0));
+  stage.Play(0);
+  ExpectOutcome(stage.voice(), EndReason::kCompleted, 3, 0);
+}
+
+TEST(VoiceFeedTest, EndAtTheLastFrameOfTheBlockEndsInIt) {
+  FeedStage stage(UnderrunPolicy::kSilence);
+  stage.Write(8);
+  stage.feed.SetEnd();
+  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  stage.Play(0);
+  ExpectOutcome(stage.voice(), EndReason::kCompleted, 8, 8);
+}
+
+TEST(VoiceFeedTest, UnderrunWithPolicyEndEnds) {
+  FeedStage stage(UnderrunPolicy::kEnd);
+  stage.Write(3);
+  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 0, 0, 0, 0, 0}));
+  ExpectOutcome(stage.voice(), EndReason::kUnderrun, 3, 3);
+}
+
+TEST(VoiceFeedTest, NoUnderrunBeforeAFrameIsMissing) {
+  FeedStage stage(UnderrunPolicy::kEnd);
+  stage.Write(8);
+  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  stage.Play(0);
+  EXPECT_TRUE(stage.goes_on());
+  stage.Play(8);
+  ExpectOutcome(stage.voice(), EndReason::kUnderrun, 8, 8);
+}
+
+TEST(VoiceFeedTest, UnderrunWithPolicySilenceDelaysTheRest) {
+  FeedStage stage(UnderrunPolicy::kSilence);
+  stage.Write(3);
+  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 0, 0, 0, 0, 0}));
+  stage.Write(4);
+  EXPECT_EQ(stage.Play(8), (Samples{4, 5, 6, 7, 0, 0, 0, 0}));
+  EXPECT_EQ(stage.voice().gap_count(), 2);
+  EXPECT_EQ(stage.voice().gap_total_frames(), 9);
+  EXPECT_EQ(stage.voice().gaps()[0].first_frame, 3);
+  EXPECT_EQ(stage.voice().gaps()[0].frames, 5);
+  EXPECT_EQ(stage.voice().gaps()[1].first_frame, 12);
+  EXPECT_EQ(stage.voice().gaps()[1].frames, 4);
+  EXPECT_EQ(stage.voice().done_frames(), 7);
+}
+
+TEST(VoiceFeedTest, UnderrunWithPolicyKeepTimelineDropsWhatCameTooLate) {
+  FeedStage stage(UnderrunPolicy::kKeepTimeline);
+  stage.Write(3);
+  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  stage.Play(0);
+  stage.Write(9);  // 4 to 12; sample n belongs to frame n - 1
+  EXPECT_EQ(stage.Play(8), (Samples{9, 10, 11, 12, 0, 0, 0, 0}));
+  EXPECT_EQ(stage.voice().gap_total_frames(), 9);
+  EXPECT_EQ(stage.voice().done_frames(), 7);
+  EXPECT_EQ(stage.voice().trimmed_frames(), 0);
+}
+
+TEST(VoiceFeedTest, AGapOverSeveralBlocksIsOne) {
+  FeedStage stage(UnderrunPolicy::kSilence);
+  ASSERT_TRUE(stage.voice().StartRt(4, 0));
+  for (int b = 0; b < 3; ++b) stage.Play(8 * b);
+  EXPECT_EQ(stage.voice().gap_count(), 1);
+  EXPECT_EQ(stage.voice().gaps()[0].first_frame, 4);
+  EXPECT_EQ(stage.voice().gaps()[0].frames, 20);
+}
+
+TEST(VoiceFeedTest, GapsBeyondTheSlotsAreCountedInTheLast) {
+  FeedStage stage(UnderrunPolicy::kSilence);
+  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  for (int b = 0; b < 12; ++b) {
+    stage.Write(5);
+    stage.Play(8 * b);  // three frames are missing in each block
+  }
+  EXPECT_EQ(stage.voice().gap_count(), 12);
+  EXPECT_EQ(stage.voice().gap_total_frames(), 36);
+  EXPECT_EQ(stage.voice().gaps()[6].frames, 3);
+  EXPECT_EQ(stage.voice().gaps()[7].first_frame, 8 * 7 + 5);
+  EXPECT_EQ(stage.voice().gaps()[7].frames, 5 * 3);
+}
+
+TEST(VoiceFeedTest, RunningDryAtTheIdleMarkIsNoUnderrun) {
+  FeedStage stage(UnderrunPolicy::kEnd);
+  stage.Write(3);
+  stage.feed.SetIdle();
+  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 0, 0, 0, 0, 0}));
+  EXPECT_TRUE(stage.goes_on());
+  EXPECT_EQ(stage.Play(8), Samples(8, 0.0f));
+  EXPECT_TRUE(stage.goes_on());
+  EXPECT_EQ(stage.voice().gap_count(), 0);
+}
+
+TEST(VoiceFeedTest, AfterIdlingSoundWaitsForThePrebuffer) {
+  FeedStage stage(UnderrunPolicy::kSilence, 4);
+  stage.feed.SetIdle();
+  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  stage.Play(0);
+  stage.Write(3);
+  EXPECT_EQ(stage.Play(8), Samples(8, 0.0f));
+  stage.Write(1);
+  EXPECT_EQ(stage.Play(16, 4), (Samples{1, 2, 3, 4}));
+  EXPECT_EQ(stage.voice().gap_count(), 0);
+  EXPECT_EQ(stage.Play(20, 4), Samples(4, 0.0f));
+  EXPECT_EQ(stage.voice().gap_total_frames(), 4);
+}
+
+TEST(VoiceFeedTest, TheNextIdleMarkReleasesASoundShorterThanThePrebuffer) {
+  FeedStage stage(UnderrunPolicy::kSilence, 40);
+  stage.feed.SetIdle();
+  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  stage.Play(0);
+  stage.Write(2);
+  stage.feed.SetIdle();
+  EXPECT_EQ(stage.Play(8, 4), (Samples{1, 2, 0, 0}));
+  EXPECT_EQ(stage.voice().gap_count(), 0);
+}
+
+TEST(VoiceFeedTest, TheEndReleasesASoundShorterThanThePrebuffer) {
+  FeedStage stage(UnderrunPolicy::kSilence, 40);
+  stage.feed.SetIdle();
+  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  stage.Play(0);
+  stage.Write(2);
+  stage.feed.SetEnd();
+  EXPECT_EQ(stage.Play(8, 4), (Samples{1, 2, 0, 0}));
+  ExpectOutcome(stage.voice(), EndReason::kCompleted, 10, 2);
+}
+
+TEST(VoiceFeedTest, FlushDropsWhatWasNotPlayed) {
+  FeedStage stage(UnderrunPolicy::kSilence);
+  stage.Write(20);
+  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  stage.Play(0);
+  stage.feed.Flush();
+  stage.Write(8);
+  EXPECT_EQ(stage.Play(8), (Samples{21, 22, 23, 24, 25, 26, 27, 28}));
+  EXPECT_EQ(stage.feed.read_position(), 28);
+  EXPECT_EQ(stage.voice().done_frames(), 16);
+  EXPECT_EQ(stage.voice().trimmed_frames(), 0);
+}
+
+TEST(VoiceFeedTest, FlushForgetsWhatIsOwedToTheTimeline) {
+  FeedStage stage(UnderrunPolicy::kKeepTimeline);
+  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  stage.Play(0);
+  stage.Write(4);
+  stage.feed.Flush();
+  stage.Write(4);
+  EXPECT_EQ(stage.Play(8, 4), (Samples{5, 6, 7, 8}));
+}
+
+TEST(VoiceFeedTest, LateAndTrimmedDropsTheHeadAsItComes) {
+  FeedStage stage(UnderrunPolicy::kKeepTimeline, 0, LatePolicy::kTrim);
+  stage.Write(3);
+  ASSERT_TRUE(stage.voice().StartRt(0, 5));
+  EXPECT_EQ(stage.Play(5, 3), (Samples{0, 0, 0}));
+  EXPECT_EQ(stage.voice().trimmed_frames(), 3);
+  stage.Write(8);  // 4 to 11; two more are trimmed, three came too late
+  EXPECT_EQ(stage.Play(8, 3), (Samples{9, 10, 11}));
+  EXPECT_EQ(stage.voice().trimmed_frames(), 5);
+  EXPECT_EQ(stage.voice().gap_total_frames(), 3);
+}
+
+TEST(VoiceFeedTest, CutInAnUnderrunEndsTheGap) {
+  FeedStage stage(UnderrunPolicy::kSilence);
+  stage.Write(2);
+  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  stage.voice().CutRt(5);
+  stage.Play(0);
+  ExpectOutcome(stage.voice(), EndReason::kCancelled, 5, 2);
+  EXPECT_EQ(stage.voice().gap_total_frames(), 3);
+}
+
+}  // namespace
+}  // namespace rtmixd
