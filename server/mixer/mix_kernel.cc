@@ -40,14 +40,17 @@ RTMIXD_AVX2 int SumGroups(const MixSpan* spans, int count, int from, int frames,
                           float* bus) noexcept {
   for (; from + kVectors * 8 <= frames; from += kVectors * 8) {
     __m256 sums[kVectors];
+#pragma GCC unroll 8  // at -O2 the sums would stay in memory otherwise
     for (int v = 0; v < kVectors; ++v) sums[v] = _mm256_loadu_ps(bus + from + v * 8);
     for (int s = 0; s < count; ++s) {
       const __m256 gain = _mm256_set1_ps(spans[s].gain);
       const float* const samples = spans[s].samples + from;
+#pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) {
         sums[v] = _mm256_fmadd_ps(gain, _mm256_loadu_ps(samples + v * 8), sums[v]);
       }
     }
+#pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) _mm256_storeu_ps(bus + from + v * 8, sums[v]);
   }
   return from;

@@ -172,7 +172,7 @@ void Mixer::MixVoicesRt(int frames) noexcept {
   size_t kept = 0;
   for (Voice* const voice : active_) {
     const bool goes_on = voice->RenderRt(frame_, frames, &bus_);
-    if (voice->spec().feed != nullptr) read_.push_back(voice);
+    if (voice->from_feed()) read_.push_back(voice);
     if (goes_on) {
       active_[kept++] = voice;
     } else {

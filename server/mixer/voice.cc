@@ -5,7 +5,15 @@
 
 namespace rtmixd {
 
-Voice::Voice(Spec spec) : position_(spec.view_offset_frames), spec_(std::move(spec)) {}
+Voice::Voice(Spec spec)
+    : position_(spec.view_offset_frames),
+      view_frames_(spec.view.frames),
+      segments_(spec.view.segments),
+      channel_map_(spec.channel_map.data()),  // moving the vector keeps where its numbers are
+      gain_(spec.gain),
+      channels_(static_cast<int>(spec.channel_map.size())),
+      from_feed_(spec.feed != nullptr),
+      spec_(std::move(spec)) {}
 
 bool Voice::StartRt(int64_t requested_frame, int64_t block_first_frame) noexcept {
   const int64_t start = std::max(requested_frame, block_first_frame);
@@ -19,6 +27,7 @@ bool Voice::StartRt(int64_t requested_frame, int64_t block_first_frame) noexcept
     return false;
   }
   start_frame_.store(start, std::memory_order_relaxed);
+  begin_ = static_cast<int>(start - block_first_frame);
   state_.store(State::kPlaying, std::memory_order_relaxed);
   if (late_frames_ > 0 && spec_.late_policy == LatePolicy::kTrim) SkipRt(late_frames_);
   return true;
@@ -26,8 +35,8 @@ bool Voice::StartRt(int64_t requested_frame, int64_t block_first_frame) noexcept
 
 void Voice::SkipRt(int64_t frames) noexcept {
   if (state() != State::kPlaying) return;
-  if (spec_.feed == nullptr) {
-    const int64_t skipped = std::min(frames, spec_.view.frames - position_);
+  if (!from_feed_) {
+    const int64_t skipped = std::min(frames, view_frames_ - position_);
     position_ += skipped;
     trimmed_frames_ += skipped;
   } else if (!idling_) {

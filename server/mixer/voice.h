@@ -9,6 +9,7 @@
 
 #include "server/mixer/mix_bus.h"
 #include "server/mixer/play_feed.h"
+#include "server/realtime/cache_line.h"
 
 namespace rtmixd {
 
@@ -31,8 +32,8 @@ enum class EndReason : uint8_t {
 
 // Audio that can be played from memory: planar segments of a fixed size, which control threads own
 // and keep alive while a voice refers to them. Channel c of segment s starts at
-// segments[s] + c * channel_stride_frames. Samples are finite. The stride is kSegmentFrames, or less
-// for a sound that fits into one segment, whose memory is no longer than the sound.
+// segments[s] + c * channel_stride_frames. Samples are finite. The stride is kSegmentFrames, or
+// less for a sound that fits into one segment, whose memory is no longer than the sound.
 struct AudioView {
   static constexpr int64_t kSegmentFrames = 8192;
   const float* const* segments = nullptr;
@@ -53,7 +54,7 @@ struct VoiceGap {
 // Threading: `Spec` is constant once submitted. Progress atomics: written by the audio thread,
 // readable by any thread at any time. Outcome: written by the audio thread, readable after the
 // voice came back through Mixer::PollResult. Methods in Rt: the mixer only.
-class Voice {
+class alignas(kCacheLineBytes) Voice {
  public:
   static constexpr int kGapSlots = 8;
   static constexpr int64_t kNoFrame = std::numeric_limits<int64_t>::max();
@@ -108,6 +109,8 @@ class Voice {
   // Sounds in a block, from its start on, on the channels of `bus`; false if it ended in the block.
   // What it adds to the bus holds until CommitRt.
   bool RenderRt(int64_t block_first_frame, int frames, MixBus* bus) noexcept;
+  // Whether CommitRt is to be called.
+  bool from_feed() const { return from_feed_; }
   // Gives the frames that RenderRt read back to the feed; only a voice with a feed needs it.
   void CommitRt() noexcept;
   // It ends before `frame`; of several cuts the earliest holds.
@@ -129,17 +132,25 @@ class Voice {
   void AddGapRt(int64_t first_frame, int64_t frames) noexcept;
   void AddDoneRt(int64_t frames) noexcept;
 
-  // What every block needs comes first, so that it shares cache lines.
+  // What every block needs of a voice that plays from memory, partly copied from spec_: one cache
+  // line, since with a thousand voices each line counts.
   std::atomic<int64_t> done_frames_{0};
-  std::atomic<int64_t> start_frame_{-1};
   int64_t cut_frame_ = kNoFrame;
-  int64_t position_;  // view: next frame of the view
-  Batch* batch_ = nullptr;
-  std::atomic<State> state_{State::kPending};
+  int64_t position_;  // next frame of the view
+  const int64_t view_frames_;
+  const float* const* const segments_;
+  const int* const channel_map_;
+  const float gain_;
+  const int channels_;
+  int begin_ = 0;  // where it starts in the block that comes next; 0 but in its first block
+  const bool from_feed_;
   bool idling_ = false;  // feed: waits for its prebuffer
+  std::atomic<State> state_{State::kPending};
   EndReason end_reason_ = EndReason::kNone;
-  const Spec spec_;
 
+  const Spec spec_;
+  Batch* batch_ = nullptr;
+  std::atomic<int64_t> start_frame_{-1};
   int64_t uncommitted_frames_ = 0;    // feed: read, to be given back by CommitRt
   int64_t trim_debt_frames_ = 0;      // feed: still to be dropped, counted as trimmed
   int64_t timeline_debt_frames_ = 0;  // feed: still to be dropped for the gaps before

@@ -2,19 +2,19 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "server/mixer/voice.h"
 
 namespace rtmixd {
 
 bool Voice::RenderRt(int64_t block_first_frame, int frames, MixBus* bus) noexcept {
-  const int64_t start = start_frame_.load(std::memory_order_relaxed);
-  const int begin = start > block_first_frame ? static_cast<int>(start - block_first_frame) : 0;
+  const int begin = std::exchange(begin_, 0);
   const bool cut = cut_frame_ <= block_first_frame + frames;
   const int stop =
       cut ? static_cast<int>(std::max<int64_t>(cut_frame_ - block_first_frame, begin)) : frames;
-  const bool goes_on = spec_.feed == nullptr ? RenderViewRt(block_first_frame, begin, stop, bus)
-                                             : RenderFeedRt(block_first_frame, begin, stop, bus);
+  const bool goes_on = from_feed_ ? RenderFeedRt(block_first_frame, begin, stop, bus)
+                                  : RenderViewRt(block_first_frame, begin, stop, bus);
   if (goes_on && cut) {
     EndRt(EndReason::kCancelled, cut_frame_);
     return false;
@@ -23,23 +23,22 @@ bool Voice::RenderRt(int64_t block_first_frame, int frames, MixBus* bus) noexcep
 }
 
 bool Voice::RenderViewRt(int64_t block_first_frame, int begin, int stop, MixBus* bus) noexcept {
-  const AudioView& view = spec_.view;
-  const int64_t left = view.frames - position_;
-  const int end = begin + static_cast<int>(std::min<int64_t>(stop - begin, left));
-  const int* const map = spec_.channel_map.data();
+  const int end =
+      begin + static_cast<int>(std::min<int64_t>(stop - begin, view_frames_ - position_));
   for (int at = begin; at < end;) {
-    const int64_t offset = position_ % AudioView::kSegmentFrames;
-    const float* samples = view.segments[position_ / AudioView::kSegmentFrames] + offset;
+    const uint64_t position = position_;  // not negative: division is then a shift
+    const int64_t offset = position % AudioView::kSegmentFrames;
+    const float* samples = segments_[position / AudioView::kSegmentFrames] + offset;
     const int run =
         static_cast<int>(std::min<int64_t>(end - at, AudioView::kSegmentFrames - offset));
-    for (int c = 0; c < view.channels; ++c, samples += view.channel_stride_frames) {
-      bus->AddRt(map[c], {samples, spec_.gain, at, run});
+    for (int c = 0; c < channels_; ++c, samples += AudioView::kSegmentFrames) {
+      bus->AddRt(channel_map_[c], {samples, gain_, at, run});
     }
     at += run;
     position_ += run;
   }
   AddDoneRt(end - begin);
-  if (position_ < view.frames) return true;
+  if (position_ < view_frames_) return true;
   EndRt(EndReason::kCompleted, block_first_frame + end);
   return false;
 }
@@ -68,8 +67,8 @@ bool Voice::RenderFeedRt(int64_t block_first_frame, int begin, int stop, MixBus*
   for (const SpscFrameRing::Stretch& stretch : feed.PeekRt(played)) {
     if (stretch.frames == 0) break;
     const int run = static_cast<int>(stretch.frames);
-    for (int c = 0; c < feed.channels(); ++c) {
-      bus->AddRt(spec_.channel_map[c], {stretch.channel(c), spec_.gain, at, run});
+    for (int c = 0; c < channels_; ++c) {
+      bus->AddRt(channel_map_[c], {stretch.channel(c), gain_, at, run});
     }
     at += run;
   }
