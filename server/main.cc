@@ -1,8 +1,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -14,6 +12,7 @@
 #include "server/server.h"
 
 int main(int argc, char** argv) {
+  rtmixd::BeADeviceProbeIfAsked(argc, argv);
   int exit_code = 0;
   std::optional<rtmixd::Flags> flags = rtmixd::ParseFlags(argc, argv, &exit_code);
   if (!flags.has_value()) return exit_code;
@@ -26,7 +25,8 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
-  absl::StatusOr<rtmixd::ChosenDevice> chosen = rtmixd::ChooseDevice(flags->device, flags->virtual_device);
+  absl::StatusOr<rtmixd::ChosenDevice> chosen =
+      rtmixd::ChooseDevice(flags->device, flags->virtual_device);
   if (!chosen.ok()) {
     std::cerr << "rtmixd: " << chosen.status().message() << "\n";
     return 1;
@@ -49,9 +49,7 @@ int main(int argc, char** argv) {
     const timespec at_once{};
     return sigtimedwait(&signals, nullptr, &at_once) > 0;
   });
-  const bool clean = (*server)->engine().ClosedCleanly();
-  if (!clean) {
-    // A dead sound library is still in this process; its own clean-up at exit may hang or abort.
+  if (rtmixd::SoundLibraryWasLeftBehind()) {
     std::cout.flush();
     std::cerr.flush();
     _exit(0);
