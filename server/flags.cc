@@ -10,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "server/rpc/version.h"
 
 namespace rtmixd {
@@ -23,16 +24,18 @@ std::optional<LoopbackRoute> ParseRoute(const std::string& text) {
   const std::vector<std::string> parts = absl::StrSplit(text, absl::MaxSplits(':', 1));
   const std::vector<std::string> channels = absl::StrSplit(parts[0], '>');
   if (channels.size() != 2 || !absl::SimpleAtoi(channels[0], &route.output_channel) ||
-      !absl::SimpleAtoi(channels[1], &route.input_channel) || route.output_channel < 1 || route.input_channel < 1) {
+      !absl::SimpleAtoi(channels[1], &route.input_channel) || route.output_channel < 1 ||
+      route.input_channel < 1) {
     return std::nullopt;
   }
   --route.output_channel;
   --route.input_channel;
   if (parts.size() == 1) return route;
-  for (const std::string& setting : absl::StrSplit(parts[1], ',')) {
+  for (const absl::string_view setting : absl::StrSplit(parts[1], ',')) {
     const std::vector<std::string> pair = absl::StrSplit(setting, '=');
-    const bool valid = pair.size() == 2 && ((pair[0] == "delay" && absl::SimpleAtoi(pair[1], &route.delay_frames)) ||
-                                            (pair[0] == "gain" && absl::SimpleAtof(pair[1], &route.gain)));
+    const bool valid = pair.size() == 2 &&
+                       ((pair[0] == "delay" && absl::SimpleAtoi(pair[1], &route.delay_frames)) ||
+                        (pair[0] == "gain" && absl::SimpleAtof(pair[1], &route.gain)));
     if (!valid) return std::nullopt;
   }
   return route;
@@ -45,7 +48,8 @@ std::optional<LatencyRequest> ParseLatency(const std::string& text) {
   latency.kind = LatencyRequest::Kind::kHigh;
   if (text == "high") return latency;
   latency.kind = LatencyRequest::Kind::kSeconds;
-  if (!absl::SimpleAtod(text, &latency.seconds) || !(latency.seconds >= 0) || latency.seconds > 10) return std::nullopt;
+  if (!absl::SimpleAtod(text, &latency.seconds) || !(latency.seconds >= 0) || latency.seconds > 10)
+    return std::nullopt;
   return latency;
 }
 
@@ -53,7 +57,8 @@ template <typename Value>
 CLI::Validator Parsed(std::optional<Value> (*parse)(const std::string&), const std::string& what) {
   return CLI::Validator(
       [parse, what](const std::string& text) {
-        return parse(text).has_value() ? std::string() : absl::StrCat("\"", text, "\" is not ", what);
+        return parse(text).has_value() ? std::string()
+                                       : absl::StrCat("\"", text, "\" is not ", what);
       },
       "");
 }
@@ -63,7 +68,8 @@ CLI::Validator Parsed(std::optional<Value> (*parse)(const std::string&), const s
 std::optional<Flags> ParseFlags(int argc, char** argv, int* exit_code) {
   CLI::App app(
       "rtmixd plays and records on a sound device for clients on other hosts, exact to the frame.\n"
-      "It has one device and one stream; without a sound card it brings a virtual device whose outputs\n"
+      "It has one device and one stream; without a sound card it brings a virtual device whose "
+      "outputs\n"
       "come back at its inputs.",
       "rtmixd");
   app.set_version_flag("--version", std::string("rtmixd ") + kServerVersion);
@@ -76,26 +82,32 @@ std::optional<Flags> ParseFlags(int argc, char** argv, int* exit_code) {
       "SIGTERM and SIGINT stop it gracefully; a second one hurries it.");
 
   Flags flags;
-  app.add_option("--listen", flags.server.listen_address, "HOST:PORT to listen on; port 0 takes a free one")
+  app.add_option("--listen", flags.server.listen_address,
+                 "HOST:PORT to listen on; port 0 takes a free one")
       ->capture_default_str();
   double grace_seconds = absl::ToDoubleSeconds(flags.grace);
-  app.add_option("--grace", grace_seconds, "Seconds that running actions get to end when the server stops")
+  app.add_option("--grace", grace_seconds,
+                 "Seconds that running actions get to end when the server stops")
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
 
   const std::string stream_group = "Device and stream";
-  const std::map<std::string, DeviceKind> kinds = {
-      {"auto", DeviceKind::kAuto}, {"portaudio", DeviceKind::kPortAudio}, {"virtual", DeviceKind::kVirtual}};
-  app.add_option("--device", flags.device, "auto, portaudio or virtual; auto is virtual if no sound card is found")
+  const std::map<std::string, DeviceKind> kinds = {{"auto", DeviceKind::kAuto},
+                                                   {"portaudio", DeviceKind::kPortAudio},
+                                                   {"virtual", DeviceKind::kVirtual}};
+  app.add_option("--device", flags.device,
+                 "auto, portaudio or virtual; auto is virtual if no sound card is found")
       ->transform(CLI::CheckedTransformer(kinds).description(""))
       ->type_name("KIND")
       ->group(stream_group);
   StreamSettings stream;
   stream.input.channels = DirectionSettings::kAllChannels;
   stream.output.channels = DirectionSettings::kAllChannels;
-  app.add_option("--input-device", stream.input.device, "Id, index or unique part of the name; default: the default")
+  app.add_option("--input-device", stream.input.device,
+                 "Id, index or unique part of the name; default: the default")
       ->group(stream_group);
-  app.add_option("--output-device", stream.output.device, "The same for the output")->group(stream_group);
+  app.add_option("--output-device", stream.output.device, "The same for the output")
+      ->group(stream_group);
   app.add_option("--input-channels", stream.input.channels, "Channels to record; 0: none, -1: all")
       ->check(CLI::Range(-1, 1024))
       ->capture_default_str()
@@ -104,11 +116,13 @@ std::optional<Flags> ParseFlags(int argc, char** argv, int* exit_code) {
       ->check(CLI::Range(-1, 1024))
       ->capture_default_str()
       ->group(stream_group);
-  app.add_option("--sample-rate", stream.sample_rate_hz, "Frames per second; 0: the device's default")
+  app.add_option("--sample-rate", stream.sample_rate_hz,
+                 "Frames per second; 0: the device's default")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str()
       ->group(stream_group);
-  app.add_option("--block-frames", stream.block_frames, "Frames per callback; 0: the device's choice")
+  app.add_option("--block-frames", stream.block_frames,
+                 "Frames per callback; 0: the device's choice")
       ->check(CLI::Range(0, 8192))
       ->capture_default_str()
       ->group(stream_group);
@@ -117,23 +131,27 @@ std::optional<Flags> ParseFlags(int argc, char** argv, int* exit_code) {
       ->check(Parsed(ParseLatency, "low, high or 0 to 10 seconds"))
       ->capture_default_str()
       ->group(stream_group);
-  app.add_flag("--closed", flags.closed, "Open no stream at the start; a client does")->group(stream_group);
+  app.add_flag("--closed", flags.closed, "Open no stream at the start; a client does")
+      ->group(stream_group);
 
   const std::string virtual_group = "Virtual device";
   app.add_option("--virtual-inputs", flags.virtual_device.input_channels, "Input channels it has")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str()
       ->group(virtual_group);
-  app.add_option("--virtual-outputs", flags.virtual_device.output_channels, "Output channels it has")
+  app.add_option("--virtual-outputs", flags.virtual_device.output_channels,
+                 "Output channels it has")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str()
       ->group(virtual_group);
   std::vector<std::string> routes;
-  app.add_option("--loopback", routes,
-                 "OUTPUT>INPUT[:delay=FRAMES][,gain=FACTOR]; repeatable. Default: each output to its input")
+  app.add_option(
+         "--loopback", routes,
+         "OUTPUT>INPUT[:delay=FRAMES][,gain=FACTOR]; repeatable. Default: each output to its input")
       ->check(Parsed(ParseRoute, "OUTPUT>INPUT[:delay=FRAMES][,gain=FACTOR]"))
       ->group(virtual_group);
-  app.add_option("--clock-error-ppm", flags.virtual_device.clock_error_ppm, "How much too fast its clock is")
+  app.add_option("--clock-error-ppm", flags.virtual_device.clock_error_ppm,
+                 "How much too fast its clock is")
       ->check(CLI::Range(-1000.0, 1000.0))
       ->capture_default_str()
       ->group(virtual_group);
@@ -156,7 +174,8 @@ std::optional<Flags> ParseFlags(int argc, char** argv, int* exit_code) {
       ->check(CLI::Range(1, 10'000'000))
       ->capture_default_str()
       ->group(limit_group);
-  app.add_option("--max-actions-per-session", limits.max_actions_per_session, "Unfinished actions of one session")
+  app.add_option("--max-actions-per-session", limits.max_actions_per_session,
+                 "Unfinished actions of one session")
       ->check(CLI::Range(1, 10'000'000))
       ->capture_default_str()
       ->group(limit_group);
@@ -166,15 +185,18 @@ std::optional<Flags> ParseFlags(int argc, char** argv, int* exit_code) {
       ->capture_default_str()
       ->group(limit_group);
   int64_t session_buffer_mib = limits.max_buffer_bytes_per_session / kMiB;
-  app.add_option("--max-buffer-mib-per-session", session_buffer_mib, "MiB of audio in buffers of one session")
+  app.add_option("--max-buffer-mib-per-session", session_buffer_mib,
+                 "MiB of audio in buffers of one session")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str()
       ->group(limit_group);
-  app.add_option("--max-audio-streams", limits.max_audio_streams, "Play, Record and Duplex calls at once")
+  app.add_option("--max-audio-streams", limits.max_audio_streams,
+                 "Play, Record and Duplex calls at once")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str()
       ->group(limit_group);
-  app.add_option("--max-watch-streams", limits.max_watch_streams, "Event, meter and clock calls at once")
+  app.add_option("--max-watch-streams", limits.max_watch_streams,
+                 "Event, meter and clock calls at once")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str()
       ->group(limit_group);
@@ -191,7 +213,8 @@ std::optional<Flags> ParseFlags(int argc, char** argv, int* exit_code) {
   stream.output.latency = stream.input.latency;
   if (!routes.empty()) {
     flags.virtual_device.routes.emplace();
-    for (const std::string& route : routes) flags.virtual_device.routes->push_back(*ParseRoute(route));
+    for (const std::string& route : routes)
+      flags.virtual_device.routes->push_back(*ParseRoute(route));
   }
   limits.history = absl::Seconds(history_seconds);
   limits.max_buffer_bytes = buffer_mib * kMiB;
