@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <random>
 #include <thread>
 #include <vector>
 
@@ -13,7 +14,7 @@ namespace {
 
 // Every word tells the position, so that a mix of two values shows.
 struct Record {
-  std::array<uint64_t, 6> words;
+  std::array<uint64_t, 64> words;  // long enough to be overtaken in the midst of it
 };
 
 uint64_t WordAt(int64_t position, std::size_t i) {
@@ -121,16 +122,24 @@ ReaderTally ReadAll(const Ring& ring, int64_t count, std::atomic<int64_t>* progr
 }
 
 TEST(BroadcastRingTest, OvertakenReadersAreToldOfEveryValueTheyLost) {
-  constexpr int64_t kCount = 400'000;
+  constexpr int64_t kCount = 300'000;
   constexpr int kReaders = 2;
-  Ring ring(2);  // so small that a reader is overtaken in the midst of a copy
+  Ring ring(2);  // so small that the writer is always near a reader
   std::array<ReaderTally, kReaders> tallies;
   std::array<std::atomic<int64_t>, kReaders> progress{};
   std::vector<std::thread> readers;
   for (int r = 0; r < kReaders; ++r) {
     readers.emplace_back([&, r] { tallies[r] = ReadAll(ring, kCount, &progress[r]); });
   }
-  for (int64_t position = 0; position < kCount; ++position) ring.PushRt(RecordAt(position));
+  std::mt19937 random(1);
+  for (int64_t position = 0; position < kCount; ++position) {
+    const Record record = RecordAt(position);
+    // A pause now and then, else readers find the ring being overwritten whenever they look.
+    for (uint32_t i = random() % 256; i > 0; --i) {
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+    ring.PushRt(record);
+  }
   for (std::thread& reader : readers) reader.join();
   for (const ReaderTally& tally : tallies) {
     EXPECT_EQ(tally.wrong, 0);

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <random>
 #include <thread>
 
 namespace rtmixd {
@@ -100,28 +101,38 @@ TEST(EventFdWakerTest, CreateTellsWhenNoDescriptorIsLeft) {
   EXPECT_EQ(error, EMFILE);
 }
 
+// Passes a little time, up to some 200 ns, to shift two threads against each other.
+void Loiter(std::mt19937* random) {
+  for (uint32_t i = (*random)() % 256; i > 0; --i)
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
 // The publisher goes on only when the waiter has seen the last publication, so that one missed wake
 // ends in a timeout.
 TEST(EventFdWakerTest, NoPublicationIsSleptThrough) {
-  constexpr int64_t kRounds = 30'000;
+  constexpr int64_t kRounds = 200'000;
   const auto waker = EventFdWaker::Create();
   // Relaxed: the waker alone must order them.
   std::atomic<int64_t> published{0};
   std::atomic<int64_t> seen{0};
   std::atomic<bool> give_up{false};
   std::thread publisher([&] {
+    std::mt19937 random(1);
     for (int64_t round = 1; round <= kRounds; ++round) {
-      while (seen.load(std::memory_order_relaxed) < round - 1) {
+      for (int spins = 1; seen.load(std::memory_order_relaxed) < round - 1; ++spins) {
         if (give_up.load(std::memory_order_relaxed)) return;
-        std::this_thread::yield();
+        if (spins % 1000 == 0) std::this_thread::yield();
       }
+      Loiter(&random);
       published.store(round, std::memory_order_relaxed);
       waker->WakeIfArmedRt();
     }
   });
   int64_t slept_through = 0;
+  std::mt19937 random(2);
   for (int64_t round = 1; round <= kRounds && slept_through == 0; ++round) {
     while (true) {
+      Loiter(&random);
       waker->Arm();
       if (published.load(std::memory_order_relaxed) >= round) break;
       if (!waker->WaitFor(kDeadlineNanos)) {
