@@ -52,13 +52,15 @@ struct LatencyRequest {
 // substring of "host API name: device name" (in any case of letters) that only one device of that
 // direction matches; "" is the default device.
 struct DirectionSettings {
-  std::string device;
   static constexpr int kAllChannels = -1;
 
+  std::string device;
   int channels = 0;  // 0: this direction is not opened; kAllChannels: all that the device has
   LatencyRequest latency;
-  std::map<std::string, std::string>
-      host_settings;  // host-API specific, e.g. {"wasapi.exclusive", "1"}
+  // Host-API specific, e.g. {"alsa.periods", "3"}.
+  std::map<std::string, std::string> host_settings;
+
+  bool operator==(const DirectionSettings&) const = default;
 };
 
 struct StreamSettings {
