@@ -16,6 +16,9 @@ Voice::Voice(Spec spec)
       spec_(std::move(spec)) {}
 
 bool Voice::StartRt(int64_t requested_frame, int64_t block_first_frame) noexcept {
+  if (spec_.cut_offset_frames != kNoFrame) {
+    CutRt(requested_frame - spec_.offset_frames + spec_.cut_offset_frames);
+  }
   const int64_t start = std::max(requested_frame, block_first_frame);
   if (cut_frame_ <= start) {
     EndRt(EndReason::kCancelled, requested_frame);
@@ -51,13 +54,15 @@ void Voice::EndRt(EndReason reason, int64_t frame) noexcept {
 }
 
 void Voice::AddGapRt(int64_t first_frame, int64_t frames) noexcept {
-  gap_total_frames_ += frames;
+  // Only this thread writes the totals: no need for atomic additions.
+  gap_total_frames_.store(gap_total_frames() + frames, std::memory_order_relaxed);
+  int64_t count = gap_count();
   if (first_frame != gap_end_frame_) {
-    if (gap_count_ < kGapSlots) gaps_[gap_count_] = {first_frame, 0};
-    ++gap_count_;
+    if (count < kGapSlots) gaps_[count] = {first_frame, 0, done_frames()};
+    gap_count_.store(++count, std::memory_order_relaxed);
   }
   gap_end_frame_ = first_frame + frames;
-  gaps_[std::min<int64_t>(gap_count_, kGapSlots) - 1].frames += frames;
+  gaps_[std::min<int64_t>(count, kGapSlots) - 1].frames += frames;
 }
 
 void Voice::AddDoneRt(int64_t frames) noexcept {

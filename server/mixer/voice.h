@@ -46,6 +46,7 @@ struct AudioView {
 struct VoiceGap {
   int64_t first_frame;  // stream frame
   int64_t frames;
+  int64_t position = 0;  // frames of the sound played before it
 };
 
 // One sound, from admission to report. A control thread makes and later frees it; in between it
@@ -71,7 +72,10 @@ class alignas(kCacheLineBytes) Voice {
     AudioView view;                  // played if `feed` is null
     int64_t view_offset_frames = 0;  // first frame of the view to be played
     PlayFeed* feed = nullptr;        // outlives the voice; feeds no other
-    void* owner = nullptr;           // control's own
+    // It ends before this frame, counted from the batch's origin: a cut that comes with the voice
+    // and so is never late. As of Mixer::Cancel, the earliest cut holds.
+    int64_t cut_offset_frames = kNoFrame;
+    void* owner = nullptr;  // control's own
   };
 
   explicit Voice(Spec spec);
@@ -86,6 +90,9 @@ class alignas(kCacheLineBytes) Voice {
   int64_t done_frames() const { return done_frames_.load(std::memory_order_relaxed); }
   // Where it actually started; -1 before, and for ever if it ended before it started.
   int64_t start_frame() const { return start_frame_.load(std::memory_order_relaxed); }
+  // How often its stream ran dry, and for how long in all.
+  int64_t gap_count() const { return gap_count_.load(std::memory_order_relaxed); }
+  int64_t gap_total_frames() const { return gap_total_frames_.load(std::memory_order_relaxed); }
 
   // --- Outcome, after it came back ---
   EndReason end_reason() const { return end_reason_; }
@@ -96,8 +103,6 @@ class alignas(kCacheLineBytes) Voice {
   int64_t late_frames() const { return late_frames_; }
   // Frames of the sound dropped by kTrim and by SkipFrames.
   int64_t trimmed_frames() const { return trimmed_frames_; }
-  int64_t gap_total_frames() const { return gap_total_frames_; }
-  int64_t gap_count() const { return gap_count_; }
   // min(gap_count, kGapSlots) slots. Their frames add up to gap_total_frames: the last slot holds
   // the start of its first gap and the frames of all gaps from that one on.
   const VoiceGap* gaps() const { return gaps_.data(); }
@@ -157,8 +162,8 @@ class alignas(kCacheLineBytes) Voice {
   int64_t end_frame_ = -1;
   int64_t late_frames_ = 0;
   int64_t trimmed_frames_ = 0;
-  int64_t gap_total_frames_ = 0;
-  int64_t gap_count_ = 0;
+  std::atomic<int64_t> gap_total_frames_{0};
+  std::atomic<int64_t> gap_count_{0};
   int64_t gap_end_frame_ = -1;  // after the latest gap: one that begins here continues it
   std::array<VoiceGap, kGapSlots> gaps_{};
 };
