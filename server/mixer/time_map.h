@@ -131,6 +131,7 @@ class TimeMap {
   };
 
   void OnFlags(const BlockRecord& block);
+  void AddTime(const BlockTime& block);
   void CloseOpenCell();
   void Judge();
   void JudgeBootstrap();
@@ -148,6 +149,8 @@ class TimeMap {
   // Fits fit_cells_, after a look at the shape of their scatter.
   LineFit Fit();
   void Publish();
+  // The line as it is, whatever is suspected.
+  Estimate LineEstimate() const;
   // Cuts the blocks from `begin` on into cells anew.
   void Recut(size_t begin);
   // How many pending cells begin before a block, and end before it.
@@ -169,6 +172,7 @@ class TimeMap {
   int64_t block_count_ = 0;
 
   std::vector<BlockTime> blocks_;  // those of the pending cells and of the open one
+  std::vector<BlockTime> wild_;    // the newest ones, if they are too far off to be believed
   std::deque<PendingCell> pending_;
   size_t open_begin_ = 0;  // index in blocks_ of the open cell
   std::optional<Candidate> candidate_;

@@ -10,9 +10,9 @@ namespace {
 constexpr int kIterations = 4;
 constexpr double kBiweight = 4.685;
 constexpr double kMadToSigma = 1.4826;
-// More than three standard errors of a median absolute deviation of n gaussian values, times
+// Four standard errors of a median absolute deviation of n gaussian values, times
 // sqrt(n).
-constexpr double kScatterSlack = 4;
+constexpr double kScatterSlack = 5;
 
 int64_t PointFrame(const TimeMapCell& cell, CellPoint point) {
   return point == CellPoint::kEdge ? cell.edge_frame : cell.centre_frame;
