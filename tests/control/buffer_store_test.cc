@@ -1,5 +1,6 @@
 #include "server/control/buffer_store.h"
 
+#include <atomic>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -465,6 +466,30 @@ TEST_F(BufferStoreTest, SoundsSentAlongAreChargedToTheSession) {
   ASSERT_TRUE(audio.ok());
   EXPECT_EQ(store_.GetUsage("s-1").bytes, 3 * kSegmentBytes);
   EXPECT_EQ(store_.GetUsage("s-1").buffers, 0);
+}
+
+TEST_F(BufferStoreTest, AppendThatIsOvertakenByTheDeletionIsNotSeen) {
+  const std::string bytes(2 * AudioView::kSegmentFrames, '\x01');
+  for (int round = 0; round < 200; ++round) {
+    const std::string id = Make(Spec(1));
+    auto upload = *store_.OpenUpload("s-1", id);
+    auto reader = *store_.OpenDownload("s-1", id, [] {});
+    std::atomic<bool> begun{false};
+    std::thread uploader([&] {
+      for (int64_t position = 0; position < 4 * AudioView::kSegmentFrames;
+           position += AudioView::kSegmentFrames) {
+        begun = true;
+        if (!upload->Append(position, SampleFormat::kInt16, bytes).ok()) break;
+      }
+    });
+    while (!begun) std::this_thread::yield();
+    for (int i = 0; i < round; ++i) std::this_thread::yield();
+    EXPECT_TRUE(store_.Delete("s-1", id).ok());
+    const BufferInfo deleted = reader->info();
+    EXPECT_EQ(deleted.state, BufferState::kComplete);
+    uploader.join();
+    EXPECT_EQ(reader->info().frames, deleted.frames);
+  }
 }
 
 // Uploads, downloads that follow, and the deletion of all of it, from threads of their own: what a

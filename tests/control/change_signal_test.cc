@@ -75,8 +75,27 @@ TEST(ChangeSignalTest, CallbackMaySubscribeOthers) {
   EXPECT_LE(calls, 1);
 }
 
-// Each subscription's target dies with it: a late call would touch freed memory.
 TEST(ChangeSignalTest, EndWaitsForARunningCallback) {
+  ChangeSignal signal;
+  std::atomic<bool> inside{false};
+  std::atomic<bool> ending{false};
+  std::atomic<bool> left{false};
+  auto subscription = signal.Subscribe([&] {
+    inside = true;
+    while (!ending) std::this_thread::yield();
+    for (int i = 0; i < 10000; ++i) std::this_thread::yield();
+    left = true;
+  });
+  std::thread notifier([&] { signal.Notify(); });
+  while (!inside) std::this_thread::yield();
+  ending = true;
+  subscription.reset();
+  EXPECT_TRUE(left);
+  notifier.join();
+}
+
+// Each subscription's target dies with it: a late call would touch freed memory.
+TEST(ChangeSignalTest, NobodyIsCalledAfterItsEndByOtherThreads) {
   ChangeSignal signal;
   std::atomic<bool> stop{false};
   std::vector<std::thread> notifiers;

@@ -1,5 +1,6 @@
 #include "server/control/wire_audio.h"
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -96,7 +97,9 @@ TEST_P(WireIntegerTest, TiesGoToTheEvenInteger) {
 }
 
 TEST_P(WireIntegerTest, NanIsEncodedAsSilence) {
-  EXPECT_EQ(ToInteger(EncodeOne(GetParam().format, kNan)), 0);
+  for (uint32_t bits : {0x7fc00000u, 0xffc00000u, 0x7fffffffu, 0x7fc00007u}) {
+    EXPECT_EQ(ToInteger(EncodeOne(GetParam().format, std::bit_cast<float>(bits))), 0) << bits;
+  }
 }
 
 TEST_P(WireIntegerTest, DecodedIntegersAreDividedByFullScale) {
