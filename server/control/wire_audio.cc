@@ -13,7 +13,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "samples are copied as they are");
 
 // Per encoding: bytes of a sample, and how to get one from and to its bytes. Branch-free, so that
-// the loops below become vector code.
+// loops can become vector code.
 struct Float32 {
   static constexpr int kBytes = 4;
   static float Load(const char* bytes) {
