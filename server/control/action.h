@@ -1,0 +1,114 @@
+#ifndef RTMIXD_SERVER_CONTROL_ACTION_H_
+#define RTMIXD_SERVER_CONTROL_ACTION_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "server/control/audio_storage.h"
+#include "server/control/change_signal.h"
+#include "server/control/live_stream.h"
+#include "server/control/recording.h"
+#include "server/control/run_stats.h"
+#include "server/control/types.h"
+#include "server/mixer/play_feed.h"
+#include "server/mixer/voice.h"
+
+namespace rtmixd {
+
+struct Submission;
+
+// A play stream's own: the ring, and when it is handed to the mixer.
+struct PlayFeedState {
+  std::shared_ptr<PlayFeed> feed;
+  int64_t ring_frames = 0;  // what may be sent ahead; the ring may hold more
+  bool handed_over = false;
+  bool ended = false;            // by its sender
+  int64_t flushed_position = 0;  // what was sent before does not count as there
+  int64_t told_position = 0;     // how far its call was told of
+};
+
+// What the call of a record stream waits for, told to the pump.
+struct RecordCallState {
+  // Position up to which there has to be audio before the call is told.
+  std::atomic<int64_t> wake_position{0};
+};
+
+// One action, from admission until its report is forgotten. What only plays, recordings, cancels or
+// stats have is empty for the others.
+//
+// Threading: guarded by the engine's mutex, but for what `recording` and `feed` let others do.
+struct Action : std::enable_shared_from_this<Action> {
+  int64_t number = 0;  // counts all actions: the order of admission
+  std::string session_id;
+  std::string session_label;
+  std::shared_ptr<LiveStream> stream;
+  Submission* submission = nullptr;  // that it came with; null when that is over
+  StartSpec start;
+  LatePolicy late_policy = LatePolicy::kPlay;
+  XrunPolicy xrun_policy = XrunPolicy::kContinue;
+
+  // What has become of it; what can be told at any moment is filled in when somebody asks.
+  ActionReport report;
+  RunStats::Mark mark;  // valid once it has started
+  // Why control ends it; the mixer only knows that it was cancelled.
+  ActionEnd doom = ActionEnd::kNone;
+  // Its audio is over, but its report waits until it is known what the device lost.
+  struct Ending {
+    ActionEnd reason = ActionEnd::kNone;
+    int64_t end_frame = 0;
+  };
+  std::optional<Ending> ending;
+  std::atomic<bool> over{false};  // the same, for those without the lock
+
+  // --- Plays ---
+  Voice* voice = nullptr;  // while the mixer has it
+  std::shared_ptr<const AudioStorage> audio;
+  std::unique_ptr<PlayFeedState> play_feed;
+  float gain = 1;
+  std::vector<int> channel_map;
+  UnderrunPolicy underrun_policy = UnderrunPolicy::kSilence;
+  int64_t cut_frame = Voice::kNoFrame;          // asked for before the mixer has it
+  int64_t cut_offset_frames = Voice::kNoFrame;  // the same, from the origin
+
+  // --- Recordings ---
+  std::shared_ptr<Recording> recording;
+  int64_t noted_gap_frames = 0;  // of which the event log knows
+  RecordSource source = RecordSource::kInput;
+  std::shared_ptr<RecordCallState> call;
+  int64_t seen_frames = 0;       // recorded when the pump last looked
+  int64_t seen_since_nanos = 0;  // since when audio has been there that the call did not take
+
+  // --- Cancels ---
+  std::shared_ptr<Action> target;              // until it has ended
+  bool handed_on = false;                      // to the target, which cannot be taken back
+  std::vector<std::weak_ptr<Action>> cancels;  // whose target this is
+
+  // --- Stats ---
+  bool reset_baseline = false;
+
+  // --- Streams ---
+  std::shared_ptr<ChangeSignal> signal;  // of whoever has its call
+  bool attached = false;
+  bool reattachable = false;
+  int64_t noted_underruns = 0;  // of which the event log knows
+
+  std::vector<int64_t> waits;  // that wait for its end
+
+  bool is_play() const {
+    return report.kind == ActionKind::kPlay || report.kind == ActionKind::kPlayStream;
+  }
+  bool is_record() const {
+    return report.kind == ActionKind::kRecord || report.kind == ActionKind::kRecordStream;
+  }
+  bool is_stream() const {
+    return report.kind == ActionKind::kPlayStream || report.kind == ActionKind::kRecordStream;
+  }
+  bool ended() const { return report.state == ActionState::kEnded; }
+};
+
+}  // namespace rtmixd
+
+#endif  // RTMIXD_SERVER_CONTROL_ACTION_H_

@@ -1,0 +1,106 @@
+#include "server/control/action_registry.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/error_info.h"
+
+namespace rtmixd {
+
+absl::Status ActionRegistry::CheckRoom(const std::string& session_id, int64_t count) const {
+  if (static_cast<int64_t>(unfinished_.size()) + count > limits_.max_actions) {
+    return LimitExceeded("max_actions", absl::StrCat(unfinished_.size() + count),
+                         absl::StrCat(limits_.max_actions));
+  }
+  const int64_t of_session = unfinished_count(session_id) + count;
+  if (of_session > limits_.max_actions_per_session) {
+    return LimitExceeded("max_actions_per_session", absl::StrCat(of_session),
+                         absl::StrCat(limits_.max_actions_per_session));
+  }
+  return absl::OkStatus();
+}
+
+void ActionRegistry::Number(Action* action) {
+  action->number = ++last_number_;
+  action->report.action_id = absl::StrCat("a-", action->number);
+}
+
+void ActionRegistry::Add(std::shared_ptr<Action> action) {
+  Session& session = sessions_[action->session_id];
+  ++session.unfinished;
+  session.actions.emplace(action->number, action);
+  by_id_.emplace(action->report.action_id, action);
+  unfinished_.emplace(action->number, std::move(action));
+}
+
+void ActionRegistry::NoteEnded(const Action& action) {
+  const int64_t number = action.number;
+  const auto found = sessions_.find(action.session_id);
+  Session& session = found->second;
+  --session.unfinished;
+  session.ended.push_back(number);
+  const bool forgotten = session.forgotten;
+  if (static_cast<int>(session.ended.size()) > limits_.max_kept_reports_per_session || forgotten) {
+    const int64_t oldest = session.ended.front();
+    session.ended.pop_front();
+    Forget(&session, oldest);
+  }
+  if (forgotten && session.unfinished == 0) sessions_.erase(found);
+  unfinished_.erase(number);
+}
+
+void ActionRegistry::ForgetSession(const std::string& session_id) {
+  const auto found = sessions_.find(session_id);
+  if (found == sessions_.end()) return;
+  Session& session = found->second;
+  for (const int64_t number : session.ended) Forget(&session, number);
+  session.ended.clear();
+  session.forgotten = true;
+  if (session.unfinished == 0) sessions_.erase(found);
+}
+
+void ActionRegistry::Forget(Session* session, int64_t number) {
+  const auto found = session->actions.find(number);
+  by_id_.erase(found->second->report.action_id);
+  session->actions.erase(found);
+}
+
+absl::StatusOr<std::shared_ptr<Action>> ActionRegistry::Find(const std::string& session_id,
+                                                             const std::string& action_id,
+                                                             const std::string& field) const {
+  const auto found = by_id_.find(action_id);
+  if (found == by_id_.end()) return NotFound(field, action_id, "action");
+  if (found->second->session_id != session_id) {
+    return MakeError(absl::StatusCode::kPermissionDenied, {.reason = ErrorReason::kForeignSession,
+                                                           .field = field,
+                                                           .value = action_id,
+                                                           .limit = "an action of the session"});
+  }
+  return found->second;
+}
+
+std::vector<std::shared_ptr<Action>> ActionRegistry::List(const std::string& session_id,
+                                                          bool unfinished_only) const {
+  std::vector<std::shared_ptr<Action>> actions;
+  const auto found = sessions_.find(session_id);
+  if (found == sessions_.end()) return actions;
+  for (const auto& [number, action] : found->second.actions) {
+    if (!unfinished_only || !action->ended()) actions.push_back(action);
+  }
+  return actions;
+}
+
+int64_t ActionRegistry::unfinished_count(const std::string& session_id) const {
+  const auto found = sessions_.find(session_id);
+  return found == sessions_.end() ? 0 : found->second.unfinished;
+}
+
+std::vector<std::string> ActionRegistry::BusySessions() const {
+  std::vector<std::string> ids;
+  for (const auto& [id, session] : sessions_) {
+    if (session.unfinished > 0) ids.push_back(id);
+  }
+  return ids;
+}
+
+}  // namespace rtmixd

@@ -1,0 +1,71 @@
+#ifndef RTMIXD_SERVER_CONTROL_ACTION_REGISTRY_H_
+#define RTMIXD_SERVER_CONTROL_ACTION_REGISTRY_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/control/action.h"
+#include "server/control/types.h"
+
+namespace rtmixd {
+
+// All actions by their ids: those that have not ended, and per session the latest that have, for
+// their reports. An id can be looked up for as long as its report is kept.
+//
+// Threading: thread-compatible (guarded by the engine's mutex).
+class ActionRegistry {
+ public:
+  explicit ActionRegistry(const Limits& limits) : limits_(limits) {}
+  ActionRegistry(const ActionRegistry&) = delete;
+  ActionRegistry& operator=(const ActionRegistry&) = delete;
+
+  // RESOURCE_EXHAUSTED unless `count` more actions may be admitted for the session.
+  absl::Status CheckRoom(const std::string& session_id, int64_t count) const;
+  // Gives it its number and id.
+  void Number(Action* action);
+  void Add(std::shared_ptr<Action> action);
+  // Its report is final from now on; may forget older reports.
+  void NoteEnded(const Action& action);
+  // The session is gone: nobody can ask any more. What has not ended is forgotten when it does.
+  void ForgetSession(const std::string& session_id);
+
+  // NOT_FOUND; PERMISSION_DENIED (kForeignSession) for an action of another session. `field` is
+  // what the request calls it.
+  absl::StatusOr<std::shared_ptr<Action>> Find(const std::string& session_id,
+                                               const std::string& action_id,
+                                               const std::string& field) const;
+  // In order of admission.
+  std::vector<std::shared_ptr<Action>> List(const std::string& session_id,
+                                            bool unfinished_only) const;
+  // Of all sessions, in order of admission.
+  const std::map<int64_t, std::shared_ptr<Action>>& unfinished() const { return unfinished_; }
+  int64_t unfinished_count(const std::string& session_id) const;
+  // The sessions that have unfinished actions.
+  std::vector<std::string> BusySessions() const;
+
+ private:
+  struct Session {
+    std::map<int64_t, std::shared_ptr<Action>> actions;
+    int64_t unfinished = 0;
+    std::deque<int64_t> ended;  // in order of their ends
+    bool forgotten = false;
+  };
+  void Forget(Session* session, int64_t number);
+
+  const Limits limits_;
+  int64_t last_number_ = 0;
+  std::map<int64_t, std::shared_ptr<Action>> unfinished_;
+  absl::flat_hash_map<std::string, std::shared_ptr<Action>> by_id_;
+  absl::flat_hash_map<std::string, Session> sessions_;
+};
+
+}  // namespace rtmixd
+
+#endif  // RTMIXD_SERVER_CONTROL_ACTION_REGISTRY_H_

@@ -1,0 +1,355 @@
+// Audio streams: their admission, their calls coming and going.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/error_info.h"
+#include "server/control/engine_impl.h"
+#include "server/control/play_stream_impl.h"
+#include "server/control/record_stream_impl.h"
+#include "server/control/wire_audio.h"
+#include "server/mixer/stream_time.h"
+
+namespace rtmixd {
+namespace {
+
+// What a client gets that does not say.
+constexpr double kRingSeconds = 0.5;
+constexpr double kChunkSeconds = 0.01;
+
+bool StartsNow(const Action& action) { return action.start.kind == StartSpec::Kind::kOffset; }
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<void>> EngineImpl::TakeStreamSlot() {
+  if (open_streams_->load() >= limits_.max_audio_streams) {
+    return LimitExceeded("max_audio_streams", absl::StrCat(open_streams_->load() + 1),
+                         absl::StrCat(limits_.max_audio_streams));
+  }
+  ++*open_streams_;
+  // The deleter is all there is to it.
+  return std::shared_ptr<void>(nullptr, [open = open_streams_](void*) { --*open; });
+}
+
+absl::StatusOr<std::shared_ptr<Action>> EngineImpl::MakePlayAction(const std::string& session_id,
+                                                                   const PlayStreamSpec& spec,
+                                                                   const std::string& prefix) {
+  absl::Status status = CheckPlayStream(spec, Shape(), limits_, prefix);
+  if (!status.ok()) return status;
+  const int64_t ring_frames =
+      spec.ring_frames > 0
+          ? spec.ring_frames
+          : std::clamp<int64_t>(static_cast<int64_t>(stream_->rate_hz() * kRingSeconds), 1,
+                                limits_.max_ring_frames);
+  status = CheckFrames(spec.prebuffer_frames, 0, ring_frames, prefix + "prebuffer_frames");
+  if (!status.ok()) return status;
+  auto action = std::make_shared<Action>();
+  actions_.Number(action.get());
+  action->session_id = session_id;
+  action->session_label = sessions_.Label(session_id);
+  action->stream = stream_;
+  action->start = spec.start;
+  action->late_policy = spec.late_policy;
+  action->xrun_policy = spec.xrun_policy;
+  action->underrun_policy = spec.underrun_policy;
+  action->gain = spec.gain;
+  action->channel_map =
+      *ResolvePlayMap(spec.channel_map, spec.channels, Shape(), prefix + "channel_map");
+  action->report.kind = ActionKind::kPlayStream;
+  action->report.stream_id = stream_->id();
+  action->play_feed = std::make_unique<PlayFeedState>();
+  action->play_feed->feed =
+      std::make_shared<PlayFeed>(spec.channels, ring_frames, spec.prebuffer_frames);
+  action->play_feed->ring_frames = ring_frames;
+  // What starts at a frame starts there, whatever has come by then.
+  action->play_feed->handed_over = !StartsNow(*action);
+  action->signal = std::make_shared<ChangeSignal>();
+  action->reattachable = spec.reattachable;
+  return action;
+}
+
+absl::StatusOr<std::shared_ptr<Action>> EngineImpl::MakeRecordAction(const std::string& session_id,
+                                                                     const RecordStreamSpec& spec,
+                                                                     const std::string& prefix) {
+  absl::Status status = CheckRecordStream(spec, Shape(), limits_, prefix);
+  if (!status.ok()) return status;
+  auto action = std::make_shared<Action>();
+  actions_.Number(action.get());
+  action->session_id = session_id;
+  action->session_label = sessions_.Label(session_id);
+  action->stream = stream_;
+  action->start = spec.start;
+  action->late_policy = spec.late_policy;
+  action->source = spec.source;
+  action->report.kind = ActionKind::kRecordStream;
+  action->report.stream_id = stream_->id();
+  action->report.total_frames = spec.frames;
+  action->recording = std::make_shared<Recording>(
+      Recording::Spec{.source = {.owner = stream_,
+                                 .history = &stream_->history(spec.source),
+                                 .sample_rate_hz = stream_->rate_hz()},
+                      .channels = *ResolveRecordMap(spec.channel_map, spec.source, Shape(), prefix),
+                      .total_frames = spec.frames,
+                      .late_policy = spec.late_policy});
+  for (const LiveStream::Hole& hole : stream_->holes()) {
+    action->recording->AddHole(hole.first_frame, hole.frames);
+  }
+  action->call = std::make_shared<RecordCallState>();
+  action->signal = std::make_shared<ChangeSignal>();
+  action->reattachable = spec.reattachable;
+  return action;
+}
+
+absl::Status EngineImpl::AdmitStreams(const std::string& session_id,
+                                      const std::vector<std::shared_ptr<Action>>& actions,
+                                      int64_t record_shift_frames) {
+  absl::Status status = actions_.CheckRoom(session_id, static_cast<int64_t>(actions.size()));
+  if (!status.ok()) return status;
+  auto submission = std::make_unique<Submission>();
+  submission->session_id = session_id;
+  submission->stream = stream_;
+  submission->members = actions;
+  submission->record_shift_frames = record_shift_frames;
+  bool origin_comes_with_audio = false;
+  for (const std::shared_ptr<Action>& action : actions) {
+    action->submission = submission.get();
+    if (action->play_feed != nullptr && !action->play_feed->handed_over) {
+      origin_comes_with_audio = true;
+    }
+  }
+  if (!origin_comes_with_audio) submission->origin = NextFrame();
+  return Admit(std::move(submission));
+}
+
+std::unique_ptr<PlayStream> EngineImpl::MakePlayStream(const std::shared_ptr<Action>& action,
+                                                       const PlayStreamSpec& spec,
+                                                       ChangeCallback on_change,
+                                                       std::shared_ptr<void> slot) {
+  action->attached = true;
+  return std::make_unique<PlayStreamImpl>(this, action, spec.sample_format, limits_.max_chunk_bytes,
+                                          action->signal->Subscribe(std::move(on_change)),
+                                          std::move(slot));
+}
+
+std::unique_ptr<RecordStream> EngineImpl::MakeRecordStream(const std::shared_ptr<Action>& action,
+                                                           const RecordStreamSpec& spec,
+                                                           ChangeCallback on_change,
+                                                           std::shared_ptr<void> slot) {
+  action->attached = true;
+  RecordStreamImpl::Options options;
+  options.format = spec.sample_format;
+  const int64_t frame_bytes =
+      int64_t{action->recording->channels()} * BytesPerSample(spec.sample_format);
+  options.chunk_frames = static_cast<int>(std::clamp<int64_t>(
+      spec.chunk_frames > 0 ? spec.chunk_frames
+                            : static_cast<int64_t>(stream_->rate_hz() * kChunkSeconds),
+      1, std::max<int64_t>(limits_.max_chunk_bytes / frame_bytes, 1)));
+  options.granted_position = spec.grant_all ? Recording::kNever : spec.granted_position;
+  action->call->wake_position = action->recording->status().copied_frames + 1;
+  return std::make_unique<RecordStreamImpl>(
+      this, action, options, action->signal->Subscribe(std::move(on_change)), std::move(slot));
+}
+
+absl::StatusOr<std::shared_ptr<Action>> EngineImpl::Reattach(const std::string& session_id,
+                                                             const std::string& action_id,
+                                                             ActionKind kind,
+                                                             const std::string& field) {
+  if (absl::Status status = CheckSession(session_id); !status.ok()) return status;
+  absl::StatusOr<std::shared_ptr<Action>> action = actions_.Find(session_id, action_id, field);
+  if (!action.ok()) return action.status();
+  if ((*action)->report.kind != kind) {
+    return BadField(field, action_id,
+                    kind == ActionKind::kPlayStream ? "a play stream" : "a record stream");
+  }
+  const char* wrong = nullptr;
+  if ((*action)->attached) wrong = "an action without a call";
+  if ((*action)->over) wrong = "an action that has not ended";
+  if (wrong != nullptr) {
+    return MakeError(
+        absl::StatusCode::kFailedPrecondition,
+        {.reason = ErrorReason::kWrongState, .field = field, .value = action_id, .limit = wrong});
+  }
+  return action;
+}
+
+absl::StatusOr<std::unique_ptr<PlayStream>> EngineImpl::OpenPlay(const std::string& session_id,
+                                                                 const PlayStreamSpec& spec,
+                                                                 ChangeCallback on_change) {
+  Lock lock(this);
+  if (!spec.reattach_action_id.empty()) {
+    auto action = Reattach(session_id, spec.reattach_action_id, ActionKind::kPlayStream,
+                           "reattach_action_id");
+    if (!action.ok()) return action.status();
+    auto slot = TakeStreamSlot();
+    if (!slot.ok()) return slot.status();
+    events_.Append(Event(EventKind::kCallReattached, **action));
+    return MakePlayStream(*action, spec, std::move(on_change), *std::move(slot));
+  }
+  absl::Status status = CheckMayWork(session_id);
+  if (status.ok()) status = CheckStream();
+  if (!status.ok()) return status;
+  auto action = MakePlayAction(session_id, spec, "");
+  if (!action.ok()) return action.status();
+  auto slot = TakeStreamSlot();
+  if (!slot.ok()) return slot.status();
+  status = AdmitStreams(session_id, {*action}, 0);
+  if (!status.ok()) return status;
+  feeds_.push_back(*action);
+  return MakePlayStream(*action, spec, std::move(on_change), *std::move(slot));
+}
+
+absl::StatusOr<std::unique_ptr<RecordStream>> EngineImpl::OpenRecord(const std::string& session_id,
+                                                                     const RecordStreamSpec& spec,
+                                                                     ChangeCallback on_change) {
+  Lock lock(this);
+  if (!spec.reattach_action_id.empty()) {
+    auto action = Reattach(session_id, spec.reattach_action_id, ActionKind::kRecordStream,
+                           "reattach_action_id");
+    if (!action.ok()) return action.status();
+    auto slot = TakeStreamSlot();
+    if (!slot.ok()) return slot.status();
+    if (!(*action)->recording->Rewind(spec.resume_position)) {
+      return MakeError(
+          absl::StatusCode::kInvalidArgument,
+          {.reason = ErrorReason::kBadPosition,
+           .field = "resume_position",
+           .value = absl::StrCat(spec.resume_position),
+           .limit = absl::StrCat("0 to ", (*action)->recording->status().copied_frames)});
+    }
+    events_.Append(Event(EventKind::kCallReattached, **action));
+    return MakeRecordStream(*action, spec, std::move(on_change), *std::move(slot));
+  }
+  absl::Status status = CheckMayWork(session_id);
+  if (status.ok()) status = CheckStream();
+  if (!status.ok()) return status;
+  auto action = MakeRecordAction(session_id, spec, "");
+  if (!action.ok()) return action.status();
+  auto slot = TakeStreamSlot();
+  if (!slot.ok()) return slot.status();
+  status = AdmitStreams(session_id, {*action}, 0);
+  if (!status.ok()) return status;
+  return MakeRecordStream(*action, spec, std::move(on_change), *std::move(slot));
+}
+
+absl::StatusOr<Engine::DuplexStream> EngineImpl::OpenDuplex(const std::string& session_id,
+                                                            const PlayStreamSpec& play,
+                                                            const RecordStreamSpec& record,
+                                                            bool align_at_converters,
+                                                            ChangeCallback on_change) {
+  Lock lock(this);
+  absl::Status status = CheckMayWork(session_id);
+  if (status.ok()) status = CheckStream();
+  if (!status.ok()) return status;
+  // Two calls would have to take over two actions at once.
+  if (!play.reattach_action_id.empty()) {
+    return BadField("play.reattach_action_id", play.reattach_action_id, "empty: use Play");
+  }
+  if (!record.reattach_action_id.empty()) {
+    return BadField("record.reattach_action_id", record.reattach_action_id, "empty: use Record");
+  }
+  auto play_action = MakePlayAction(session_id, play, "play.");
+  if (!play_action.ok()) return play_action.status();
+  auto record_action = MakeRecordAction(session_id, record, "record.");
+  if (!record_action.ok()) return record_action.status();
+  auto slot = TakeStreamSlot();
+  if (!slot.ok()) return slot.status();
+  const int64_t shift = align_at_converters ? stream_->info().input_latency_frames +
+                                                  stream_->info().output_latency_frames
+                                            : 0;
+  status = AdmitStreams(session_id, {*play_action, *record_action}, shift);
+  if (!status.ok()) return status;
+  feeds_.push_back(*play_action);
+  DuplexStream duplex;
+  duplex.play = MakePlayStream(*play_action, play, on_change, *slot);
+  duplex.record = MakeRecordStream(*record_action, record, on_change, *slot);
+  return duplex;
+}
+
+// --- What the streams' objects need ---
+
+bool EngineImpl::FeedChanged(const std::shared_ptr<Action>& action, int64_t flushed_position,
+                             bool enough) {
+  Lock lock(this);
+  PlayFeedState& state = *action->play_feed;
+  state.flushed_position = flushed_position;
+  if (!state.handed_over && !action->over && enough) HandOver(action);
+  return state.handed_over || action->over;
+}
+
+void EngineImpl::HandOver(const std::shared_ptr<Action>& action) {
+  Submission* const submission = action->submission;
+  action->play_feed->handed_over = true;
+  submission->floating = running();
+  if (!submission->floating) {
+    submission->origin = NextFrame();
+    action->report.requested_start_frame = submission->origin;
+  }
+  if (absl::Status status = Lend(submission); !status.ok()) {
+    action->play_feed->handed_over = false;
+    Conclude(action, ActionEnd::kLimitExceeded, NextFrame());
+    return;
+  }
+  if (!submission->floating) Resolve(submission);
+  RunDue();
+  WakePump();
+}
+
+void EngineImpl::EndCall(const std::shared_ptr<Action>& action, bool complete) {
+  Lock lock(this);
+  action->attached = false;
+  if (action->play_feed != nullptr && complete) action->play_feed->ended = true;
+  if (action->over || complete) return;
+  if (action->reattachable) {
+    events_.Append(Event(EventKind::kCallDetached, *action));
+    return;
+  }
+  Doom(action, ActionEnd::kDisconnected);
+  WakePump();
+}
+
+PlayStreamProgress EngineImpl::ProgressOf(const std::shared_ptr<Action>& action) {
+  Lock lock(this);
+  const PlayFeedState& state = *action->play_feed;
+  PlayStreamProgress progress;
+  progress.received_position = state.feed->write_position();
+  progress.played_position = state.feed->read_position();
+  progress.granted_position = progress.played_position + state.ring_frames;
+  progress.next_frame = action->stream->mixer().next_frame();
+  progress.underruns =
+      action->voice != nullptr ? action->voice->gap_count() : action->report.underruns;
+  progress.start_frame = action->report.start_frame;
+  return progress;
+}
+
+std::optional<ActionReport> EngineImpl::FinalReportOf(const std::shared_ptr<Action>& action) {
+  if (!action->over) return std::nullopt;
+  Lock lock(this);
+  if (!action->ended()) return std::nullopt;
+  return action->report;
+}
+
+absl::Status EngineImpl::StopRecordStream(const std::shared_ptr<Action>& action,
+                                          std::optional<int64_t> frame) {
+  Lock lock(this);
+  if (frame.has_value()) {
+    absl::Status status = CheckFrames(*frame, 0, kMaxStreamFrame - 1, "frame");
+    if (!status.ok()) return status;
+  }
+  Cancel(action, frame);
+  if (action->signal != nullptr) Defer([signal = action->signal] { signal->Notify(); });
+  WakePump();
+  return absl::OkStatus();
+}
+
+void EngineImpl::FinishRecordStream(const std::shared_ptr<Action>& action) {
+  Lock lock(this);
+  if (action->over) return;
+  if (!action->recording->ended()) {
+    action->recording->EndNow(action->doom != ActionEnd::kNone ? action->doom
+                                                               : ActionEnd::kCancelled);
+  }
+  LookAtRecording(action);
+}
+
+}  // namespace rtmixd

@@ -1,0 +1,433 @@
+#ifndef RTMIXD_SERVER_CONTROL_ENGINE_IMPL_H_
+#define RTMIXD_SERVER_CONTROL_ENGINE_IMPL_H_
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/control/action.h"
+#include "server/control/action_registry.h"
+#include "server/control/buffer_store.h"
+#include "server/control/device_runner.h"
+#include "server/control/engine.h"
+#include "server/control/event_log.h"
+#include "server/control/live_stream.h"
+#include "server/control/mutex.h"
+#include "server/control/request_cache.h"
+#include "server/control/session_registry.h"
+#include "server/control/sink_relay.h"
+#include "server/control/spec_check.h"
+#include "server/control/submission.h"
+#include "server/control/types.h"
+#include "server/realtime/wake.h"
+
+namespace rtmixd {
+
+// The engine: what the parts of control/ know separately, tied together under one lock. Its sources
+// are split by what they are about: engine_impl.cc life and the pump, engine_sessions.cc,
+// engine_buffers.cc, engine_device.cc the stream and its recovery, engine_schedule.cc admission,
+// engine_actions.cc what becomes of actions, engine_audio.cc audio streams.
+//
+// Threading: everything below "Guarded" is guarded by mu_. The pump drains what the audio thread
+// reports, and does what time brings; device calls run on the device thread. Callbacks are
+// collected while mu_ is held and run after it was released. Order of locks: mu_, then those of
+// recordings, buffers, the event log and signals, which are leaves.
+class EngineImpl : public Engine {
+ public:
+  EngineImpl(Options options, std::unique_ptr<AudioDevice> device,
+             std::shared_ptr<EventFdWaker> waker);
+  ~EngineImpl() override;
+
+  // --- Engine ---
+  absl::Status Start() override;
+  void Shutdown(absl::Duration grace, std::function<void()> done) override;
+  bool stopped() const override { return stopped_; }
+  void PumpOnce() override;
+  const std::string& instance_id() const override { return instance_id_; }
+  absl::Time start_time() const override { return start_time_; }
+  const Limits& limits() const override { return limits_; }
+  std::vector<std::string> features() const override;
+
+  absl::StatusOr<NewSession> CreateSession(const SessionSpec& spec) override;
+  absl::StatusOr<std::string> Authenticate(std::string_view token) override;
+  absl::StatusOr<SessionInfo> GetSession(const std::string& session_id) override;
+  std::vector<SessionInfo> ListSessions() override;
+  absl::Status EndSession(const std::string& session_id) override;
+  void CancelWait(WaitId wait) override;
+  WaitId AwaitExclusive(const std::string& session_id, absl::Duration timeout,
+                        std::function<void(absl::StatusOr<ExclusiveAnswer>)> callback) override;
+
+  void ListHostApis(
+      std::function<void(absl::StatusOr<std::vector<HostApiInfo>>)> callback) override;
+  void ListDevices(std::function<void(absl::StatusOr<std::vector<DeviceInfo>>)> callback) override;
+  void CheckSettings(const StreamSettings& settings,
+                     std::function<void(absl::Status)> callback) override;
+  StreamStatus GetStream() override;
+  void OpenStream(const std::string& session_id, const StreamSettings& settings,
+                  StreamCallback callback) override;
+  void StartStream(const std::string& session_id, StreamCallback callback) override;
+  void StopStream(const std::string& session_id, bool abort, StreamCallback callback) override;
+  void CloseStream(const std::string& session_id, StreamCallback callback) override;
+  void RestoreStream(const std::string& session_id, StreamCallback callback) override;
+  absl::Status LoadScript(const std::string& session_id,
+                          const std::vector<ScriptedFault>& faults) override;
+
+  ClockReading ReadClock() override;
+  MeterReading ReadMeters(int64_t* cursor_frame) override;
+
+  absl::StatusOr<BufferInfo> CreateBuffer(const std::string& session_id,
+                                          const BufferSpec& spec) override;
+  absl::StatusOr<BufferInfo> GetBuffer(const std::string& session_id,
+                                       const std::string& buffer_id) override;
+  absl::StatusOr<std::vector<BufferInfo>> ListBuffers(const std::string& session_id) override;
+  absl::Status DeleteBuffer(const std::string& session_id, const std::string& buffer_id) override;
+  absl::StatusOr<std::unique_ptr<BufferWriter>> OpenUpload(const std::string& session_id,
+                                                           const std::string& buffer_id) override;
+  absl::StatusOr<std::unique_ptr<BufferReader>> OpenDownload(const std::string& session_id,
+                                                             const std::string& buffer_id,
+                                                             ChangeCallback on_change) override;
+
+  void Schedule(const std::string& session_id, BatchSpec batch,
+                std::function<void(absl::StatusOr<BatchAdmitted>)> callback) override;
+  absl::StatusOr<ActionReport> GetAction(const std::string& session_id,
+                                         const std::string& action_id) override;
+  absl::StatusOr<std::vector<ActionReport>> ListActions(const std::string& session_id,
+                                                        bool active_only) override;
+  absl::StatusOr<std::vector<ActionReport>> CancelActions(
+      const std::string& session_id, const std::vector<std::string>& action_ids, bool all,
+      std::optional<int64_t> frame) override;
+  WaitId WaitActions(const std::string& session_id, const std::vector<std::string>& action_ids,
+                     bool any, absl::Duration timeout,
+                     std::function<void(absl::StatusOr<WaitAnswer>)> callback) override;
+  absl::StatusOr<StreamStatsInfo> GetStats(const std::string& session_id,
+                                           bool reset_baseline) override;
+
+  absl::StatusOr<std::unique_ptr<PlayStream>> OpenPlay(const std::string& session_id,
+                                                       const PlayStreamSpec& spec,
+                                                       ChangeCallback on_change) override;
+  absl::StatusOr<std::unique_ptr<RecordStream>> OpenRecord(const std::string& session_id,
+                                                           const RecordStreamSpec& spec,
+                                                           ChangeCallback on_change) override;
+  absl::StatusOr<DuplexStream> OpenDuplex(const std::string& session_id, const PlayStreamSpec& play,
+                                          const RecordStreamSpec& record, bool align_at_converters,
+                                          ChangeCallback on_change) override;
+
+  EventPage ReadEvents(int64_t from_sequence, const std::vector<EventKind>& kinds,
+                       int max_entries) override;
+  int64_t next_event_sequence() override;
+  absl::StatusOr<WatchId> Watch(ChangeCallback on_change) override;
+  void Unwatch(WatchId watch) override;
+
+  // --- For the streams' own objects (any thread) ---
+  // Audio or a mark has come: hands it to the mixer if there is enough now. True once the mixer has
+  // it, after which it need not be told any more.
+  bool FeedChanged(const std::shared_ptr<Action>& action, int64_t flushed_position, bool enough);
+  // Its call is over. `complete`: nothing more was to come.
+  void EndCall(const std::shared_ptr<Action>& action, bool complete);
+  PlayStreamProgress ProgressOf(const std::shared_ptr<Action>& action);
+  std::optional<ActionReport> FinalReportOf(const std::shared_ptr<Action>& action);
+  // Ends a recording whose client has had all it is to get, and settles its report.
+  void FinishRecordStream(const std::shared_ptr<Action>& action);
+  absl::Status StopRecordStream(const std::shared_ptr<Action>& action,
+                                std::optional<int64_t> frame);
+  int64_t NowNanos() const { return options_.monotonic_nanos(); }
+
+ private:
+  // Holds mu_; what was deferred meanwhile runs when it was released.
+  class ABSL_SCOPED_LOCKABLE Lock {
+   public:
+    explicit Lock(EngineImpl* engine) ABSL_EXCLUSIVE_LOCK_FUNCTION(engine->mu_);
+    ~Lock() ABSL_UNLOCK_FUNCTION();
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+
+   private:
+    EngineImpl* const engine_;
+  };
+  friend class Lock;
+
+  struct Wait {
+    std::string session_id;
+    int64_t deadline_nanos = 0;
+    // For actions.
+    std::vector<std::shared_ptr<Action>> actions;
+    int64_t remaining = 0;
+    bool any = false;
+    std::function<void(absl::StatusOr<WaitAnswer>)> on_actions;
+    // For being exclusive.
+    std::function<void(absl::StatusOr<ExclusiveAnswer>)> on_exclusive;
+  };
+
+  // Something to be done to the stream, one after the other.
+  struct StreamOp {
+    enum class Kind { kOpen, kStart, kStop, kClose, kRestore, kRecover };
+    Kind kind = Kind::kOpen;
+    std::string session_id;  // empty: the server itself
+    StreamSettings settings;
+    bool abort = false;
+    StreamCallback callback;
+  };
+  using OpPtr = std::shared_ptr<StreamOp>;
+
+  // --- Life and pump (engine_impl.cc) ---
+  void RunPump();
+  void Pump();
+  int64_t PumpTimeoutNanos() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Takes in what the audio thread has reported.
+  void TakeResults() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TakeBlocks() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OnXrun(const XrunInfo& xrun) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RunDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RunTimeouts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Judge(bool all) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CopyRecordings();
+  void CheckShutdown() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void EndEverything(ActionEnd reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Defer(std::function<void()> callback) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  LogEntry Event(EventKind kind) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  LogEntry Event(EventKind kind, const Action& action) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Moment Now() const;
+  void WakePump();
+
+  // --- Sessions (engine_sessions.cc) ---
+  absl::Status CheckMayWork(const std::string& session_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status CheckSession(const std::string& session_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<SessionInfo> FullInfo(const std::string& session_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddUsage(SessionInfo* info) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WindUp(const SessionInfo& session, EventKind how) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void GrantExclusive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  ExclusiveAnswer AnswerExclusive(const std::string& session_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FinishWait(WaitId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // --- The stream (engine_device.cc) ---
+  // A call of the device on its thread. `done` and `given_up` run without lock, one of them, once.
+  void CallDevice(std::function<std::function<void()>(AudioDevice&)> call,
+                  std::function<void()> given_up) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void GiveUpHungDevice();
+  void AddOp(OpPtr op) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RunOps() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void BeginOp(const OpPtr& op) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FinishOp(const OpPtr& op, const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status CheckMayChange(const StreamOp& op) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  using Next = std::function<void(absl::Status)>;  // called with mu_ held
+  void DoOpen(const OpPtr& op, const StreamSettings& settings, Next next)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TakeStream(std::shared_ptr<LiveStream> stream, std::shared_ptr<SinkRelay> relay)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DoStart(const OpPtr& op, Next next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DoStop(const OpPtr& op, bool abort, Next next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DoClose(const OpPtr& op, Next next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DoRestore(const OpPtr& op) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DoRecover(const OpPtr& op) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Reopened(const OpPtr& op, const StreamInfo& info, std::shared_ptr<SinkRelay> relay)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RetryRecovery(const OpPtr& op, const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DropStream() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WatchDevice() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void NoteLoss(const std::string& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetRunning() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  StreamStatus StatusOf() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // --- Admission (engine_schedule.cc) ---
+  absl::Status CheckStream() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  StreamShape Shape() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<std::vector<std::shared_ptr<const AudioStorage>>> DecodeInline(
+      const BatchSpec& batch, const std::shared_ptr<ByteBudget>& budget) const;
+  absl::StatusOr<std::unique_ptr<Submission>> MakeSubmission(
+      const std::string& session_id, const BatchSpec& batch,
+      const std::vector<std::shared_ptr<const AudioStorage>>& inline_audio)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status MakeMember(const std::string& session_id, const ActionSpec& spec,
+                          const std::string& field,
+                          const std::shared_ptr<const AudioStorage>& inline_audio,
+                          Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status MakeRecord(const std::string& session_id, const RecordSpec& spec,
+                          const std::string& field, const std::shared_ptr<Action>& action,
+                          Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Lends the plays to the mixer and registers everything; nothing has happened on an error.
+  absl::Status Admit(std::unique_ptr<Submission> submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status Lend(Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::unique_ptr<Voice> MakeVoice(Action* action, int64_t offset_frames)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The frame that a start means; absent while it counts from an origin that is not known.
+  std::optional<int64_t> FrameOf(const Action& action, const Submission& submission) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Resolve(Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Sees to a member that the mixer has no part in, now that its frame is known.
+  void Place(const std::shared_ptr<Action>& action, bool can_be_late)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Answer(Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DropSubmission(Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // --- What becomes of actions (engine_actions.cc) ---
+  void Register(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetState(Action* action, ActionState state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Began(Action* action, int64_t start_frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OnVoiceStarted(const Voice& voice, int64_t frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OnVoiceEnded(const Voice& voice) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CopyOutcome(const Voice& voice, Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CopyStatus(const Recording::Status& status, ActionReport* report) const;
+  // Moves a recording on as far as its history; ends it if it has ended.
+  void LookAtRecording(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LookAtFeed(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OnDue(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void HandOnCancel(const std::shared_ptr<Action>& cancel, bool can_be_late)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TakeStats(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Ends it before `frame`, at once if that is absent or past.
+  void Cancel(const std::shared_ptr<Action>& action, std::optional<int64_t> frame)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CancelPlay(const std::shared_ptr<Action>& action, std::optional<int64_t> frame)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CancelRecord(const std::shared_ptr<Action>& action, std::optional<int64_t> frame)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CutVoice(const std::shared_ptr<Action>& action, int64_t frame)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Control ends it, whatever it does.
+  void Doom(const std::shared_ptr<Action>& action, ActionEnd reason)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Its audio is over.
+  void Conclude(const std::shared_ptr<Action>& action, ActionEnd reason, int64_t end_frame)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Its report is final.
+  void Finish(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  ActionReport ReportOf(const Action& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  StreamStatsInfo CountersOf(const std::string& session_id, int64_t end_frame, bool reset_baseline)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool running() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return stream_state_ == StreamState::kRunning || stream_state_ == StreamState::kLost;
+  }
+  int64_t NextFrame() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return stream_ == nullptr ? 0 : stream_->mixer().next_frame();
+  }
+
+  // --- Audio streams (engine_audio.cc) ---
+  absl::StatusOr<std::shared_ptr<void>> TakeStreamSlot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<std::shared_ptr<Action>> MakePlayAction(const std::string& session_id,
+                                                         const PlayStreamSpec& spec,
+                                                         const std::string& prefix)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<std::shared_ptr<Action>> MakeRecordAction(const std::string& session_id,
+                                                           const RecordStreamSpec& spec,
+                                                           const std::string& prefix)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Admits streams that start together; `record_shift_frames` as in Submission.
+  absl::Status AdmitStreams(const std::string& session_id,
+                            const std::vector<std::shared_ptr<Action>>& actions,
+                            int64_t record_shift_frames) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<std::shared_ptr<Action>> Reattach(const std::string& session_id,
+                                                   const std::string& action_id, ActionKind kind,
+                                                   const std::string& field)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::unique_ptr<PlayStream> MakePlayStream(const std::shared_ptr<Action>& action,
+                                             const PlayStreamSpec& spec, ChangeCallback on_change,
+                                             std::shared_ptr<void> slot)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::unique_ptr<RecordStream> MakeRecordStream(const std::shared_ptr<Action>& action,
+                                                 const RecordStreamSpec& spec,
+                                                 ChangeCallback on_change,
+                                                 std::shared_ptr<void> slot)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void HandOver(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const Options options_;
+  const Limits& limits_;
+  const std::string instance_id_;
+  const absl::Time start_time_;
+  const std::shared_ptr<EventFdWaker> waker_;
+  EventLog events_;
+  BufferStore buffers_;
+  std::shared_ptr<std::atomic<int>> open_streams_ = std::make_shared<std::atomic<int>>(0);
+
+  // --- Guarded ---
+  Mutex mu_;
+  std::vector<std::function<void()>> deferred_ ABSL_GUARDED_BY(mu_);
+  SessionRegistry sessions_ ABSL_GUARDED_BY(mu_);
+  ActionRegistry actions_ ABSL_GUARDED_BY(mu_);
+  RequestCache<BatchAdmitted> requests_ ABSL_GUARDED_BY(mu_);
+  RequestCache<BufferInfo> buffer_requests_ ABSL_GUARDED_BY(mu_);
+  int64_t last_batch_ ABSL_GUARDED_BY(mu_) = 0;
+  int active_actions_ ABSL_GUARDED_BY(mu_) = 0;
+  int pending_actions_ ABSL_GUARDED_BY(mu_) = 0;
+
+  std::map<Submission*, std::unique_ptr<Submission>> submissions_ ABSL_GUARDED_BY(mu_);
+  std::set<Submission*> unanswered_ ABSL_GUARDED_BY(mu_);
+  // What is to be looked at when the stream's next frame is beyond the key.
+  std::multimap<int64_t, std::shared_ptr<Action>> due_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::shared_ptr<Action>> recordings_ ABSL_GUARDED_BY(mu_);  // begun, not ended
+  std::vector<std::shared_ptr<Action>> feeds_ ABSL_GUARDED_BY(mu_);       // play streams, not ended
+  // Over, and waiting to be judged; by the frame of their end.
+  std::multimap<int64_t, std::shared_ptr<Action>> judging_ ABSL_GUARDED_BY(mu_);
+  struct Cut {
+    std::shared_ptr<Action> action;
+    int64_t frame;
+  };
+  std::deque<Cut> cuts_ ABSL_GUARDED_BY(mu_);  // for which the mixer had no room yet
+
+  WaitId last_wait_ ABSL_GUARDED_BY(mu_) = 0;
+  std::map<WaitId, Wait> waits_ ABSL_GUARDED_BY(mu_);
+  struct SessionBaseline {
+    std::string stream_id;
+    LiveStream::Baseline baseline;
+  };
+  absl::flat_hash_map<std::string, SessionBaseline> baselines_ ABSL_GUARDED_BY(mu_);
+  WatchId last_watch_ ABSL_GUARDED_BY(mu_) = 0;
+  std::map<WatchId, std::unique_ptr<ChangeSignal::Subscription>> watches_ ABSL_GUARDED_BY(mu_);
+
+  std::shared_ptr<LiveStream> stream_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<SinkRelay> relay_ ABSL_GUARDED_BY(mu_);
+  StreamState stream_state_ ABSL_GUARDED_BY(mu_) = StreamState::kClosed;
+  int64_t last_stream_ ABSL_GUARDED_BY(mu_) = 0;
+  bool goal_running_ ABSL_GUARDED_BY(mu_) = false;
+  std::deque<OpPtr> ops_ ABSL_GUARDED_BY(mu_);
+  OpPtr current_op_ ABSL_GUARDED_BY(mu_);
+  int64_t last_call_ ABSL_GUARDED_BY(mu_) = 0;
+  struct DeviceCall {
+    std::function<void()> given_up;
+    bool hung = false;
+  };
+  std::map<int64_t, DeviceCall> device_calls_ ABSL_GUARDED_BY(mu_);
+  int64_t running_call_ ABSL_GUARDED_BY(mu_) = 0;
+  // The watch.
+  int64_t seen_frame_ ABSL_GUARDED_BY(mu_) = -1;
+  int64_t silent_nanos_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t last_watch_nanos_ ABSL_GUARDED_BY(mu_) = 0;
+  bool abandoning_ ABSL_GUARDED_BY(mu_) = false;
+  int64_t recover_at_nanos_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::Duration recovery_pause_ ABSL_GUARDED_BY(mu_);
+  // An exclusive session has changed the stream, which is put back when it ends.
+  bool changed_by_exclusive_ ABSL_GUARDED_BY(mu_) = false;
+  bool restoring_ ABSL_GUARDED_BY(mu_) = false;
+  std::string restoring_label_ ABSL_GUARDED_BY(mu_);
+
+  bool shutting_down_ ABSL_GUARDED_BY(mu_) = false;
+  int64_t shutdown_by_nanos_ ABSL_GUARDED_BY(mu_) = 0;
+  bool ended_everything_ ABSL_GUARDED_BY(mu_) = false;
+  std::vector<std::function<void()>> on_shutdown_ ABSL_GUARDED_BY(mu_);
+  int64_t last_touch_nanos_ ABSL_GUARDED_BY(mu_) = 0;
+
+  std::atomic<bool> stopped_{false};
+  std::atomic<bool> stop_pump_{false};
+  std::thread pump_;
+  std::unique_ptr<DeviceRunner> runner_;
+};
+
+}  // namespace rtmixd
+
+#endif  // RTMIXD_SERVER_CONTROL_ENGINE_IMPL_H_
