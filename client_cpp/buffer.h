@@ -77,6 +77,8 @@ class Buffer {
   // Fetches audio.
   absl::Status Download(const DownloadRange& range, const Sink& sink,
                         const Progress& progress = nullptr) const;
+  // Leaves it to the session, which frees it when it ends.
+  void Release() { owned_ = false; }
   // Deletes it now.
   absl::Status Delete();
 

@@ -1,0 +1,105 @@
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client_cpp/action.h"
+#include "client_cpp/rtmixctl/commands.h"
+#include "client_cpp/rtmixctl/interrupt.h"
+#include "client_cpp/rtmixctl/options.h"
+#include "client_cpp/rtmixctl/report_text.h"
+
+namespace rtmixd::rtmixctl {
+namespace {
+
+using client::Stubs;
+
+struct CancelOptions {
+  std::vector<std::string> action_ids;
+  bool all = false;
+  std::optional<int64_t> frame;
+};
+
+absl::StatusOr<ExitCode> Actions(Context& context, bool active_only) {
+  auto session = context.OpenSession("actions");
+  if (!session.ok()) return session.status();
+  v1::ListActionsResponse all;
+  v1::ListActionsRequest request;
+  request.set_active_only(active_only);
+  do {
+    auto page = (*session)->client().Call(&Stubs::actions, &v1::ActionService::Stub::ListActions,
+                                          request, (*session)->call(client::kSilenceLimit, true));
+    if (!page.ok()) return page.status();
+    all.mutable_reports()->MergeFrom(page->reports());
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  std::string words = all.reports().empty() ? "no actions\n" : "";
+  for (const v1::ActionReport& report : all.reports()) words += DescribeReport(report);
+  context.Answer(all, words);
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> Wait(Context& context, const std::vector<std::string>& action_ids,
+                              const OutcomeOptions& outcome) {
+  auto session = context.OpenSession("wait");
+  if (!session.ok()) return session.status();
+  auto answer = client::WaitActions(**session, action_ids, outcome.timeout(),
+                                    [] { return !Interrupt::Seen(); });
+  if (!answer.ok()) return answer.status();
+  auto code = context.AnswerReports(*answer, outcome.report_path,
+                                    {.cancel_is_ok = true, .strict = outcome.strict});
+  if (Interrupt::Seen()) return ExitCode::kInterrupted;
+  return code;
+}
+
+absl::StatusOr<ExitCode> Cancel(Context& context, const CancelOptions& options) {
+  auto session = context.OpenSession("cancel");
+  if (!session.ok()) return session.status();
+  v1::CancelActionsRequest request;
+  request.mutable_action_ids()->Add(options.action_ids.begin(), options.action_ids.end());
+  request.set_all(options.all);
+  if (options.frame.has_value()) request.set_frame(*options.frame);
+  auto response = (*session)->client().Call(
+      &Stubs::actions, &v1::ActionService::Stub::CancelActions, request, (*session)->call());
+  if (!response.ok()) return response.status();
+  std::string words = response->reports().empty() ? "nothing to cancel\n" : "";
+  for (const v1::ActionReport& report : response->reports()) words += DescribeReport(report);
+  context.Answer(*response, words);
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddActionCommands(Context& context) {
+  const std::string session_note =
+      "Actions belong to a session: use these inside `rtmixctl lease`, or with --session-token.\n";
+  auto active_only = std::make_shared<bool>(false);
+  context
+      .AddCommand("actions", "What the session has scheduled, and what became of it",
+                  "  rtmixctl actions --active\n" + session_note,
+                  [active_only](Context& c) { return Actions(c, *active_only); })
+      ->add_flag("--active", *active_only, "Leave finished ones out");
+
+  auto wait_ids = std::make_shared<std::vector<std::string>>();
+  auto outcome = std::make_shared<OutcomeOptions>();
+  CLI::App* const wait = context.AddCommand(
+      "wait", "Wait until actions have ended; all of the session without ids",
+      "  rtmixctl wait --timeout 10\n  rtmixctl wait a17 a18 --strict\n" + session_note,
+      [wait_ids, outcome](Context& c) { return Wait(c, *wait_ids, *outcome); });
+  wait->add_option("ACTION", *wait_ids, "Ids of actions");
+  outcome->AddTo(*wait);
+
+  auto options = std::make_shared<CancelOptions>();
+  CLI::App* const cancel = context.AddCommand(
+      "cancel", "End actions, now or at a frame",
+      "  rtmixctl cancel a17 --frame 480000\n  rtmixctl cancel --all\n" + session_note, nullptr);
+  cancel->callback([&context, options] {
+    if (options->action_ids.empty() && !options->all) throw CLI::RequiredError("ACTION or --all");
+    context.SetCommand([options](Context& c) { return Cancel(c, *options); });
+  });
+  auto* const ids = cancel->add_option("ACTION", options->action_ids, "Ids of actions");
+  cancel->add_flag("--all", options->all, "All of the session that have not ended")->excludes(ids);
+  cancel->add_option("--frame", options->frame, "Before this frame of the stream");
+}
+
+}  // namespace rtmixd::rtmixctl

@@ -1,0 +1,113 @@
+#include "client_cpp/rtmixctl/options.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "client_cpp/rtmixctl/channel_list.h"
+#include "client_cpp/rtmixctl/resample.h"
+
+namespace rtmixd::rtmixctl {
+
+void StartOptions::AddTo(CLI::App& command) {
+  auto* const at = command.add_option("--start-frame", frame,
+                                      "Start on this frame of the stream; now without it");
+  command.add_option("--in", in_seconds, "Start so many seconds from now")
+      ->check(CLI::NonNegativeNumber)
+      ->excludes(at);
+  command
+      .add_option(
+          "--late", late_policy,
+          "If the start has passed: play (all of it, late), skip, or trim (drop what should "
+          "have been over)")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, v1::LatePolicy>{{"play", v1::LATE_POLICY_PLAY},
+                                                {"skip", v1::LATE_POLICY_SKIP},
+                                                {"trim", v1::LATE_POLICY_TRIM}}))
+      ->type_name("POLICY");
+}
+
+std::optional<int64_t> StartOptions::FrameOn(const v1::AudioStream& stream) const {
+  if (frame.has_value()) return frame;
+  if (!in_seconds.has_value()) return std::nullopt;
+  return stream.next_frame() + std::llround(*in_seconds * stream.sample_rate_hz());
+}
+
+void OutcomeOptions::AddTo(CLI::App& command) {
+  command.add_option("--timeout", timeout_seconds, "Give up after so many seconds: exit code 8")
+      ->check(CLI::NonNegativeNumber);
+  command.add_flag("--strict", strict,
+                   "Exit code 7 also if it cannot be told whether an xrun touched it");
+  command.add_option("--report", report_path, "Write the reports to this file, in JSON");
+}
+
+absl::Duration OutcomeOptions::timeout() const {
+  return timeout_seconds.has_value() ? absl::Seconds(*timeout_seconds) : absl::InfiniteDuration();
+}
+
+void AddChannels(CLI::App& command, const std::string& flag, const std::string& description,
+                 std::vector<int>& channels) {
+  command
+      .add_option_function<std::string>(
+          flag,
+          [flag, &channels](const std::string& text) {
+            auto parsed = ParseChannelList(text);
+            if (!parsed.ok()) {
+              throw CLI::ValidationError(flag, std::string(parsed.status().message()));
+            }
+            channels = *std::move(parsed);
+          },
+          description)
+      ->type_name("CHANNELS");
+}
+
+void AddGain(CLI::App& command, std::optional<float>& gain) {
+  command.add_option("--gain", gain, "Linear factor: 1 changes nothing, 0 is silence");
+}
+
+void AddXrunPolicy(CLI::App& command, v1::XrunPolicy& policy) {
+  command
+      .add_option(
+          "--xrun", policy,
+          "After the device lost frames: continue (the rest sounds later), or keep-timeline "
+          "(skip as much)")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, v1::XrunPolicy>{{"continue", v1::XRUN_POLICY_CONTINUE},
+                                                {"keep-timeline", v1::XRUN_POLICY_KEEP_TIMELINE}}))
+      ->type_name("POLICY");
+}
+
+void AddSource(CLI::App& command, v1::RecordSource& source) {
+  command
+      .add_option("--source", source,
+                  "Record input (of the device), or output (what the server sends to the device)")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, v1::RecordSource>{
+          {"input", v1::RECORD_SOURCE_INPUT}, {"output", v1::RECORD_SOURCE_OUTPUT}}))
+      ->type_name("SOURCE");
+}
+
+void AddEncoding(CLI::App& command, FileEncoding& encoding) {
+  command
+      .add_option("--format", encoding,
+                  "Samples of the file: float32 (the default for WAV), int16, int24, int32")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, FileEncoding>{{"float32", FileEncoding::kFloat32},
+                                              {"int16", FileEncoding::kInt16},
+                                              {"int24", FileEncoding::kInt24},
+                                              {"int32", FileEncoding::kInt32}}))
+      ->type_name("FORMAT");
+}
+
+absl::StatusOr<client::Audio> LoadSound(const std::string& path, double sample_rate_hz,
+                                        bool resample) {
+  auto audio = ReadAudioFile(path);
+  if (!audio.ok() || audio->sample_rate_hz == sample_rate_hz) return audio;
+  if (resample) return Resample(*std::move(audio), sample_rate_hz);
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "%s has %g Hz, the stream %g Hz: use --resample, or open the stream with --rate %g", path,
+      audio->sample_rate_hz, sample_rate_hz, audio->sample_rate_hz));
+}
+
+}  // namespace rtmixd::rtmixctl

@@ -1,0 +1,129 @@
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client_cpp/action.h"
+#include "client_cpp/buffer.h"
+#include "client_cpp/rtmixctl/commands.h"
+#include "client_cpp/rtmixctl/interrupt.h"
+#include "client_cpp/rtmixctl/options.h"
+#include "client_cpp/rtmixctl/progress_bar.h"
+
+namespace rtmixd::rtmixctl {
+namespace {
+
+struct PlayOptions {
+  std::vector<std::string> paths;
+  std::vector<int> outputs;
+  std::optional<float> gain;
+  v1::XrunPolicy xrun_policy = v1::XRUN_POLICY_UNSPECIFIED;
+  bool together = false;
+  bool resample = false;
+  StartOptions start;
+  OutcomeOptions outcome;
+};
+
+// Sends a file; returns null if that was interrupted.
+absl::StatusOr<std::unique_ptr<client::Buffer>> Send(
+    const std::shared_ptr<client::Session>& session, const std::string& path,
+    const client::Audio& audio) {
+  ProgressBar bar(absl::StrCat("sending ", path), audio.frames(), audio.sample_rate_hz);
+  return client::Buffer::Upload(session, audio, {.label = path.substr(0, 200)},
+                                [&bar](int64_t frames) {
+                                  bar.Update(frames);
+                                  return !Interrupt::Seen();
+                                });
+}
+
+absl::StatusOr<ExitCode> Play(Context& context, const PlayOptions& options) {
+  auto stream = context.RunningStream();
+  if (!stream.ok()) return stream.status();
+  auto session = context.OpenSession("play");
+  if (!session.ok()) return session.status();
+
+  v1::ScheduleActionsRequest request;
+  std::vector<std::unique_ptr<client::Buffer>> buffers;
+  int64_t offset_frames = 0;
+  int64_t total_frames = 0;
+  for (const std::string& path : options.paths) {
+    auto audio = LoadSound(path, stream->sample_rate_hz(), options.resample);
+    if (!audio.ok()) return audio.status();
+    auto buffer = Send(*session, path, *audio);
+    if (!buffer.ok()) return buffer.status();
+    v1::ActionSpec& action = *request.add_actions();
+    // Keys are unique; the same file may come twice.
+    action.set_key(absl::StrCat(request.actions_size(), " ", path).substr(0, 128));
+    action.mutable_start()->set_offset_frames(offset_frames);
+    action.set_late_policy(options.start.late_policy);
+    v1::PlaySpec& play = *action.mutable_play();
+    play.set_buffer_id((*buffer)->id());
+    play.set_xrun_policy(options.xrun_policy);
+    if (options.gain.has_value()) play.set_gain(*options.gain);
+    if (!options.outputs.empty()) {
+      *play.mutable_channel_map() = client::ToChannelMap(options.outputs);
+    }
+    total_frames = std::max(total_frames, offset_frames + audio->frames());
+    if (!options.together) offset_frames += audio->frames();
+    buffers.push_back(*std::move(buffer));
+  }
+
+  // Sending took time: what was asked for counts from now.
+  if (!options.start.frame.has_value()) {
+    stream = context.RunningStream();
+    if (!stream.ok()) return stream.status();
+  }
+  if (const auto frame = options.start.FrameOn(*stream)) request.set_origin_frame(*frame);
+  auto scheduled = client::ScheduleActions(**session, std::move(request));
+  if (!scheduled.ok()) return scheduled.status();
+  std::vector<std::string> action_ids;
+  for (const auto& action : scheduled->actions()) action_ids.push_back(action.action_id());
+
+  const absl::Time began = absl::Now();
+  auto bar = std::make_unique<ProgressBar>("playing", total_frames, stream->sample_rate_hz());
+  auto answer =
+      client::WaitActions(**session, action_ids, options.outcome.timeout(), [&bar, &stream, began] {
+        bar->Update(static_cast<int64_t>(absl::ToDoubleSeconds(absl::Now() - began) *
+                                         stream->sample_rate_hz()));
+        return !Interrupt::Seen();
+      });
+  bar.reset();
+  if (!answer.ok()) return answer.status();
+  auto code = context.AnswerReports(*answer, options.outcome.report_path,
+                                    {.strict = options.outcome.strict});
+  if (Interrupt::Seen() || !answer->still_running().empty()) {
+    // The session may be one that lives on.
+    for (const std::string& id : answer->still_running()) {
+      client::Action(*session, id).Cancel().IgnoreError();
+    }
+  }
+  if (Interrupt::Seen()) return ExitCode::kInterrupted;
+  return code;
+}
+
+}  // namespace
+
+void AddPlayCommand(Context& context) {
+  auto options = std::make_shared<PlayOptions>();
+  CLI::App* const play =
+      context.AddCommand("play", "Play files, one after the other without a gap",
+                         "  rtmixctl play speech.wav\n"
+                         "  rtmixctl play left.flac right.flac --together\n"
+                         "  rtmixctl play beep.wav --outputs 3,4 --in 0.5 --gain 0.5 --late skip\n",
+                         [options](Context& c) { return Play(c, *options); });
+  play->add_option("FILE", options->paths, "WAV, FLAC, Ogg, AIFF, ...")->required();
+  AddChannels(*play, "--outputs", "Outputs, one for each channel of the files: 1,2 or 1-4",
+              options->outputs);
+  AddGain(*play, options->gain);
+  AddXrunPolicy(*play, options->xrun_policy);
+  play->add_flag("--together", options->together, "Start all files on the same frame");
+  play->add_flag("--resample", options->resample,
+                 "Convert files that have another rate than the stream");
+  options->start.AddTo(*play);
+  options->outcome.AddTo(*play);
+}
+
+}  // namespace rtmixd::rtmixctl

@@ -1,0 +1,184 @@
+#include "client_cpp/rtmixctl/report_text.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace rtmixd::rtmixctl {
+namespace {
+
+std::string DescribeSide(v1::XrunSide side) {
+  switch (side) {
+    case v1::XRUN_SIDE_INPUT:
+      return "input";
+    case v1::XRUN_SIDE_OUTPUT:
+      return "output";
+    case v1::XRUN_SIDE_BOTH:
+      return "input and output";
+    default:
+      return "one side, unknown which,";
+  }
+}
+
+std::string DescribeTouched(const v1::ActionReport& report) {
+  switch (report.touched()) {
+    case v1::TOUCHED_NO:
+      return "  no xrun touched it\n";
+    case v1::TOUCHED_YES:
+      return absl::StrFormat("  %d xrun%s touched it:\n", report.xrun_count(),
+                             report.xrun_count() == 1 ? "" : "s");
+    default:
+      if (report.state() != v1::ACTION_STATE_ENDED) return "";
+      return absl::StrFormat(
+          "  it cannot be told whether an xrun touched it (losses from %d frames on would show)\n",
+          report.shortest_detectable_loss_frames());
+  }
+}
+
+}  // namespace
+
+std::string DescribeKind(v1::ActionKind kind) {
+  switch (kind) {
+    case v1::ACTION_KIND_PLAY:
+      return "play";
+    case v1::ACTION_KIND_PLAY_STREAM:
+      return "play from a stream";
+    case v1::ACTION_KIND_RECORD:
+      return "record";
+    case v1::ACTION_KIND_RECORD_STREAM:
+      return "record into a stream";
+    case v1::ACTION_KIND_CANCEL:
+      return "cancel";
+    case v1::ACTION_KIND_STATS:
+      return "stats";
+    default:
+      return "unknown action";
+  }
+}
+
+std::string DescribeEnd(v1::EndReason reason) {
+  switch (reason) {
+    case v1::END_REASON_COMPLETED:
+      return "completed";
+    case v1::END_REASON_CANCELLED:
+      return "cancelled";
+    case v1::END_REASON_SKIPPED:
+      return "skipped because it was late";
+    case v1::END_REASON_UNDERRUN:
+      return "ended because the stream ran dry";
+    case v1::END_REASON_SESSION_ENDED:
+      return "ended with its session";
+    case v1::END_REASON_STREAM_CLOSED:
+      return "ended because the stream of the device was closed";
+    case v1::END_REASON_LIMIT_EXCEEDED:
+      return "ended because the server's limit of bytes was reached";
+    case v1::END_REASON_DISCONNECTED:
+      return "ended because the connection broke";
+    case v1::END_REASON_SHUTDOWN:
+      return "ended because the server stopped";
+    default:
+      return "not ended";
+  }
+}
+
+std::string DescribeState(v1::StreamState state) {
+  switch (state) {
+    case v1::STREAM_STATE_CLOSED:
+      return "closed";
+    case v1::STREAM_STATE_STOPPED:
+      return "stopped";
+    case v1::STREAM_STATE_RUNNING:
+      return "running";
+    case v1::STREAM_STATE_LOST:
+      return "lost: the device is gone";
+    default:
+      return "unknown";
+  }
+}
+
+std::string DescribeReport(const v1::ActionReport& report) {
+  const std::string name = report.key().empty() ? report.action_id() : report.key();
+  std::string text =
+      absl::StrFormat("%s (%s): %s\n", name, DescribeKind(report.kind()),
+                      report.state() == v1::ACTION_STATE_ENDED    ? DescribeEnd(report.end_reason())
+                      : report.state() == v1::ACTION_STATE_ACTIVE ? "running"
+                                                                  : "waiting");
+  if (report.has_start_frame()) {
+    absl::StrAppendFormat(&text, "  started on frame %d", report.start_frame());
+    if (report.late_frames() > 0) {
+      absl::StrAppendFormat(&text, ", %d frames late (asked for %d)", report.late_frames(),
+                            report.requested_start_frame());
+    }
+    absl::StrAppend(&text, "\n");
+  } else if (report.has_requested_start_frame()) {
+    absl::StrAppendFormat(&text, "  was to start on frame %d", report.requested_start_frame());
+    if (report.late_frames() > 0) {
+      absl::StrAppendFormat(&text, ", was %d frames late", report.late_frames());
+    }
+    absl::StrAppend(&text, "\n");
+  }
+  if (report.has_end_frame()) {
+    absl::StrAppendFormat(&text, "  ended before frame %d\n", report.end_frame());
+  }
+  if (report.has_total_frames()) {
+    absl::StrAppendFormat(&text, "  did %d of %d frames\n", report.done_frames(),
+                          report.total_frames());
+  } else if (report.kind() != v1::ACTION_KIND_CANCEL && report.kind() != v1::ACTION_KIND_STATS) {
+    absl::StrAppendFormat(&text, "  did %d frames\n", report.done_frames());
+  }
+  if (report.dropped_frames() > 0) {
+    absl::StrAppendFormat(&text, "  %d frames of it were dropped\n", report.dropped_frames());
+  }
+  if (report.underruns() > 0) {
+    absl::StrAppendFormat(&text, "  ran dry %d times\n", report.underruns());
+  }
+  if (report.gap_count() > 0) {
+    absl::StrAppendFormat(&text, "  %d gaps, %d frames in all:\n", report.gap_count(),
+                          report.gap_frames());
+    for (const auto& gap : report.gaps()) {
+      absl::StrAppendFormat(&text, "    %d frames at its position %d, on frame %d\n", gap.frames(),
+                            gap.position(), gap.frame());
+    }
+  }
+  absl::StrAppend(&text, DescribeTouched(report));
+  for (const auto& xrun : report.xruns()) {
+    absl::StrAppendFormat(
+        &text, "    before frame %d %s lost %s frames\n", xrun.frame(), DescribeSide(xrun.side()),
+        xrun.lost_frames() == 0 ? "an unknown number of" : absl::StrCat(xrun.lost_frames()));
+  }
+  if (report.clipped_samples() > 0) {
+    absl::StrAppendFormat(&text, "  the mix clipped %d samples meanwhile\n",
+                          report.clipped_samples());
+  }
+  return text;
+}
+
+std::string DescribeStream(const v1::AudioStream& stream) {
+  if (stream.stream_id().empty()) return "stream: closed\n";
+  std::string text = absl::StrFormat(
+      "stream %s: %s, %g Hz, %s\n", stream.stream_id(), DescribeState(stream.state()),
+      stream.sample_rate_hz(),
+      stream.block_frames() == 0 ? "blocks of varying size"
+                                 : absl::StrCat("blocks of ", stream.block_frames(), " frames"));
+  if (stream.input_channels() > 0) {
+    absl::StrAppendFormat(&text, "  in:  %d channels of %s (%s), latency %d frames\n",
+                          stream.input_channels(), stream.input_device().name(),
+                          stream.input_device().id(), stream.input_latency_frames());
+  }
+  if (stream.output_channels() > 0) {
+    absl::StrAppendFormat(&text, "  out: %d channels of %s (%s), latency %d frames\n",
+                          stream.output_channels(), stream.output_device().name(),
+                          stream.output_device().id(), stream.output_latency_frames());
+  }
+  if (stream.input_channels() > 0 && stream.output_channels() > 0 && !stream.clocks_related()) {
+    absl::StrAppend(&text, "  input and output are different devices: their clocks may drift\n");
+  }
+  if (!stream.reports_xruns()) {
+    absl::StrAppend(&text,
+                    "  this host API never tells of xruns: they are found from time alone\n");
+  }
+  absl::StrAppendFormat(&text, "  next frame %d, CPU load %.1f %%\n", stream.next_frame(),
+                        100 * stream.cpu_load());
+  return text;
+}
+
+}  // namespace rtmixd::rtmixctl

@@ -1,0 +1,28 @@
+#ifndef RTMIXD_CLIENT_CPP_RTMIXCTL_REPORT_TEXT_H_
+#define RTMIXD_CLIENT_CPP_RTMIXCTL_REPORT_TEXT_H_
+
+#include <string>
+
+#include "rtmixd/v1/action.pb.h"
+#include "rtmixd/v1/stream.pb.h"
+
+namespace rtmixd::rtmixctl {
+
+// What happened to an action, and on which frame, in plain words; a few lines.
+std::string DescribeReport(const v1::ActionReport& report);
+
+// The stream in a few lines.
+std::string DescribeStream(const v1::AudioStream& stream);
+
+// "completed", "skipped because it was late", ...
+std::string DescribeEnd(v1::EndReason reason);
+
+// "play", "record", ...
+std::string DescribeKind(v1::ActionKind kind);
+
+// "running", "stopped", ...
+std::string DescribeState(v1::StreamState state);
+
+}  // namespace rtmixd::rtmixctl
+
+#endif  // RTMIXD_CLIENT_CPP_RTMIXCTL_REPORT_TEXT_H_

@@ -1,0 +1,77 @@
+#include "client_cpp/rtmixctl/report_text.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace rtmixd::rtmixctl {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+v1::ActionReport Completed() {
+  v1::ActionReport report;
+  report.set_action_id("a7");
+  report.set_key("stimulus");
+  report.set_kind(v1::ACTION_KIND_PLAY);
+  report.set_state(v1::ACTION_STATE_ENDED);
+  report.set_requested_start_frame(1000);
+  report.set_start_frame(1000);
+  report.set_end_frame(1480);
+  report.set_total_frames(480);
+  report.set_done_frames(480);
+  report.set_end_reason(v1::END_REASON_COMPLETED);
+  report.set_touched(v1::TOUCHED_NO);
+  return report;
+}
+
+TEST(ReportTextTest, TellsTheFrames) {
+  const std::string text = DescribeReport(Completed());
+  EXPECT_THAT(text, HasSubstr("stimulus (play): completed"));
+  EXPECT_THAT(text, HasSubstr("started on frame 1000\n"));
+  EXPECT_THAT(text, HasSubstr("ended before frame 1480"));
+  EXPECT_THAT(text, HasSubstr("480 of 480 frames"));
+  EXPECT_THAT(text, HasSubstr("no xrun touched it"));
+  EXPECT_THAT(text, Not(HasSubstr("late")));
+}
+
+TEST(ReportTextTest, TellsHowLate) {
+  v1::ActionReport report = Completed();
+  report.set_start_frame(1010);
+  report.set_late_frames(10);
+  EXPECT_THAT(DescribeReport(report), HasSubstr("frame 1010, 10 frames late (asked for 1000)"));
+}
+
+TEST(ReportTextTest, TellsXrunsWithFrameAndSide) {
+  v1::ActionReport report = Completed();
+  report.set_touched(v1::TOUCHED_YES);
+  report.set_xrun_count(1);
+  v1::Xrun& xrun = *report.add_xruns();
+  xrun.set_frame(1200);
+  xrun.set_side(v1::XRUN_SIDE_INPUT);
+  xrun.set_lost_frames(64);
+  const std::string text = DescribeReport(report);
+  EXPECT_THAT(text, HasSubstr("1 xrun touched it"));
+  EXPECT_THAT(text, HasSubstr("before frame 1200 input lost 64 frames"));
+}
+
+TEST(ReportTextTest, CannotTellIsNotSilence) {
+  v1::ActionReport report = Completed();
+  report.set_touched(v1::TOUCHED_CANNOT_TELL);
+  report.set_shortest_detectable_loss_frames(96);
+  EXPECT_THAT(DescribeReport(report), HasSubstr("cannot be told"));
+  EXPECT_THAT(DescribeReport(report), HasSubstr("from 96 frames on"));
+}
+
+TEST(ReportTextTest, SkippedActionHasNoStart) {
+  v1::ActionReport report = Completed();
+  report.clear_start_frame();
+  report.set_late_frames(10);
+  report.set_end_reason(v1::END_REASON_SKIPPED);
+  const std::string text = DescribeReport(report);
+  EXPECT_THAT(text, HasSubstr("skipped because it was late"));
+  EXPECT_THAT(text, HasSubstr("was to start on frame 1000, was 10 frames late"));
+}
+
+}  // namespace
+}  // namespace rtmixd::rtmixctl
