@@ -1,6 +1,7 @@
 #include "server/mixer/mixer.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cmath>
 #include <cstring>
@@ -13,9 +14,6 @@
 
 namespace rtmixd {
 namespace {
-
-// 21 s of 64-frame blocks at 48 kHz: readers look at it many times a second.
-constexpr int64_t kBlockLogRecords = 16384;
 
 absl::Status OutOfRange(const char* option, int64_t value, int64_t low, int64_t high) {
   return absl::InvalidArgumentError(
@@ -33,12 +31,17 @@ absl::Status CheckOptions(const Mixer::Options& options) {
       {"history_frames", options.history_frames, options.max_block_frames, int64_t{1} << 40},
       {"max_pending_voices", options.max_pending_voices, 1, 1 << 28},
       {"max_batches", options.max_batches, 1, 1 << 28},
+      {"block_log_records", options.block_log_records, 1, 1 << 28},
       {"first_frame", options.first_frame, 0, Batch::kMaxFrame},
   };
   for (const auto& range : ranges) {
     if (range.value < range.low || range.value > range.high) {
       return OutOfRange(range.name, range.value, range.low, range.high);
     }
+  }
+  if (!std::has_single_bit(static_cast<unsigned>(options.block_log_records))) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "block_log_records is ", options.block_log_records, ", must be a power of two"));
   }
   return absl::OkStatus();
 }
@@ -87,7 +90,7 @@ Mixer::Mixer(const Options& options)
       next_frame_(options.first_frame),
       input_history_(options.input_channels, options.history_frames, options.max_block_frames),
       output_history_(options.output_channels, options.history_frames, options.max_block_frames),
-      block_log_(kBlockLogRecords),
+      block_log_(options.block_log_records),
       clipped_samples_(std::make_unique<std::atomic<uint64_t>[]>(options.output_channels)) {
   // Written once, so that the audio thread meets no page fault.
   for (std::vector<Voice*>* const voices : {&active_, &read_, &ended_}) {
@@ -212,7 +215,7 @@ void Mixer::GiveBackEndedRt() noexcept {
 }
 
 bool Mixer::TakeCommandRt() noexcept {
-  Command command;
+  Command command{};
   if (!commands_.TryPop(&command)) return false;
   switch (command.kind) {
     case Command::Kind::kAdd:

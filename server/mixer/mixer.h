@@ -63,7 +63,10 @@ class Mixer : public AudioBlockSink {
     int64_t history_frames = 480000;  // >= max_block_frames
     int max_pending_voices = 100000;  // admitted and not yet ended, sounding ones included
     int max_batches = 100000;         // admitted and not yet released
-    int64_t first_frame = 0;          // >= 0
+    // A power of two. By default 21 s of 64-frame blocks at 48 kHz; readers look many times a
+    // second.
+    int block_log_records = 16384;
+    int64_t first_frame = 0;  // >= 0
     EventFdWaker* waker =
         nullptr;  // woken by AfterBlockRt if armed; outlives the mixer; may be null
     bool portable_kernel = false;  // for tests: do without what only this processor can do

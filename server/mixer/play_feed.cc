@@ -20,7 +20,7 @@ void PlayFeed::SetIdle() noexcept { idle_.store(write_position(), std::memory_or
 void PlayFeed::Flush() noexcept { flush_.store(write_position(), std::memory_order_release); }
 
 PlayFeed::Look PlayFeed::LookRt() noexcept {
-  Look look;
+  Look look{};
   // The marks before the write position: what they refer to is then known to be there.
   look.end = end_.load(std::memory_order_acquire);
   look.idle = idle_.load(std::memory_order_acquire);

@@ -44,8 +44,8 @@ struct AudioView {
 
 // A stretch of the action's time in which it had no audio.
 struct VoiceGap {
-  int64_t first_frame;  // stream frame
-  int64_t frames;
+  int64_t first_frame = 0;  // stream frame
+  int64_t frames = 0;
   int64_t position = 0;  // frames of the sound played before it
 };
 
@@ -146,7 +146,8 @@ class alignas(kCacheLineBytes) Voice {
   const float* const* const segments_;
   const int* const channel_map_;
   const float gain_;
-  const int channels_;
+  const int16_t channels_;               // at most 1024
+  const int16_t channel_stride_frames_;  // of the view; at most kSegmentFrames
   int begin_ = 0;  // where it starts in the block that comes next; 0 but in its first block
   const bool from_feed_;
   bool idling_ = false;  // feed: waits for its prebuffer

@@ -130,7 +130,7 @@ TEST(AudioHistoryTest, AJumpLongerThanTheRingLeavesSilenceOnly) {
   history.JumpForward(int64_t{1} << 40);
   const int64_t head = (int64_t{1} << 40) + 200;
   ASSERT_EQ(history.head_frame(), head);
-  std::array<float, 100> out;
+  std::array<float, 100> out{};
   out.fill(1);
   EXPECT_EQ(history.Read(0, head - 100, 100, out.data(), 1), 0);
   EXPECT_EQ(out, (std::array<float, 100>{}));

@@ -16,6 +16,7 @@
 
 #include "server/mixer/mixer.h"
 #include "tests/mixer/planar_sound.h"
+#include "tests/mixer/step_driver.h"
 
 namespace rtmixd {
 namespace {
@@ -58,8 +59,7 @@ class MixerContentionTest : public testing::Test {
       for (int i = 0; i < block.frames; ++i) input[i] = InputSample(mixer_->next_frame() + i);
       block.input = &input_pointer;
       block.output = output_pointers;
-      mixer_->ProcessRt(block);
-      mixer_->AfterBlockRt();
+      ProcessBlock(mixer_.get(), block);
     }
   }
 
@@ -86,7 +86,7 @@ class MixerContentionTest : public testing::Test {
   template <typename Check>
   void ReadHistory(const AudioHistory& history, int channel, Check check) {
     constexpr int64_t kSpan = 700;
-    std::array<float, kSpan> samples;
+    std::array<float, kSpan> samples{};
     while (!stop_.load(std::memory_order_relaxed)) {
       const int64_t head = history.head_frame();
       if (head < kSpan) continue;
@@ -100,7 +100,7 @@ class MixerContentionTest : public testing::Test {
     int64_t position = 0;
     int64_t next_frame = -1;  // unknown
     while (!stop_.load(std::memory_order_relaxed)) {
-      BlockRecord record;
+      BlockRecord record{};
       switch (mixer_->block_log().Read(position, &record)) {
         case BlockLog::ReadResult::kNotYet:
           break;

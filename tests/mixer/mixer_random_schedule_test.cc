@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -121,6 +122,7 @@ class RandomRun {
     options_.history_frames = kHistoryFrames;
     options_.max_pending_voices = 64;
     options_.max_batches = 16;
+    options_.block_log_records = 16;
     options_.first_frame = dice_.OneOf<int64_t>({0, 1, 1'000'000'007, int64_t{1} << 45});
     options_.portable_kernel = portable_kernel;
     mixer_ = *Mixer::Create(options_);
@@ -415,7 +417,7 @@ class RandomRun {
       const std::vector<float>& actual = driver_->output(c);
       ASSERT_EQ(actual.size(), expected.size());
       for (size_t i = 0; i < expected.size(); ++i) {
-        ASSERT_EQ(std::memcmp(&actual[i], &expected[i], sizeof(float)), 0)
+        ASSERT_EQ(std::bit_cast<uint32_t>(actual[i]), std::bit_cast<uint32_t>(expected[i]))
             << "channel " << c << ", sample " << i << ": " << actual[i] << " is not "
             << expected[i];
       }
@@ -467,12 +469,12 @@ void CheckSeeds(uint64_t first_seed, int count, bool portable_kernel) {
   EXPECT_GT(sounds, static_cast<size_t>(count));
 }
 
-TEST(MixerRandomScheduleTest, BestKernelEqualsReference) { CheckSeeds(1000, 2000, false); }
+TEST(MixerRandomScheduleTest, BestKernelEqualsReference) { CheckSeeds(1000, 1400, false); }
 
-TEST(MixerRandomScheduleTest, PortableKernelEqualsReference) { CheckSeeds(500'000, 1000, true); }
+TEST(MixerRandomScheduleTest, PortableKernelEqualsReference) { CheckSeeds(500'000, 700, true); }
 
 TEST(MixerRandomScheduleTest, BothKernelsGiveTheSameBits) {
-  for (uint64_t seed = 900'000; seed < 900'200; ++seed) {
+  for (uint64_t seed = 900'000; seed < 900'100; ++seed) {
     RandomRun best(seed, false);
     RandomRun portable(seed, true);
     best.Run();

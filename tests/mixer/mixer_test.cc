@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -100,6 +101,10 @@ TEST_F(MixerTest, CreateNamesTheOptionThatIsOutOfRange) {
   options = SmallOptions();
   options.max_batches = 0;
   EXPECT_TRUE(absl::IsInvalidArgument(Mixer::Create(options).status()));
+  options = SmallOptions();
+  options.block_log_records = 48;
+  EXPECT_EQ(Mixer::Create(options).status().message(),
+            "block_log_records is 48, must be a power of two");
 }
 
 TEST_F(MixerTest, WithNothingToPlayIsSilentAndCounts) {
@@ -159,9 +164,7 @@ TEST_F(MixerTest, BatchWithoutVoicesTellsItsOriginAndComesBack) {
 }
 
 TEST_F(MixerTest, AFullMixerRefusesTheBatchAndLeavesIt) {
-  std::vector<Voice::Spec> specs;
-  for (int i = 0; i < 9; ++i) specs.push_back(Quarter(0, 10));
-  Submit(0, specs);
+  Submit(0, std::vector<Voice::Spec>(9, Quarter(0, 10)));
   auto batch = MakeBatch(0, {Quarter(7, 10), Quarter(0, 10)});
   const absl::Status status = mixer_->Submit(&batch);
   EXPECT_TRUE(absl::IsResourceExhausted(status));
@@ -192,7 +195,8 @@ TEST_F(MixerTest, RefusesWhatTheAudioThreadCouldNotPlay) {
     const absl::Status status = mixer_->Submit(&batch);
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
     EXPECT_NE(batch, nullptr);
-    return std::string(status.message());
+    std::string text(status.message());
+    return text;
   };
   Voice::Spec spec = Quarter(0, 10);
   spec.channel_map = {0, 1};
@@ -344,8 +348,7 @@ TEST_F(MixerTest, VoicesAreSummedInOrder) {
 }
 
 TEST_F(MixerTest, OutputIsClippedOnceAndCountedPerChannel) {
-  std::vector<Voice::Spec> specs;
-  for (int i = 0; i < 5; ++i) specs.push_back(Quarter(0, 10));
+  std::vector<Voice::Spec> specs(5, Quarter(0, 10));
   specs.back().channel_map = {1};
   specs.back().gain = -8;
   specs.push_back(Quarter(0, 3));
@@ -357,7 +360,7 @@ TEST_F(MixerTest, OutputIsClippedOnceAndCountedPerChannel) {
   EXPECT_EQ(driver_->output(1)[9], -1.0f);
   EXPECT_EQ(mixer_->clipped_samples(0), 3U);
   EXPECT_EQ(mixer_->clipped_samples(1), 10U);
-  BlockRecord record;
+  BlockRecord record{};
   ASSERT_EQ(mixer_->block_log().Read(0, &record), BlockLog::ReadResult::kOk);
   EXPECT_EQ(record.clipped_samples, 13);
   std::vector<float> sent(64);
@@ -394,7 +397,7 @@ TEST_F(MixerTest, WorksWithoutInputAndOutputOfTheBlock) {
   Submit(0, {Quarter(0, 10)});
   AudioBlock block;
   block.frames = 32;
-  mixer_->ProcessRt(block);
+  ProcessBlock(mixer_.get(), block);
   EXPECT_EQ(mixer_->input_history().head_frame(), 32);
   std::vector<float> sent(32);
   EXPECT_EQ(mixer_->output_history().Read(0, 0, 32, sent.data(), 1), 0);
@@ -406,7 +409,7 @@ TEST_F(MixerTest, BlockLogHasOneRecordPerCallback) {
   Submit(0, {Quarter(0, 40), Quarter(90, 10)});
   driver_->Step(40, kHostInputOverflow, 1234);
   driver_->Step(100, 0, 5678);  // split inside
-  BlockRecord record;
+  BlockRecord record{};
   ASSERT_EQ(mixer_->block_log().end_position(), 2);
   ASSERT_EQ(mixer_->block_log().Read(0, &record), BlockLog::ReadResult::kOk);
   EXPECT_EQ(record.first_frame, 0);

@@ -3,7 +3,20 @@
 #include <algorithm>
 #include <limits>
 
+#ifdef RTMIXD_RT_GUARD
+#include "tests/support/rt_guard.h"
+#endif
+
 namespace rtmixd {
+
+void ProcessBlock(AudioBlockSink* sink, const AudioBlock& block) {
+#ifdef RTMIXD_RT_GUARD
+  GuardedSink guarded(sink);
+  sink = &guarded;
+#endif
+  sink->ProcessRt(block);
+  sink->AfterBlockRt();
+}
 
 StepDriver::StepDriver(Mixer* mixer, int input_channels, int output_channels)
     : mixer_(mixer), input_(input_channels), output_(output_channels) {}
@@ -31,8 +44,7 @@ void StepDriver::Step(int frames, uint32_t host_flags, int64_t callback_nanos) {
   block.output = output.empty() ? nullptr : output.data();
   block.host_flags = host_flags;
   block.callback_nanos = callback_nanos;
-  mixer_->ProcessRt(block);
-  mixer_->AfterBlockRt();
+  ProcessBlock(mixer_, block);
 }
 
 void StepDriver::Run(int64_t frames, int block_frames) {

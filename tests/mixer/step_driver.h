@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "server/mixer/mixer.h"
@@ -10,9 +11,12 @@
 
 namespace rtmixd {
 
+// Does to `sink` what a device does with each block. In the tests named "_guarded" the guard that
+// aborts on allocation, locks and system calls is on meanwhile.
+void ProcessBlock(AudioBlockSink* sink, const AudioBlock& block);
+
 // Stands in for the audio thread: hands a mixer one block after the other, as fast as a test calls,
-// and keeps what comes out. Built with RTMIXD_RT_GUARD defined, each block runs under the guard
-// that fails on allocation, locks and system calls.
+// and keeps what comes out.
 //
 // Threading: one thread at a time.
 class StepDriver {
