@@ -10,10 +10,11 @@ namespace rtmixd::rtmixctl {
 const char kExitCodeHelp[] =
     "Exit codes:\n"
     "  0    ok\n"
-    "  1    failed for another reason than those below (a file, a cancelled action, a bug)\n"
+    "  1    failed in another way than those below: a file that cannot be written, an action\n"
+    "       that somebody cancelled, a bug\n"
     "  2    wrong usage\n"
     "  3    the server cannot be reached, or left\n"
-    "  4    refused: a bad value, something that does not exist, no stream\n"
+    "  4    refused: a bad value, a file or thing that does not exist, no stream that runs\n"
     "  5    busy, or a limit of the server is reached\n"
     "  6    late: an action started late or was skipped, a stream ran dry or lost audio\n"
     "  7    an xrun of the device touched it (with --strict also: it cannot be told)\n"

@@ -129,14 +129,16 @@ absl::StatusOr<ExitCode> Lease(Context& context, const LeaseOptions& options) {
 
 void AddLeaseCommand(Context& context) {
   auto options = std::make_shared<LeaseOptions>();
-  CLI::App* const lease = context.AddCommand(
-      "lease",
-      "Run a command that has the server for itself: it finds RTMIXD_TARGET and "
-      "RTMIXD_SESSION_TOKEN in its environment, and the server is free again when it ends, however "
-      "it ends. Passes signals on, and its exit code back (127: cannot be run)",
-      "  rtmixctl lease --wait 60 -- pytest tests/audio\n"
-      "  rtmixctl lease --shared -- bash    # a session to try things in\n",
-      [options](Context& c) { return Lease(c, *options); });
+  CLI::App* const lease =
+      context.AddCommand("lease", "Run a command that has the server for itself",
+                         "  rtmixctl lease --wait 60 -- pytest tests/audio\n"
+                         "  rtmixctl lease --shared -- bash    # a session to try things in\n"
+                         "The command finds RTMIXD_TARGET and RTMIXD_SESSION_TOKEN in its "
+                         "environment. The server is free\n"
+                         "again when it ends, however it ends. Signals are passed on to it, its "
+                         "exit code is passed back;\n"
+                         "127: it cannot be run.\n",
+                         [options](Context& c) { return Lease(c, *options); });
   lease
       ->add_option("--wait", options->wait_seconds,
                    "Seconds to wait for others to be done: exit code 5 then")

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -11,21 +10,25 @@
 
 namespace rtmixd::rtmixctl {
 
+CLI::Validator NotNegative() { return CLI::Validator(CLI::NonNegativeNumber).description(""); }
+
 void StartOptions::AddTo(CLI::App& command) {
-  auto* const at = command.add_option("--start-frame", frame,
-                                      "Start on this frame of the stream; now without it");
+  auto* const at =
+      command
+          .add_option("--start-frame", frame, "Start on this frame of the stream; now without it")
+          ->type_name("FRAME");
   command.add_option("--in", in_seconds, "Start so many seconds from now")
-      ->check(CLI::NonNegativeNumber)
+      ->type_name("SECONDS")
+      ->check(NotNegative())
       ->excludes(at);
   command
       .add_option(
           "--late", late_policy,
           "If the start has passed: play (all of it, late), skip, or trim (drop what should "
           "have been over)")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, v1::LatePolicy>{{"play", v1::LATE_POLICY_PLAY},
-                                                {"skip", v1::LATE_POLICY_SKIP},
-                                                {"trim", v1::LATE_POLICY_TRIM}}))
+      ->transform(OneOf<v1::LatePolicy>({{"play", v1::LATE_POLICY_PLAY},
+                                         {"skip", v1::LATE_POLICY_SKIP},
+                                         {"trim", v1::LATE_POLICY_TRIM}}))
       ->type_name("POLICY");
 }
 
@@ -37,10 +40,12 @@ std::optional<int64_t> StartOptions::FrameOn(const v1::AudioStream& stream) cons
 
 void OutcomeOptions::AddTo(CLI::App& command) {
   command.add_option("--timeout", timeout_seconds, "Give up after so many seconds: exit code 8")
-      ->check(CLI::NonNegativeNumber);
+      ->type_name("SECONDS")
+      ->check(NotNegative());
   command.add_flag("--strict", strict,
                    "Exit code 7 also if it cannot be told whether an xrun touched it");
-  command.add_option("--report", report_path, "Write the reports to this file, in JSON");
+  command.add_option("--report", report_path, "Write the reports to this file, in JSON")
+      ->type_name("FILE");
 }
 
 absl::Duration OutcomeOptions::timeout() const {
@@ -64,7 +69,8 @@ void AddChannels(CLI::App& command, const std::string& flag, const std::string& 
 }
 
 void AddGain(CLI::App& command, std::optional<float>& gain) {
-  command.add_option("--gain", gain, "Linear factor: 1 changes nothing, 0 is silence");
+  command.add_option("--gain", gain, "Linear factor: 1 changes nothing, 0 is silence")
+      ->type_name("FACTOR");
 }
 
 void AddXrunPolicy(CLI::App& command, v1::XrunPolicy& policy) {
@@ -73,9 +79,8 @@ void AddXrunPolicy(CLI::App& command, v1::XrunPolicy& policy) {
           "--xrun", policy,
           "After the device lost frames: continue (the rest sounds later), or keep-timeline "
           "(skip as much)")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, v1::XrunPolicy>{{"continue", v1::XRUN_POLICY_CONTINUE},
-                                                {"keep-timeline", v1::XRUN_POLICY_KEEP_TIMELINE}}))
+      ->transform(OneOf<v1::XrunPolicy>({{"continue", v1::XRUN_POLICY_CONTINUE},
+                                         {"keep-timeline", v1::XRUN_POLICY_KEEP_TIMELINE}}))
       ->type_name("POLICY");
 }
 
@@ -83,8 +88,8 @@ void AddSource(CLI::App& command, v1::RecordSource& source) {
   command
       .add_option("--source", source,
                   "Record input (of the device), or output (what the server sends to the device)")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, v1::RecordSource>{
-          {"input", v1::RECORD_SOURCE_INPUT}, {"output", v1::RECORD_SOURCE_OUTPUT}}))
+      ->transform(OneOf<v1::RecordSource>(
+          {{"input", v1::RECORD_SOURCE_INPUT}, {"output", v1::RECORD_SOURCE_OUTPUT}}))
       ->type_name("SOURCE");
 }
 
@@ -92,11 +97,10 @@ void AddEncoding(CLI::App& command, FileEncoding& encoding) {
   command
       .add_option("--format", encoding,
                   "Samples of the file: float32 (the default for WAV), int16, int24, int32")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, FileEncoding>{{"float32", FileEncoding::kFloat32},
-                                              {"int16", FileEncoding::kInt16},
-                                              {"int24", FileEncoding::kInt24},
-                                              {"int32", FileEncoding::kInt32}}))
+      ->transform(OneOf<FileEncoding>({{"float32", FileEncoding::kFloat32},
+                                       {"int16", FileEncoding::kInt16},
+                                       {"int24", FileEncoding::kInt24},
+                                       {"int32", FileEncoding::kInt32}}))
       ->type_name("FORMAT");
 }
 

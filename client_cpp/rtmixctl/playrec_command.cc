@@ -113,7 +113,8 @@ void AddPlayRecCommand(Context& context) {
               flags->outputs);
   AddChannels(*playrec, "--inputs", "Inputs to record: 1,2 or 1-4; all without it", flags->inputs);
   playrec->add_option("--tail", flags->tail_seconds, "Record so many seconds longer than IN")
-      ->check(CLI::NonNegativeNumber);
+      ->type_name("SECONDS")
+      ->check(NotNegative());
   AddGain(*playrec, flags->gain);
   AddSource(*playrec, flags->source);
   AddEncoding(*playrec, flags->encoding);

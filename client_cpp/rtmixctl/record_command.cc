@@ -128,16 +128,19 @@ void AddRecordCommand(Context& context) {
               options->inputs);
   AddSource(*record, options->source);
   AddEncoding(*record, options->encoding);
-  auto* const seconds =
-      record->add_option("--seconds", options->seconds, "How long")->check(CLI::NonNegativeNumber);
+  auto* const seconds = record->add_option("--seconds", options->seconds, "How long")
+                            ->type_name("SECONDS")
+                            ->check(NotNegative());
   record->add_option("--frames", options->frames, "How long, in frames")
-      ->check(CLI::NonNegativeNumber)
+      ->type_name("FRAMES")
+      ->check(NotNegative())
       ->excludes(seconds);
   options->start.AddTo(*record);
   record
       ->add_option("--ago", options->ago_seconds,
                    "Start so many seconds back, as far as the server remembers")
-      ->check(CLI::NonNegativeNumber)
+      ->type_name("SECONDS")
+      ->check(NotNegative())
       ->excludes(record->get_option("--start-frame"))
       ->excludes(record->get_option("--in"));
   options->outcome.AddTo(*record);

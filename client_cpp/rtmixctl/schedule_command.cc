@@ -151,15 +151,15 @@ absl::StatusOr<ExitCode> Schedule(Context& context, const ScheduleOptions& optio
 void AddScheduleCommand(Context& context) {
   auto options = std::make_shared<ScheduleOptions>();
   CLI::App* const schedule = context.AddCommand(
-      "schedule",
-      "Schedule a batch from a file: a ScheduleActionsRequest in JSON, whose plays may also say "
-      "\"file\": PATH or \"buffer\": LABEL",
+      "schedule", "Schedule a batch of actions from a file, and wait for them",
       "  rtmixctl schedule batch.json --in 0.5\n"
       "  echo '{\"actions\": [{\"key\": \"a\", \"play\": {\"file\": \"beep.wav\", \"gain\": "
       "0.5}},\n"
       "    {\"key\": \"b\", \"start\": {\"offset_frames\": 4800}, \"cancel\": {\"key\": \"a\"}}]}' "
       "|\n"
-      "    rtmixctl schedule -\n",
+      "    rtmixctl schedule -\n"
+      "FILE is a ScheduleActionsRequest in JSON, whose plays may also say \"file\": PATH or "
+      "\"buffer\": LABEL.\n",
       nullptr);
   schedule->callback([&context, options] {
     if (options->no_wait && !context.has_token()) {
@@ -170,7 +170,8 @@ void AddScheduleCommand(Context& context) {
   });
   schedule->add_option("FILE", options->path, "The batch; - is stdin")->required();
   schedule->add_option("--in", options->in_seconds, "Offsets count from so many seconds from now")
-      ->check(CLI::NonNegativeNumber);
+      ->type_name("SECONDS")
+      ->check(NotNegative());
   schedule->add_flag("--resample", options->resample,
                      "Convert files that have another rate than the stream");
   schedule->add_flag("--no-wait", options->no_wait,

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <cmath>
 #include <cstdio>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -283,22 +282,24 @@ void AddStreamCommand(Context& context) {
       ->add_option("--underrun", options->underrun_policy,
                    "When stdin is too slow: silence (the rest sounds later), keep-timeline (the "
                    "rest sits in place), end")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, v1::UnderrunPolicy>{
-          {"silence", v1::UNDERRUN_POLICY_SILENCE},
-          {"keep-timeline", v1::UNDERRUN_POLICY_KEEP_TIMELINE},
-          {"end", v1::UNDERRUN_POLICY_END}}))
+      ->transform(OneOf<v1::UnderrunPolicy>({{"silence", v1::UNDERRUN_POLICY_SILENCE},
+                                             {"keep-timeline", v1::UNDERRUN_POLICY_KEEP_TIMELINE},
+                                             {"end", v1::UNDERRUN_POLICY_END}}))
       ->type_name("POLICY");
   stream
       ->add_option("--prebuffer", options->prebuffer_seconds,
                    "Seconds of sound to have before it starts")
-      ->check(CLI::NonNegativeNumber)
+      ->type_name("SECONDS")
+      ->check(NotNegative())
       ->capture_default_str();
   stream->add_option("--seconds", options->seconds, "Record so long")
-      ->check(CLI::NonNegativeNumber);
+      ->type_name("SECONDS")
+      ->check(NotNegative());
   stream
       ->add_option("--tail", options->tail_seconds,
                    "With both: record so many seconds longer than stdin")
-      ->check(CLI::NonNegativeNumber);
+      ->type_name("SECONDS")
+      ->check(NotNegative());
   options->start.AddTo(*stream);
   options->outcome.AddTo(*stream);
 }

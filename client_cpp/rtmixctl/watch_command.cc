@@ -18,6 +18,7 @@
 #include "client_cpp/rtmixctl/commands.h"
 #include "client_cpp/rtmixctl/interrupt.h"
 #include "client_cpp/rtmixctl/json.h"
+#include "client_cpp/rtmixctl/options.h"
 #include "client_cpp/watchdog.h"
 
 namespace rtmixd::rtmixctl {
@@ -193,7 +194,8 @@ void AddWatchCommand(Context& context) {
       ->check(CLI::Range(0.02, 10.0))
       ->capture_default_str();
   watch->add_option("--seconds", options->seconds, "End after so many seconds")
-      ->check(CLI::NonNegativeNumber);
+      ->type_name("SECONDS")
+      ->check(NotNegative());
   watch->add_option("--from-sequence", options->from_sequence,
                     "Begin with this event, 0: the oldest there is; only new ones without it");
   auto* const meters =
