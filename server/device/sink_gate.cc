@@ -16,7 +16,7 @@ constexpr double kLoadWeight = 1.0 / 32;
 
 bool SinkGate::ProcessRt(const AudioBlock& block, int output_channels) noexcept {
   inside_.store(true, std::memory_order_seq_cst);
-  if (closed_.load(std::memory_order_seq_cst)) {
+  if (state_.load(std::memory_order_seq_cst) != kOpen) {
     inside_.store(false, std::memory_order_seq_cst);
     for (int c = 0; c < output_channels; ++c) std::fill_n(block.output[c], block.frames, 0.0F);
     return false;
@@ -34,7 +34,22 @@ bool SinkGate::ProcessRt(const AudioBlock& block, int output_channels) noexcept 
 }
 
 void SinkGate::Close() noexcept {
-  closed_.store(true, std::memory_order_seq_cst);
+  State expected = kOpen;
+  state_.compare_exchange_strong(expected, kClosed, std::memory_order_seq_cst);
+  AwaitExit();
+}
+
+void SinkGate::Open() noexcept {
+  State expected = kClosed;
+  state_.compare_exchange_strong(expected, kOpen, std::memory_order_seq_cst);
+}
+
+void SinkGate::CloseForGood() noexcept {
+  state_.store(kClosedForGood, std::memory_order_seq_cst);
+  AwaitExit();
+}
+
+void SinkGate::AwaitExit() const noexcept {
   while (inside_.load(std::memory_order_seq_cst)) {
     constexpr timespec kPause = {.tv_sec = 0, .tv_nsec = 50'000};
     nanosleep(&kPause, nullptr);

@@ -35,8 +35,7 @@ namespace rtmixd {
 //   input:  frames captured in ticks 768 to 831 never arrive (the oldest that waited, so that the
 //           gap is right before frame 1024); frame 1024 was captured at tick 832. What is played
 //           comes back after 448 frames from then on, for the output is fed later.
-//   output: silence sounds in ticks 1280 to 1343, frame 1024 sounds at 1344. The input is whole,
-//   and
+//   output: silence sounds in ticks 1280 to 1343, frame 1024 sounds at 1344. The input is whole and
 //           comes 64 frames later than before; what is played comes back after 576 frames.
 //   both:   both of it; what is played comes back after 512 frames as before.
 // What the host has buffered for output covers losses of input up to the output latency; beyond

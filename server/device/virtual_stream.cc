@@ -85,7 +85,7 @@ absl::Status VirtualStream::Stop() {
 }
 
 void VirtualStream::Abandon() {
-  gate_.Close();
+  gate_.CloseForGood();
   ending_.store(true, std::memory_order_relaxed);
 }
 

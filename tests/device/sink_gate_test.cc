@@ -68,6 +68,22 @@ TEST(SinkGateTest, ClosedGateIsSilent) {
   EXPECT_EQ(block.samples, std::vector<float>(4, 0.0F));
 }
 
+TEST(SinkGateTest, ClosedGateOpensAgainUnlessClosedForGood) {
+  std::atomic<bool> gone = false;
+  OnesSink sink(&gone);
+  SinkGate gate(&sink, 48000);
+  Block block;
+  gate.Close();
+  gate.Open();
+  EXPECT_TRUE(gate.ProcessRt(block.block, 1));
+  gate.CloseForGood();
+  gate.Open();
+  EXPECT_FALSE(gate.ProcessRt(block.block, 1));
+  gate.Close();
+  gate.Open();
+  EXPECT_FALSE(gate.ProcessRt(block.block, 1));
+}
+
 TEST(SinkGateTest, SinkMayGoAsSoonAsCloseHasReturned) {
   for (int round = 0; round < 50; ++round) {
     std::atomic<bool> gone = false;

@@ -1,0 +1,148 @@
+#include "server/device/portaudio_library.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <link.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace rtmixd {
+namespace {
+
+constexpr char kSoname[] = "libportaudio.so.2";
+
+// Where the dynamic loader finds the library; loading it does nothing else.
+absl::StatusOr<std::string> FindLibraryFile() {
+  void* handle = dlopen(kSoname, RTLD_LAZY | RTLD_LOCAL);
+  if (handle == nullptr) {
+    return absl::NotFoundError(absl::StrCat("PortAudio is not installed: ", dlerror()));
+  }
+  link_map* map = nullptr;
+  const int error = dlinfo(handle, RTLD_DI_LINKMAP, &map);
+  std::string path = error == 0 ? map->l_name : "";
+  dlclose(handle);
+  if (path.empty()) return absl::NotFoundError(absl::StrCat(kSoname, " has no file"));
+  return path;
+}
+
+absl::StatusOr<int> CopyToMemory(const std::string& path) {
+  const int from = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (from < 0) return absl::NotFoundError(absl::StrCat(path, ": ", std::strerror(errno)));
+  const int to = memfd_create("portaudio", MFD_CLOEXEC);
+  struct stat status = {};
+  bool copied = to >= 0 && fstat(from, &status) == 0;
+  for (off_t left = status.st_size; copied && left > 0;) {
+    const ssize_t sent = sendfile(to, from, nullptr, left);
+    copied = sent > 0;
+    left -= sent;
+  }
+  const int error = errno;
+  close(from);
+  if (copied) return to;
+  if (to >= 0) close(to);
+  return absl::InternalError(absl::StrCat("cannot copy ", path, ": ", std::strerror(error)));
+}
+
+void IgnoreAlsaError(const char* /*file*/, int /*line*/, const char* /*function*/, int /*error*/,
+                     const char* /*format*/, ...) {}
+void IgnoreJackMessage(const char* /*message*/) {}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<PortAudioLibrary>> PortAudioLibrary::Load() {
+  const absl::StatusOr<std::string> path = FindLibraryFile();
+  if (!path.ok()) return path.status();
+  const absl::StatusOr<int> fd = CopyToMemory(*path);
+  if (!fd.ok()) return fd.status();
+  std::unique_ptr<PortAudioLibrary> library(new PortAudioLibrary());
+  library->fd_ = *fd;
+  library->handle_ = dlopen(absl::StrCat("/proc/self/fd/", *fd).c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library->handle_ == nullptr) {
+    return absl::InternalError(absl::StrCat("cannot load a copy of ", *path, ": ", dlerror()));
+  }
+  const absl::Status found = library->FindFunctions();
+  if (!found.ok()) return found;
+  library->Quieten();
+  return library;
+}
+
+PortAudioLibrary::~PortAudioLibrary() {
+  if (handle_ != nullptr) dlclose(handle_);
+  if (fd_ >= 0) close(fd_);
+}
+
+absl::Status PortAudioLibrary::FindFunctions() {
+  std::string missing;
+  const auto find = [&](auto& function, const char* name, bool required) {
+    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(handle_, name));
+    if (function == nullptr && required) absl::StrAppend(&missing, " ", name);
+  };
+  find(Initialize, "Pa_Initialize", true);
+  find(Terminate, "Pa_Terminate", true);
+  find(GetErrorText, "Pa_GetErrorText", true);
+  find(GetLastHostErrorInfo, "Pa_GetLastHostErrorInfo", true);
+  find(GetHostApiCount, "Pa_GetHostApiCount", true);
+  find(GetHostApiInfo, "Pa_GetHostApiInfo", true);
+  find(GetDeviceCount, "Pa_GetDeviceCount", true);
+  find(GetDeviceInfo, "Pa_GetDeviceInfo", true);
+  find(GetDefaultInputDevice, "Pa_GetDefaultInputDevice", true);
+  find(GetDefaultOutputDevice, "Pa_GetDefaultOutputDevice", true);
+  find(IsFormatSupported, "Pa_IsFormatSupported", true);
+  find(OpenStream, "Pa_OpenStream", true);
+  find(CloseStream, "Pa_CloseStream", true);
+  find(StartStream, "Pa_StartStream", true);
+  find(StopStream, "Pa_StopStream", true);
+  find(AbortStream, "Pa_AbortStream", true);
+  find(IsStreamActive, "Pa_IsStreamActive", true);
+  find(GetStreamInfo, "Pa_GetStreamInfo", true);
+  find(SetStreamFinishedCallback, "Pa_SetStreamFinishedCallback", true);
+  find(JackSetClientName, "PaJack_SetClientName", false);
+  find(AlsaSetNumPeriods, "PaAlsa_SetNumPeriods", false);
+  find(AlsaEnableRealtimeScheduling, "PaAlsa_EnableRealtimeScheduling", false);
+  if (missing.empty()) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat(kSoname, " lacks", missing));
+}
+
+// ALSA and JACK write to stderr about every device that is not there; what matters comes back as an
+// error code.
+void PortAudioLibrary::Quieten() {
+  using AlsaHandler = void (*)(const char*, int, const char*, int, const char*, ...);
+  using JackHandler = void (*)(const char*);
+  if (void* set = dlsym(handle_, "snd_lib_error_set_handler"); set != nullptr) {
+    reinterpret_cast<int (*)(AlsaHandler)>(set)(&IgnoreAlsaError);
+  }
+  for (const char* name : {"jack_set_error_function", "jack_set_info_function"}) {
+    if (void* set = dlsym(handle_, name); set != nullptr) {
+      reinterpret_cast<void (*)(JackHandler)>(set)(&IgnoreJackMessage);
+    }
+  }
+}
+
+std::string PortAudioLibrary::jack_version() const {
+  void* get = dlsym(handle_, "jack_get_version_string");
+  if (get == nullptr) return "";
+  const char* version = reinterpret_cast<const char* (*)()>(get)();
+  return version == nullptr ? "" : version;
+}
+
+absl::Status PortAudioLibrary::ToStatus(PaError error, const std::string& what) const {
+  std::string text =
+      absl::StrFormat("%s: %s (PortAudio error %d)", what, GetErrorText(error), error);
+  if (error == paUnanticipatedHostError) {
+    const PaHostErrorInfo* host = GetLastHostErrorInfo();
+    if (host != nullptr && host->errorText != nullptr) {
+      absl::StrAppendFormat(&text, ", host: %s (%d)", host->errorText, host->errorCode);
+    }
+  }
+  return absl::FailedPreconditionError(text);
+}
+
+}  // namespace rtmixd

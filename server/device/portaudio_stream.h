@@ -1,0 +1,89 @@
+#ifndef RTMIXD_SERVER_DEVICE_PORTAUDIO_STREAM_H_
+#define RTMIXD_SERVER_DEVICE_PORTAUDIO_STREAM_H_
+
+#include <portaudio.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/device/audio_device.h"
+#include "server/device/portaudio_host.h"
+#include "server/device/portaudio_library.h"
+#include "server/device/sink_gate.h"
+
+namespace rtmixd {
+
+// One opened stream of a PortAudioDevice, with the copy of the library that it runs in. Lives until
+// Close has returned, and for ever once it was abandoned, for the host may call back at any time.
+//
+// JACK streams are kept running from open to close, silent while they are stopped: a stream that
+// runs shows whether its server is alive, and only then may PortAudio be told to stop, close or
+// terminate (it hangs for ten minutes or aborts the process otherwise). So before any of that the
+// stream must bring one more callback; if it does not come, the copy is left behind.
+//
+// Threading: Open, Start, Stop, Abort and Close by one device thread; all else by any.
+class PortAudioStream : public std::enable_shared_from_this<PortAudioStream> {
+ public:
+  static absl::StatusOr<std::shared_ptr<PortAudioStream>> Open(const StreamSettings& settings,
+                                                               AudioBlockSink* sink);
+  ~PortAudioStream();
+
+  const StreamInfo& info() const { return info_; }
+
+  absl::Status Start();
+  absl::Status Stop();
+  absl::Status Abort();
+  // OK too if the copy had to be left behind.
+  absl::Status Close();
+  // As AudioDevice::Abandon. May be called again, also by this class itself.
+  void Abandon();
+
+  AudioDevice::Health health() const;
+  double cpu_load() const { return gate_->cpu_load(); }
+
+  // Copies of the library that were left behind in this process. One that has some should end by
+  // _exit: its exit handlers may hang or abort.
+  static int abandoned_count();
+
+ private:
+  enum class State { kStopped, kRunning, kClosing, kAbandoned };
+
+  explicit PortAudioStream(std::unique_ptr<PortAudioLibrary> library, std::string client_name);
+
+  absl::Status OpenHost(const StreamSettings& settings, AudioBlockSink* sink);
+  StreamInfo MakeInfo(const StreamSettings& settings, const PortAudioPlan& plan) const;
+  absl::Status StopHost(PaError (*stop)(PaStream*));
+  bool ShowsLife() const;
+  void LeaveForGood();
+
+  static int Callback(const void* input, void* output, unsigned long frames,
+                      const PaStreamCallbackTimeInfo* times, PaStreamCallbackFlags flags,
+                      void* user_data);
+  static void Finished(void* user_data);
+
+  std::unique_ptr<PortAudioLibrary> library_;
+  const std::string client_name_;  // PortAudio keeps a pointer to it
+  bool initialised_ = false;
+  bool jack_ = false;
+  bool has_jack_client_ = false;  // a JACK server ran when the library was initialised
+  PaStream* stream_ = nullptr;
+  StreamInfo info_;
+  std::unique_ptr<SinkGate> gate_;
+  std::atomic<int64_t> callbacks_ = 0;  // relaxed: only whether it changes matters
+  std::atomic<bool> finished_ = false;  // relaxed: a flag on its own
+
+  // Held for moments, and around Pa_IsStreamActive, which reads one variable; never around other
+  // calls of PortAudio.
+  mutable std::mutex mu_;
+  State state_ ABSL_GUARDED_BY(mu_) = State::kStopped;
+};
+
+}  // namespace rtmixd
+
+#endif  // RTMIXD_SERVER_DEVICE_PORTAUDIO_STREAM_H_

@@ -1,0 +1,68 @@
+#ifndef RTMIXD_TESTS_DEVICE_FRAME_SINK_H_
+#define RTMIXD_TESTS_DEVICE_FRAME_SINK_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "server/realtime/audio_block.h"
+
+namespace rtmixd {
+
+// Sends in every output sample which sample it is, and keeps what comes back, so that a loopback
+// shows for each sample heard when and where it was sent. Exact up to 2^23 / channels frames.
+//
+// Threading: the sink by the audio thread; all else by any.
+class FrameSink : public AudioBlockSink {
+ public:
+  struct Block {
+    int64_t first_frame = 0;
+    int frames = 0;
+    uint32_t host_flags = 0;
+    int64_t callback_nanos = 0;
+    std::vector<std::vector<float>> heard;  // by input channel
+  };
+
+  FrameSink(int input_channels, int output_channels)
+      : input_channels_(input_channels), output_channels_(output_channels) {}
+
+  // What is sent on an output channel (from 0) in a frame.
+  float Sent(int channel, int64_t frame) const {
+    return static_cast<float>(frame * output_channels_ + channel + 1) / (1 << 23);
+  }
+
+  void ProcessRt(const AudioBlock& block) noexcept override;
+  void AfterBlockRt() noexcept override {}
+
+  // Waits for that many blocks. False: they did not come within 10 s of each other.
+  bool WaitForBlocks(int64_t blocks);
+  int64_t block_count() const;
+  std::vector<Block> blocks() const;
+
+ private:
+  const int input_channels_;
+  const int output_channels_;
+  mutable std::mutex mu_;
+  std::condition_variable changed_;
+  std::vector<Block> blocks_;
+  int64_t next_frame_ = 0;
+};
+
+// What a loopback brought.
+struct LoopbackResult {
+  int64_t exact_blocks = 0;    // heard as sent, `delay` frames before, on every channel
+  int64_t excused_blocks = 0;  // not so, but at a flag, or so near to one that it is its doing
+  int64_t inexact_blocks = 0;  // not so, and no flag is near
+  int64_t flagged_blocks = 0;
+  int64_t first_inexact_frame = -1;
+};
+
+// Compares what was heard with what was sent `delay_frames` before. Blocks at most `reach` blocks
+// after (or one before) a flagged one are excused if they differ.
+LoopbackResult CompareLoopback(const FrameSink& sink, int64_t delay_frames, int reach);
+
+}  // namespace rtmixd
+
+#endif  // RTMIXD_TESTS_DEVICE_FRAME_SINK_H_

@@ -1,0 +1,34 @@
+#ifndef RTMIXD_TESTS_DEVICE_JACK_SERVER_H_
+#define RTMIXD_TESTS_DEVICE_JACK_SERVER_H_
+
+#include <sys/types.h>
+
+#include <string>
+
+namespace rtmixd {
+
+// A JACK server of the test's own, at 48 kHz, with the dummy driver and a two-channel loopback
+// device that PortAudio calls "loopback": what is played on it comes back one period later.
+//
+// While one is there, this process and its children see no other (by their environment, so make it
+// before there are threads).
+class JackServer {
+ public:
+  explicit JackServer(int period_frames);
+  ~JackServer();  // ends the server
+
+  // Starts the server and waits until it serves. False: it does not, and the test cannot run.
+  bool Start();
+  void Kill();      // SIGKILL
+  void Freeze();    // SIGSTOP
+  void Unfreeze();  // SIGCONT
+
+ private:
+  const int period_frames_;
+  const std::string name_;
+  pid_t pid_ = -1;
+};
+
+}  // namespace rtmixd
+
+#endif  // RTMIXD_TESTS_DEVICE_JACK_SERVER_H_
