@@ -317,16 +317,17 @@ void EngineImpl::DoOpen(const OpPtr& op, const StreamSettings& settings, Next ne
   const std::string stream_id = absl::StrCat("s-", ++last_stream_);
   const auto opened = [this, op, settings, relay, next,
                        stream_id](const absl::StatusOr<StreamInfo>& info) {
-    absl::StatusOr<std::shared_ptr<LiveStream>> stream = info.status();
     // Without the lock: it allocates much.
-    if (info.ok()) {
-      stream = LiveStream::Create({.stream_id = stream_id,
-                                   .settings = settings,
-                                   .info = *info,
-                                   .history = limits_.history,
-                                   .max_actions = limits_.max_actions,
-                                   .waker = waker_});
-    }
+    const auto make_stream = [&]() -> absl::StatusOr<std::shared_ptr<LiveStream>> {
+      if (!info.ok()) return info.status();
+      return LiveStream::Create({.stream_id = stream_id,
+                                 .settings = settings,
+                                 .info = *info,
+                                 .history = limits_.history,
+                                 .max_actions = limits_.max_actions,
+                                 .waker = waker_});
+    };
+    absl::StatusOr<std::shared_ptr<LiveStream>> stream = make_stream();
     Lock lock(this);
     if (stream.ok()) TakeStream(*std::move(stream), relay);
     if (stream.ok() || !info.ok()) {
