@@ -55,7 +55,9 @@ struct DirectionSettings {
   static constexpr int kAllChannels = -1;
 
   std::string device;
-  int channels = 0;  // 0: this direction is not opened; kAllChannels: all that the device has
+  // 0: this direction is not opened. kAllChannels: all that the device has; with no device named
+  // and no default one, the direction is not opened.
+  int channels = 0;
   LatencyRequest latency;
   // Host-API specific, e.g. {"alsa.periods", "3"}.
   std::map<std::string, std::string> host_settings;

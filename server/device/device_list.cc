@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <string>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -79,29 +80,34 @@ absl::StatusOr<DeviceInfo> Find(const DeviceList& list, const std::string& wante
   return FindBySubstring(list, wanted, direction);
 }
 
-// The device of one direction; index -1 if it is not to be opened.
-absl::StatusOr<DeviceInfo> ResolveDirection(const DeviceList& list,
-                                            const DirectionSettings& settings,
-                                            Direction direction) {
-  if (settings.channels < 0) {
+// Finds the device and the channel count of one direction; leaves both as they are if it is not to
+// be opened.
+absl::Status ResolveDirection(const DeviceList& list, const DirectionSettings& settings,
+                              Direction direction, DeviceInfo* device, int* channels) {
+  const bool all = settings.channels == DirectionSettings::kAllChannels;
+  if (settings.channels < 0 && !all) {
     return absl::InvalidArgumentError(
         absl::StrFormat("%s.channels is %d, must be >= 0", Name(direction), settings.channels));
   }
-  if (settings.channels == 0) return DeviceInfo{};
+  if (settings.channels == 0) return absl::OkStatus();
   if (settings.latency.kind == LatencyRequest::Kind::kSeconds &&
       !(settings.latency.seconds >= 0 && settings.latency.seconds <= kMaxLatencySeconds)) {
     return absl::InvalidArgumentError(absl::StrFormat("%s.latency is %g seconds, must be 0 to %g",
                                                       Name(direction), settings.latency.seconds,
                                                       kMaxLatencySeconds));
   }
-  absl::StatusOr<DeviceInfo> device = Find(list, settings.device, direction);
-  if (!device.ok()) return device;
-  if (settings.channels > MaxChannels(*device, direction)) {
-    return absl::InvalidArgumentError(absl::StrFormat("%s.channels is %d, but %s has %d",
-                                                      Name(direction), settings.channels,
-                                                      device->id, MaxChannels(*device, direction)));
+  absl::StatusOr<DeviceInfo> found = Find(list, settings.device, direction);
+  if (all && settings.device.empty() && absl::IsNotFound(found.status())) return absl::OkStatus();
+  if (!found.ok()) return found.status();
+  const int limit = MaxChannels(*found, direction);
+  if (settings.channels > limit || limit == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%s.channels is %s, but %s has %d", Name(direction),
+                        all ? "all" : absl::StrCat(settings.channels), found->id, limit));
   }
-  return device;
+  *channels = all ? limit : settings.channels;
+  *device = *std::move(found);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -129,12 +135,15 @@ absl::StatusOr<ResolvedSettings> ResolveSettings(const DeviceList& list,
                                                       settings.sample_rate_hz, kMaxSampleRateHz));
   }
   ResolvedSettings resolved;
-  absl::StatusOr<DeviceInfo> input = ResolveDirection(list, settings.input, Direction::kInput);
-  if (!input.ok()) return input.status();
-  absl::StatusOr<DeviceInfo> output = ResolveDirection(list, settings.output, Direction::kOutput);
-  if (!output.ok()) return output.status();
-  resolved.input_device = *std::move(input);
-  resolved.output_device = *std::move(output);
+  absl::Status status = ResolveDirection(list, settings.input, Direction::kInput,
+                                         &resolved.input_device, &resolved.input_channels);
+  if (!status.ok()) return status;
+  status = ResolveDirection(list, settings.output, Direction::kOutput, &resolved.output_device,
+                            &resolved.output_channels);
+  if (!status.ok()) return status;
+  if (resolved.input_channels == 0 && resolved.output_channels == 0) {
+    return absl::NotFoundError("input.device and output.device: there is no default device");
+  }
   const DeviceInfo& leading =
       resolved.output_device.index >= 0 ? resolved.output_device : resolved.input_device;
   resolved.sample_rate_hz =

@@ -24,6 +24,8 @@ struct DeviceList {
 struct ResolvedSettings {
   DeviceInfo input_device;   // index -1 if not opened
   DeviceInfo output_device;  // index -1 if not opened
+  int input_channels = 0;    // 0 if not opened
+  int output_channels = 0;   // 0 if not opened
   double sample_rate_hz = 0;
 };
 

@@ -56,10 +56,10 @@ std::string DeviceIdOrNone(const DeviceList& list, PaDeviceIndex index) {
 }
 
 PaStreamParameters Parameters(const DirectionSettings& settings, const DeviceInfo& device,
-                              double low_seconds, double high_seconds) {
+                              int channels, double low_seconds, double high_seconds) {
   PaStreamParameters parameters = {};
   parameters.device = device.index;
-  parameters.channelCount = settings.channels;
+  parameters.channelCount = channels;
   parameters.sampleFormat = paFloat32 | paNonInterleaved;
   switch (settings.latency.kind) {
     case LatencyRequest::Kind::kLow:
@@ -162,13 +162,15 @@ absl::StatusOr<PortAudioPlan> MakePlan(const PortAudioLibrary& library,
   const DeviceInfo& input = plan.resolved.input_device;
   const DeviceInfo& output = plan.resolved.output_device;
   if (input.index >= 0) {
-    plan.input = Parameters(settings.input, input, input.default_low_input_latency_seconds,
+    plan.input = Parameters(settings.input, input, plan.resolved.input_channels,
+                            input.default_low_input_latency_seconds,
                             input.default_high_input_latency_seconds);
     const absl::Status taken = TakeHostSettings("input", settings.input, input, &plan);
     if (!taken.ok()) return taken;
   }
   if (output.index >= 0) {
-    plan.output = Parameters(settings.output, output, output.default_low_output_latency_seconds,
+    plan.output = Parameters(settings.output, output, plan.resolved.output_channels,
+                             output.default_low_output_latency_seconds,
                              output.default_high_output_latency_seconds);
     const absl::Status taken = TakeHostSettings("output", settings.output, output, &plan);
     if (!taken.ok()) return taken;

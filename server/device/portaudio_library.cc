@@ -75,7 +75,12 @@ absl::StatusOr<std::unique_ptr<PortAudioLibrary>> PortAudioLibrary::Load() {
 }
 
 PortAudioLibrary::~PortAudioLibrary() {
-  if (handle_ != nullptr) dlclose(handle_);
+  // JACK's library is shared by all copies, and PortAudio gave it a function of this one to report
+  // errors to; clients that were left behind go on having errors.
+  if (handle_ != nullptr) {
+    Quieten();
+    dlclose(handle_);
+  }
   if (fd_ >= 0) close(fd_);
 }
 

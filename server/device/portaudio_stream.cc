@@ -85,8 +85,8 @@ absl::Status PortAudioStream::OpenHost(const StreamSettings& settings, AudioBloc
   }
   gate_ = std::make_unique<SinkGate>(sink, resolved.sample_rate_hz);
   if (jack_) gate_->Close();                       // until Start
-  info_.input_channels = settings.input.channels;  // the callback needs them
-  info_.output_channels = settings.output.channels;
+  info_.input_channels = resolved.input_channels;  // the callback needs them
+  info_.output_channels = resolved.output_channels;
   error = library_->OpenStream(&stream_, plan->input_or_null(), plan->output_or_null(),
                                resolved.sample_rate_hz, plan->frames_per_buffer,
                                paClipOff | paDitherOff, &PortAudioStream::Callback, this);
@@ -117,7 +117,7 @@ StreamInfo PortAudioStream::MakeInfo(const StreamSettings& settings,
   const std::string jack_version = jack_ ? library_->jack_version() : "";
   if (plan.input) {
     info.input_device = plan.resolved.input_device;
-    info.input_channels = settings.input.channels;
+    info.input_channels = plan.resolved.input_channels;
     if (host != nullptr) {
       info.input_latency_frames = LatencyFrames(host->inputLatency, info.sample_rate_hz);
     }
@@ -125,7 +125,7 @@ StreamInfo PortAudioStream::MakeInfo(const StreamSettings& settings,
   }
   if (plan.output) {
     info.output_device = plan.resolved.output_device;
-    info.output_channels = settings.output.channels;
+    info.output_channels = plan.resolved.output_channels;
     if (host != nullptr) {
       info.output_latency_frames = LatencyFrames(host->outputLatency, info.sample_rate_hz);
     }

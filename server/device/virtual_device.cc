@@ -171,16 +171,16 @@ absl::StatusOr<StreamInfo> VirtualDevice::Plan(const StreamSettings& settings) c
   info.sample_rate_hz = resolved->sample_rate_hz;
   info.block_frames = settings.block_frames > 0 ? settings.block_frames : options_.block_frames;
   info.max_block_frames = info.block_frames;
-  if (settings.input.channels > 0) {
+  if (resolved->input_channels > 0) {
     info.input_device = resolved->input_device;
-    info.input_channels = settings.input.channels;
+    info.input_channels = resolved->input_channels;
     info.input_latency_frames = std::max(
         info.block_frames, LatencyFrames(settings.input.latency, options_.input_latency_frames,
                                          info.block_frames, info.sample_rate_hz));
   }
-  if (settings.output.channels > 0) {
+  if (resolved->output_channels > 0) {
     info.output_device = resolved->output_device;
-    info.output_channels = settings.output.channels;
+    info.output_channels = resolved->output_channels;
     info.output_latency_frames =
         LatencyFrames(settings.output.latency, options_.output_latency_frames, info.block_frames,
                       info.sample_rate_hz);

@@ -90,6 +90,25 @@ TEST(DeviceListTest, SubstringCountsOnlyDevicesOfItsDirection) {
   EXPECT_EQ(resolved->output_device.index, 3);
 }
 
+TEST(DeviceListTest, AllChannelsAreWhatTheDeviceHas) {
+  constexpr int kAll = DirectionSettings::kAllChannels;
+  const auto both = ResolveSettings(List(), Settings("", kAll, "", kAll));
+  ASSERT_TRUE(both.ok()) << both.status();
+  EXPECT_EQ(both->input_channels, 2);
+  EXPECT_EQ(both->output_channels, 18);
+  DeviceList no_input = List();
+  no_input.default_input_index = -1;
+  const auto output = ResolveSettings(no_input, Settings("", kAll, "", kAll));
+  ASSERT_TRUE(output.ok()) << output.status();
+  EXPECT_EQ(output->input_channels, 0);
+  EXPECT_EQ(output->input_device.index, -1);
+  EXPECT_EQ(output->output_channels, 18);
+  ExpectRefused(Settings("3", kAll, "", kAll), absl::StatusCode::kInvalidArgument,
+                "input.channels is all, but alsa/Fireface (hw:0,1) has 0");
+  EXPECT_EQ(ResolveSettings(DeviceList{}, Settings("", kAll, "", kAll)).status().code(),
+            absl::StatusCode::kNotFound);
+}
+
 TEST(DeviceListTest, WrongNamesAreRefused) {
   ExpectRefused(Settings("tape", 1, "", 0), absl::StatusCode::kNotFound, "input.device \"tape\"");
   ExpectRefused(Settings("", 0, "4", 1), absl::StatusCode::kNotFound,
@@ -104,7 +123,7 @@ TEST(DeviceListTest, WrongNamesAreRefused) {
 TEST(DeviceListTest, WrongNumbersAreRefusedWithFieldValueAndLimit) {
   const auto invalid = absl::StatusCode::kInvalidArgument;
   ExpectRefused(Settings("", 0, "", 0), invalid, "both 0");
-  ExpectRefused(Settings("", -1, "", 2), invalid, "input.channels is -1");
+  ExpectRefused(Settings("", -2, "", 2), invalid, "input.channels is -2");
   ExpectRefused(Settings("", 3, "", 2), invalid, "input.channels is 3, but jack/system has 2");
   ExpectRefused(Settings("", 0, "2", 1), invalid, "output.channels is 1, but alsa/Fireface");
   StreamSettings settings = Settings("", 2, "", 2);

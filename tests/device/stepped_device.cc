@@ -6,8 +6,6 @@
 #include <cstdlib>
 #include <utility>
 
-#include "server/device/device_list.h"
-
 namespace rtmixd {
 namespace {
 
@@ -189,28 +187,33 @@ absl::StatusOr<std::vector<DeviceInfo>> SteppedDevice::ListDevices() {
   return std::vector<DeviceInfo>{Device()};
 }
 
-absl::Status SteppedDevice::CheckSettings(const StreamSettings& settings) {
-  const DeviceList list = {*ListHostApis(), *ListDevices(), 0, 0};
-  const absl::StatusOr<ResolvedSettings> resolved = ResolveSettings(list, settings);
-  if (!resolved.ok()) return resolved.status();
-  if (resolved->sample_rate_hz != options_.sample_rate_hz) {
+absl::StatusOr<ResolvedSettings> SteppedDevice::Resolve(const StreamSettings& settings) {
+  DeviceList list = {*ListHostApis(), *ListDevices(), 0, 0};
+  if (options_.max_input_channels == 0) list.default_input_index = -1;
+  if (options_.max_output_channels == 0) list.default_output_index = -1;
+  absl::StatusOr<ResolvedSettings> resolved = ResolveSettings(list, settings);
+  if (resolved.ok() && resolved->sample_rate_hz != options_.sample_rate_hz) {
     return absl::FailedPreconditionError("sample_rate_hz: Invalid sample rate (-9997)");
   }
-  return absl::OkStatus();
+  return resolved;
+}
+
+absl::Status SteppedDevice::CheckSettings(const StreamSettings& settings) {
+  return Resolve(settings).status();
 }
 
 absl::StatusOr<StreamInfo> SteppedDevice::Open(const StreamSettings& settings,
                                                AudioBlockSink* sink) {
-  const absl::Status checked = CheckSettings(settings);
+  const absl::StatusOr<ResolvedSettings> resolved = Resolve(settings);
   const std::lock_guard<std::mutex> lock(mu_);
   if (!next_open_.ok()) return std::exchange(next_open_, absl::OkStatus());
   if (health_ != Health::kClosed) return absl::FailedPreconditionError("a stream is open already");
-  if (!checked.ok()) return checked;
+  if (!resolved.ok()) return resolved.status();
   StreamInfo info;
-  if (settings.input.channels > 0) info.input_device = Device();
-  if (settings.output.channels > 0) info.output_device = Device();
-  info.input_channels = settings.input.channels;
-  info.output_channels = settings.output.channels;
+  info.input_device = resolved->input_device;
+  info.output_device = resolved->output_device;
+  info.input_channels = resolved->input_channels;
+  info.output_channels = resolved->output_channels;
   info.sample_rate_hz = options_.sample_rate_hz;
   info.block_frames = settings.block_frames > 0 ? settings.block_frames : options_.block_frames;
   info.max_block_frames = options_.max_block_frames;

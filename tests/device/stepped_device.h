@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/device/audio_device.h"
+#include "server/device/device_list.h"
 #include "server/device/loopback_cable.h"
 
 namespace rtmixd {
@@ -116,6 +117,7 @@ class SteppedDevice : public AudioDevice {
 
  private:
   DeviceInfo Device() const;
+  absl::StatusOr<ResolvedSettings> Resolve(const StreamSettings& settings);
   absl::Status End(Health to);
   int64_t NowNanos() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
 
