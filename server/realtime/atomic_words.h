@@ -45,9 +45,9 @@ class AtomicWords {
 
   // Returns what the words hold, possibly of several stores. Any thread. Wait-free.
   T LoadAcquire() const noexcept {
-    std::array<uint64_t, kWords> plain;
+    std::array<uint64_t, kWords> plain{};
     for (std::size_t i = 0; i < kWords; ++i) plain[i] = words_[i].load(std::memory_order_acquire);
-    T value;
+    T value{};
     std::memcpy(static_cast<void*>(&value), plain.data(), sizeof(T));
     return value;
   }

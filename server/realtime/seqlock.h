@@ -47,7 +47,7 @@ class alignas(kCacheLineBytes) Seqlock {
 
   // Returns the value, trying as often as it takes. Any thread but the audio thread.
   T Load() const noexcept {
-    T value;
+    T value{};
     while (!TryLoad(&value)) {
     }
     return value;

@@ -22,7 +22,7 @@ uint64_t WordAt(int64_t position, std::size_t i) {
 }
 
 Record RecordAt(int64_t position) {
-  Record record;
+  Record record{};
   for (std::size_t i = 0; i < record.words.size(); ++i) record.words[i] = WordAt(position, i);
   return record;
 }
@@ -43,7 +43,7 @@ TEST(BroadcastRingTest, EmptyRingHasNothingYet) {
 
 TEST(BroadcastRingTest, NegativePositionIsOverwritten) {
   Ring ring(4);
-  Record record;
+  Record record{};
   EXPECT_EQ(ring.Read(-1, &record), Result::kOverwritten);
   ring.PushRt(RecordAt(0));
   EXPECT_EQ(ring.Read(-1, &record), Result::kOverwritten);
@@ -94,7 +94,7 @@ ReaderTally ReadAll(const Ring& ring, int64_t count, std::atomic<int64_t>* progr
   ReaderTally tally;
   int64_t position = 0;
   while (position < count) {
-    Record record;
+    Record record{};
     const int64_t end_before = ring.end_position();
     switch (ring.Read(position, &record)) {
       case Result::kOk:

@@ -3,7 +3,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -138,8 +137,7 @@ void Report(RtGuard::Kind kind, const char* function, int64_t system_call) {
 
 // Called by every function replaced below.
 void Check(RtGuard::Kind kind, const char* function) {
-  if (t_depth == 0) [[likely]]
-    return;
+  if (t_depth == 0) return;
   const ScopedLift lift;
   Report(kind, function, 0);
 }
@@ -271,9 +269,9 @@ std::vector<RtGuard::Violation> RtGuard::TakeViolations() {
 
 }  // namespace rtmixd
 
-// What follows takes the place of the functions of these names, in this program and in the
-// libraries it loads. What the real function does inside has been reported by its name, so the
-// guard is lifted for it.
+// What follows takes the place of functions of the C library, in this program and in the libraries
+// it loads: the names given by asm are those that the linker sees. What the real function does
+// inside has been reported by its name, so the guard is lifted for it.
 
 using rtmixd::Check;
 using rtmixd::Real;
@@ -282,43 +280,50 @@ using Kind = rtmixd::RtGuard::Kind;
 
 extern "C" {
 
-void* malloc(size_t size) noexcept {
+void* GuardedMalloc(size_t size) asm("malloc");
+void* GuardedMalloc(size_t size) {
   Check(Kind::kHeap, "malloc");
   const ScopedLift lift;
   return __libc_malloc(size);
 }
 
-void free(void* memory) noexcept {
+void GuardedFree(void* memory) asm("free");
+void GuardedFree(void* memory) {
   Check(Kind::kHeap, "free");
   const ScopedLift lift;
   __libc_free(memory);
 }
 
-void* calloc(size_t count, size_t size) noexcept {
+void* GuardedCalloc(size_t count, size_t size) asm("calloc");
+void* GuardedCalloc(size_t count, size_t size) {
   Check(Kind::kHeap, "calloc");
   const ScopedLift lift;
   return __libc_calloc(count, size);
 }
 
-void* realloc(void* memory, size_t size) noexcept {
+void* GuardedRealloc(void* memory, size_t size) asm("realloc");
+void* GuardedRealloc(void* memory, size_t size) {
   Check(Kind::kHeap, "realloc");
   const ScopedLift lift;
   return __libc_realloc(memory, size);
 }
 
-void* memalign(size_t alignment, size_t size) noexcept {
+void* GuardedMemalign(size_t alignment, size_t size) asm("memalign");
+void* GuardedMemalign(size_t alignment, size_t size) {
   Check(Kind::kHeap, "memalign");
   const ScopedLift lift;
   return __libc_memalign(alignment, size);
 }
 
-void* aligned_alloc(size_t alignment, size_t size) noexcept {
+void* GuardedAlignedAlloc(size_t alignment, size_t size) asm("aligned_alloc");
+void* GuardedAlignedAlloc(size_t alignment, size_t size) {
   Check(Kind::kHeap, "aligned_alloc");
   const ScopedLift lift;
   return __libc_memalign(alignment, size);
 }
 
-int posix_memalign(void** memory, size_t alignment, size_t size) noexcept {
+int GuardedPosixMemalign(void** memory, size_t alignment, size_t size) asm("posix_memalign");
+int GuardedPosixMemalign(void** memory, size_t alignment, size_t size) {
   Check(Kind::kHeap, "posix_memalign");
   const ScopedLift lift;
   if (alignment % sizeof(void*) != 0 || !std::has_single_bit(alignment)) return EINVAL;
@@ -328,59 +333,57 @@ int posix_memalign(void** memory, size_t alignment, size_t size) noexcept {
   return 0;
 }
 
-// RTMIXD_GUARD(kind, name, parameters, arguments, noexcept or nothing, as in the system's header)
-#define RTMIXD_GUARD(kind, result, name, parameters, arguments, exceptions) \
-  result name parameters exceptions {                                       \
-    Check(kind, #name);                                                     \
-    static std::atomic<result(*) parameters> known{nullptr};                \
-    const ScopedLift lift;                                                  \
-    auto* real = known.load(std::memory_order_relaxed);                     \
-    if (real == nullptr) {                                                  \
-      real = Real<result parameters>(#name);                                \
-      known.store(real, std::memory_order_relaxed);                         \
-    }                                                                       \
-    return real arguments;                                                  \
+// Replaces function `name`, of the given parameters, which are called with the given arguments.
+#define RTMIXD_GUARD(kind, result, name, parameters, arguments) \
+  result Guarded_##name parameters asm(#name);                  \
+  result Guarded_##name parameters {                            \
+    Check(kind, #name);                                         \
+    static std::atomic<result(*) parameters> known{nullptr};    \
+    const ScopedLift lift;                                      \
+    auto* real = known.load(std::memory_order_relaxed);         \
+    if (real == nullptr) {                                      \
+      real = Real<result parameters>(#name);                    \
+      known.store(real, std::memory_order_relaxed);             \
+    }                                                           \
+    return real arguments;                                      \
   }
-#define RTMIXD_GUARD_LOCK(type, name, exceptions) \
-  RTMIXD_GUARD(Kind::kLock, int, name, (type * lock), (lock), exceptions)
-#define RTMIXD_GUARD_TIMED_LOCK(type, name, exceptions)                                           \
-  RTMIXD_GUARD(Kind::kLock, int, name, (type * lock, const timespec* deadline), (lock, deadline), \
-               exceptions)
-#define RTMIXD_GUARD_CLOCK_LOCK(type, name, exceptions)                                          \
+#define RTMIXD_GUARD_LOCK(type, name) RTMIXD_GUARD(Kind::kLock, int, name, (type * lock), (lock))
+#define RTMIXD_GUARD_TIMED_LOCK(type, name) \
+  RTMIXD_GUARD(Kind::kLock, int, name, (type * lock, const timespec* deadline), (lock, deadline))
+#define RTMIXD_GUARD_CLOCK_LOCK(type, name)                                                      \
   RTMIXD_GUARD(Kind::kLock, int, name, (type * lock, clockid_t clock, const timespec* deadline), \
-               (lock, clock, deadline), exceptions)
+               (lock, clock, deadline))
 
-RTMIXD_GUARD_LOCK(pthread_mutex_t, pthread_mutex_lock, noexcept)
-RTMIXD_GUARD_LOCK(pthread_mutex_t, pthread_mutex_trylock, noexcept)
-RTMIXD_GUARD_LOCK(pthread_mutex_t, pthread_mutex_unlock, noexcept)
-RTMIXD_GUARD_TIMED_LOCK(pthread_mutex_t, pthread_mutex_timedlock, noexcept)
-RTMIXD_GUARD_CLOCK_LOCK(pthread_mutex_t, pthread_mutex_clocklock, noexcept)
-RTMIXD_GUARD_LOCK(pthread_rwlock_t, pthread_rwlock_rdlock, noexcept)
-RTMIXD_GUARD_LOCK(pthread_rwlock_t, pthread_rwlock_tryrdlock, noexcept)
-RTMIXD_GUARD_LOCK(pthread_rwlock_t, pthread_rwlock_wrlock, noexcept)
-RTMIXD_GUARD_LOCK(pthread_rwlock_t, pthread_rwlock_trywrlock, noexcept)
-RTMIXD_GUARD_LOCK(pthread_rwlock_t, pthread_rwlock_unlock, noexcept)
-RTMIXD_GUARD_LOCK(pthread_spinlock_t volatile, pthread_spin_lock, noexcept)
-RTMIXD_GUARD_LOCK(pthread_spinlock_t volatile, pthread_spin_trylock, noexcept)
-RTMIXD_GUARD_LOCK(pthread_spinlock_t volatile, pthread_spin_unlock, noexcept)
-RTMIXD_GUARD_LOCK(pthread_cond_t, pthread_cond_signal, noexcept)
-RTMIXD_GUARD_LOCK(pthread_cond_t, pthread_cond_broadcast, noexcept)
+RTMIXD_GUARD_LOCK(pthread_mutex_t, pthread_mutex_lock)
+RTMIXD_GUARD_LOCK(pthread_mutex_t, pthread_mutex_trylock)
+RTMIXD_GUARD_LOCK(pthread_mutex_t, pthread_mutex_unlock)
+RTMIXD_GUARD_TIMED_LOCK(pthread_mutex_t, pthread_mutex_timedlock)
+RTMIXD_GUARD_CLOCK_LOCK(pthread_mutex_t, pthread_mutex_clocklock)
+RTMIXD_GUARD_LOCK(pthread_rwlock_t, pthread_rwlock_rdlock)
+RTMIXD_GUARD_LOCK(pthread_rwlock_t, pthread_rwlock_tryrdlock)
+RTMIXD_GUARD_LOCK(pthread_rwlock_t, pthread_rwlock_wrlock)
+RTMIXD_GUARD_LOCK(pthread_rwlock_t, pthread_rwlock_trywrlock)
+RTMIXD_GUARD_LOCK(pthread_rwlock_t, pthread_rwlock_unlock)
+RTMIXD_GUARD_LOCK(pthread_spinlock_t, pthread_spin_lock)
+RTMIXD_GUARD_LOCK(pthread_spinlock_t, pthread_spin_trylock)
+RTMIXD_GUARD_LOCK(pthread_spinlock_t, pthread_spin_unlock)
+RTMIXD_GUARD_LOCK(pthread_cond_t, pthread_cond_signal)
+RTMIXD_GUARD_LOCK(pthread_cond_t, pthread_cond_broadcast)
 RTMIXD_GUARD(Kind::kLock, int, pthread_cond_wait,
-             (pthread_cond_t * condition, pthread_mutex_t* mutex), (condition, mutex), )
+             (pthread_cond_t * condition, pthread_mutex_t* mutex), (condition, mutex))
 RTMIXD_GUARD(Kind::kLock, int, pthread_cond_timedwait,
              (pthread_cond_t * condition, pthread_mutex_t* mutex, const timespec* deadline),
-             (condition, mutex, deadline), )
+             (condition, mutex, deadline))
 RTMIXD_GUARD(Kind::kLock, int, pthread_cond_clockwait,
              (pthread_cond_t * condition, pthread_mutex_t* mutex, clockid_t clock,
               const timespec* deadline),
-             (condition, mutex, clock, deadline), )
-RTMIXD_GUARD_LOCK(sem_t, sem_post, noexcept)
-RTMIXD_GUARD_LOCK(sem_t, sem_trywait, noexcept)
-RTMIXD_GUARD_LOCK(sem_t, sem_wait, )
-RTMIXD_GUARD_TIMED_LOCK(sem_t, sem_timedwait, )
-RTMIXD_GUARD(Kind::kClock, int, clock_gettime, (clockid_t clock, timespec* now), (clock, now),
-             noexcept)
-RTMIXD_GUARD(Kind::kClock, int, gettimeofday, (timeval * now, void* zone), (now, zone), noexcept)
-RTMIXD_GUARD(Kind::kClock, time_t, time, (time_t * now), (now), noexcept)
+             (condition, mutex, clock, deadline))
+RTMIXD_GUARD_LOCK(sem_t, sem_post)
+RTMIXD_GUARD_LOCK(sem_t, sem_trywait)
+RTMIXD_GUARD_LOCK(sem_t, sem_wait)
+RTMIXD_GUARD_TIMED_LOCK(sem_t, sem_timedwait)
+RTMIXD_GUARD(Kind::kClock, int, clock_gettime, (clockid_t clock, timespec* now), (clock, now))
+RTMIXD_GUARD(Kind::kClock, int, gettimeofday, (timeval * now, void* zone), (now, zone))
+RTMIXD_GUARD(Kind::kClock, time_t, time, (time_t * now), (now))
 
 }  // extern "C"
