@@ -11,7 +11,8 @@ Voice::Voice(Spec spec)
       segments_(spec.view.segments),
       channel_map_(spec.channel_map.data()),  // moving the vector keeps where its numbers are
       gain_(spec.gain),
-      channels_(static_cast<int>(spec.channel_map.size())),
+      channels_(static_cast<int16_t>(spec.channel_map.size())),
+      channel_stride_frames_(static_cast<int16_t>(spec.view.channel_stride_frames)),
       from_feed_(spec.feed != nullptr),
       spec_(std::move(spec)) {}
 

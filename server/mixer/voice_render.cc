@@ -31,7 +31,7 @@ bool Voice::RenderViewRt(int64_t block_first_frame, int begin, int stop, MixBus*
     const float* samples = segments_[position / AudioView::kSegmentFrames] + offset;
     const int run =
         static_cast<int>(std::min<int64_t>(end - at, AudioView::kSegmentFrames - offset));
-    for (int c = 0; c < channels_; ++c, samples += AudioView::kSegmentFrames) {
+    for (int c = 0; c < channels_; ++c, samples += channel_stride_frames_) {
       bus->AddRt(channel_map_[c], {samples, gain_, at, run});
     }
     at += run;

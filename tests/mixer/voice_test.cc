@@ -230,6 +230,22 @@ TEST(VoiceTest, CrossesSegmentsOnEveryChannel) {
   ExpectOutcome(second.voice, EndReason::kCompleted, 8, 8);
 }
 
+TEST(VoiceTest, ShortSoundMayLieInLessThanASegment) {
+  // Two channels of six frames, padded to eight.
+  const Samples samples = {1, 2, 3, 4, 5, 6, 0, 0, 11, 12, 13, 14, 15, 16, 0, 0};
+  const float* const segment = samples.data();
+  Voice::Spec spec;
+  spec.channel_map = {2, 1};
+  spec.view = {&segment, 2, 6, 8};
+  Stage first(spec);
+  ASSERT_TRUE(first.voice.StartRt(0, 0));
+  EXPECT_EQ(first.Play(0, 8, 2), (Samples{1, 2, 3, 4, 5, 6, 0, 0}));
+  Stage second(spec);
+  ASSERT_TRUE(second.voice.StartRt(0, 0));
+  EXPECT_EQ(second.Play(0, 8, 1), (Samples{11, 12, 13, 14, 15, 16, 0, 0}));
+  ExpectOutcome(second.voice, EndReason::kCompleted, 6, 6);
+}
+
 TEST(VoiceTest, TwoSourceChannelsOnOneOutputAdd) {
   const PlanarSound sound(2, 4,
                           [](int c, int64_t f) { return c == 0 ? static_cast<float>(f) : 100.0f; });
