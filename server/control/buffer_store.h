@@ -86,7 +86,8 @@ class BufferStore {
     int buffers = 0;
   };
   absl::StatusOr<std::shared_ptr<StoredBuffer>> Find(const std::string& session_id,
-                                                     const std::string& buffer_id) const;
+                                                     const std::string& buffer_id) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Limits limits_;
   const std::shared_ptr<ByteBudget> total_budget_;

@@ -7,7 +7,7 @@
 namespace rtmixd {
 
 struct ChangeSignal::Watcher {
-  Watcher(ChangeCallback callback) : on_change(std::move(callback)) {}
+  explicit Watcher(ChangeCallback callback) : on_change(std::move(callback)) {}
 
   const ChangeCallback on_change;
   Mutex mutex;

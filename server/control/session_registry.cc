@@ -20,7 +20,7 @@ constexpr absl::Duration kMinTtl = absl::Seconds(1);
 
 // 128 bits from the system's random source, in hexadecimal.
 std::string NewToken() {
-  std::array<char, 16> bytes;
+  std::array<char, 16> bytes{};
   size_t filled = 0;
   while (filled < bytes.size()) {
     const ssize_t got = getrandom(bytes.data() + filled, bytes.size() - filled, 0);

@@ -32,12 +32,12 @@ class StoredBuffer::Upload : public BufferWriter {
   }
 
   absl::Status Append(int64_t position, SampleFormat format, std::string_view bytes) override {
-    const absl::Status status = buffer_->Append(position, format, bytes);
+    absl::Status status = buffer_->Append(position, format, bytes);
     buffer_->NotifyIfChanged();
     return status;
   }
   absl::Status Complete() override {
-    const absl::Status status = buffer_->CompleteUpload();
+    absl::Status status = buffer_->CompleteUpload();
     buffer_->NotifyIfChanged();
     return status;
   }

@@ -52,7 +52,7 @@ class BufferStoreTest : public testing::Test {
   }
   // A complete buffer with these samples.
   std::string MakeComplete(const BufferSpec& spec, const std::vector<float>& samples) {
-    const std::string id = Make(spec);
+    std::string id = Make(spec);
     auto upload = *store_.OpenUpload("s-1", id);
     EXPECT_TRUE(upload->Append(0, SampleFormat::kFloat32, FloatBytes(samples)).ok());
     EXPECT_TRUE(upload->Complete().ok());
