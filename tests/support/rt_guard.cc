@@ -49,7 +49,7 @@ void* __libc_memalign(size_t alignment, size_t size);
 // from which system calls are always let through is known. Its bytes are those by which unwinders
 // know such a place.
 void rtmixd_guard_restorer();
-extern const char rtmixd_guard_restorer_end;
+void rtmixd_guard_restorer_end();
 }
 asm(R"(
   .pushsection .text
@@ -78,10 +78,10 @@ RTMIXD_STATIC_TLS int t_allowed_writes = 0;
 
 constexpr int kMaxRecorded = 64;
 struct Recorded {
-  RtGuard::Kind kind;
-  const char* function;  // nullptr for a system call
-  int64_t system_call;
-  std::atomic<bool> complete;
+  RtGuard::Kind kind = RtGuard::Kind::kHeap;
+  const char* function = nullptr;  // nullptr for a system call
+  int64_t system_call = 0;
+  std::atomic<bool> complete{false};
 };
 std::array<Recorded, kMaxRecorded> g_recorded;
 std::atomic<int> g_recorded_count{0};
@@ -129,7 +129,7 @@ void Report(RtGuard::Kind kind, const char* function, int64_t system_call) {
              static_cast<long long>(system_call));
   }
   Print(text);
-  std::array<void*, 64> frames;
+  std::array<void*, 64> frames{};
   const int count = backtrace(frames.data(), static_cast<int>(frames.size()));
   backtrace_symbols_fd(frames.data(), count, STDERR_FILENO);
   abort();
@@ -178,15 +178,15 @@ void OnSystemCall(int /*signal*/, siginfo_t* info, void* context) {
 // What the kernel itself takes: glibc's sigaction would put its own restorer in.
 struct KernelSigaction {
   void (*handler)(int, siginfo_t*, void*);
-  unsigned long flags;
+  uint64_t flags;
   void (*restorer)();
   uint64_t mask;
 };
-constexpr unsigned long kSaRestorer = 0x04000000;
+constexpr uint64_t kSaRestorer = 0x04000000;
 
 bool InstallHandler() {
   // Loads what a backtrace needs; later, in the handler, it would allocate.
-  std::array<void*, 2> frames;
+  std::array<void*, 2> frames{};
   backtrace(frames.data(), static_cast<int>(frames.size()));
   const KernelSigaction action = {.handler = &OnSystemCall,
                                   .flags = SA_SIGINFO | kSaRestorer,
@@ -333,7 +333,8 @@ int GuardedPosixMemalign(void** memory, size_t alignment, size_t size) {
   return 0;
 }
 
-// Replaces function `name`, of the given parameters, which are called with the given arguments.
+// Replaces function `name`, of the given parameters, by one that calls it with the given arguments.
+// NOLINTBEGIN(bugprone-macro-parentheses): types and parameter lists cannot stand in parentheses
 #define RTMIXD_GUARD(kind, result, name, parameters, arguments) \
   result Guarded_##name parameters asm(#name);                  \
   result Guarded_##name parameters {                            \
@@ -353,6 +354,7 @@ int GuardedPosixMemalign(void** memory, size_t alignment, size_t size) {
 #define RTMIXD_GUARD_CLOCK_LOCK(type, name)                                                      \
   RTMIXD_GUARD(Kind::kLock, int, name, (type * lock, clockid_t clock, const timespec* deadline), \
                (lock, clock, deadline))
+// NOLINTEND(bugprone-macro-parentheses)
 
 RTMIXD_GUARD_LOCK(pthread_mutex_t, pthread_mutex_lock)
 RTMIXD_GUARD_LOCK(pthread_mutex_t, pthread_mutex_trylock)
