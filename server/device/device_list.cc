@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "server/base/error_info.h"
 
 namespace rtmixd {
 namespace {
@@ -22,6 +23,12 @@ const char* Name(Direction direction) {
   return direction == Direction::kInput ? "input" : "output";
 }
 
+absl::Status UnknownDevice(const std::string& field, const std::string& value,
+                           const std::string& message) {
+  return MakeError(absl::StatusCode::kNotFound,
+                   {.reason = ErrorReason::kNotFound, .field = field, .value = value}, message);
+}
+
 int MaxChannels(const DeviceInfo& device, Direction direction) {
   return direction == Direction::kInput ? device.max_input_channels : device.max_output_channels;
 }
@@ -30,8 +37,10 @@ absl::StatusOr<DeviceInfo> FindDefault(const DeviceList& list, Direction directi
   const int index =
       direction == Direction::kInput ? list.default_input_index : list.default_output_index;
   if (index < 0 || index >= static_cast<int>(list.devices.size())) {
-    return absl::NotFoundError(absl::StrFormat(
-        "%s.device is empty, and there is no default %s device", Name(direction), Name(direction)));
+    const std::string field = absl::StrCat(Name(direction), ".device");
+    return UnknownDevice(
+        field, "",
+        absl::StrFormat("%s is empty, and there is no default %s device", field, Name(direction)));
   }
   return list.devices[index];
 }
@@ -46,18 +55,20 @@ absl::StatusOr<DeviceInfo> FindBySubstring(const DeviceList& list, const std::st
     if (absl::StrContains(name, needle)) matches.push_back(&device);
   }
   if (matches.empty()) {
-    return absl::NotFoundError(
-        absl::StrFormat("%s.device \"%s\" is no device: none of %d has that id, index or part of a "
-                        "name, and %s channels",
-                        Name(direction), wanted, list.devices.size(), Name(direction)));
+    const std::string field = absl::StrCat(Name(direction), ".device");
+    return UnknownDevice(
+        field, wanted,
+        absl::StrFormat("%s \"%s\" is no device: none of %d has that id, index or part of a name, "
+                        "and %s channels",
+                        field, wanted, list.devices.size(), Name(direction)));
   }
   if (matches.size() > 1) {
     std::string ids;
     for (const DeviceInfo* device : matches)
       absl::StrAppend(&ids, ids.empty() ? "" : ", ", device->id);
-    return absl::InvalidArgumentError(
-        absl::StrFormat("%s.device \"%s\" is ambiguous: it matches %d devices (%s)",
-                        Name(direction), wanted, matches.size(), ids));
+    return BadField(
+        absl::StrCat(Name(direction), ".device"), wanted,
+        absl::StrFormat("part of one device's name; it matches %d (%s)", matches.size(), ids));
   }
   return *matches.front();
 }
@@ -71,9 +82,10 @@ absl::StatusOr<DeviceInfo> Find(const DeviceList& list, const std::string& wante
   int index = 0;
   if (absl::SimpleAtoi(wanted, &index)) {
     if (index < 0 || index >= static_cast<int>(list.devices.size())) {
-      return absl::NotFoundError(absl::StrFormat("%s.device index %d is not in 0 to %d",
-                                                 Name(direction), index,
-                                                 static_cast<int>(list.devices.size()) - 1));
+      const std::string field = absl::StrCat(Name(direction), ".device");
+      return UnknownDevice(field, wanted,
+                           absl::StrFormat("%s index %d is not in 0 to %d", field, index,
+                                           static_cast<int>(list.devices.size()) - 1));
     }
     return list.devices[index];
   }
@@ -86,24 +98,25 @@ absl::Status ResolveDirection(const DeviceList& list, const DirectionSettings& s
                               Direction direction, DeviceInfo* device, int* channels) {
   const bool all = settings.channels == DirectionSettings::kAllChannels;
   if (settings.channels < 0 && !all) {
-    return absl::InvalidArgumentError(
-        absl::StrFormat("%s.channels is %d, must be >= 0", Name(direction), settings.channels));
+    return BadField(absl::StrCat(Name(direction), ".channels"), absl::StrCat(settings.channels),
+                    "at least 0");
   }
   if (settings.channels == 0) return absl::OkStatus();
   if (settings.latency.kind == LatencyRequest::Kind::kSeconds &&
       !(settings.latency.seconds >= 0 && settings.latency.seconds <= kMaxLatencySeconds)) {
-    return absl::InvalidArgumentError(absl::StrFormat("%s.latency is %g seconds, must be 0 to %g",
-                                                      Name(direction), settings.latency.seconds,
-                                                      kMaxLatencySeconds));
+    return BadField(absl::StrCat(Name(direction), ".latency_seconds"),
+                    absl::StrCat(settings.latency.seconds),
+                    absl::StrCat("0 to ", kMaxLatencySeconds));
   }
   absl::StatusOr<DeviceInfo> found = Find(list, settings.device, direction);
   if (all && settings.device.empty() && absl::IsNotFound(found.status())) return absl::OkStatus();
   if (!found.ok()) return found.status();
   const int limit = MaxChannels(*found, direction);
   if (settings.channels > limit || limit == 0) {
-    return absl::InvalidArgumentError(
-        absl::StrFormat("%s.channels is %s, but %s has %d", Name(direction),
-                        all ? "all" : absl::StrCat(settings.channels), found->id, limit));
+    return BadField(absl::StrCat(Name(direction), ".channels"),
+                    all ? "all" : absl::StrCat(settings.channels),
+                    limit == 0 ? absl::StrFormat("0: %s has none", found->id)
+                               : absl::StrFormat("1 to %d, those of %s", limit, found->id));
   }
   *channels = all ? limit : settings.channels;
   *device = *std::move(found);
@@ -122,17 +135,17 @@ std::string FullDeviceName(const DeviceList& list, const DeviceInfo& device) {
 absl::StatusOr<ResolvedSettings> ResolveSettings(const DeviceList& list,
                                                  const StreamSettings& settings) {
   if (settings.input.channels == 0 && settings.output.channels == 0) {
-    return absl::InvalidArgumentError(
-        "input.channels and output.channels are both 0; at least one direction must be opened");
+    return BadField("output.channels", "0, as input.channels is",
+                    "at least one direction to be opened");
   }
   if (settings.block_frames < 0 || settings.block_frames > kMaxBlockFrames) {
-    return absl::InvalidArgumentError(absl::StrFormat("block_frames is %d, must be 0 to %d",
-                                                      settings.block_frames, kMaxBlockFrames));
+    return BadField("block_frames", absl::StrCat(settings.block_frames),
+                    absl::StrCat("0 to ", kMaxBlockFrames));
   }
   // Written so that NaN is refused.
   if (!(settings.sample_rate_hz >= 0 && settings.sample_rate_hz <= kMaxSampleRateHz)) {
-    return absl::InvalidArgumentError(absl::StrFormat("sample_rate_hz is %g, must be 0 to %g",
-                                                      settings.sample_rate_hz, kMaxSampleRateHz));
+    return BadField("sample_rate_hz", absl::StrCat(settings.sample_rate_hz),
+                    absl::StrCat("0 to ", kMaxSampleRateHz));
   }
   ResolvedSettings resolved;
   absl::Status status = ResolveDirection(list, settings.input, Direction::kInput,
@@ -142,7 +155,9 @@ absl::StatusOr<ResolvedSettings> ResolveSettings(const DeviceList& list,
                             &resolved.output_channels);
   if (!status.ok()) return status;
   if (resolved.input_channels == 0 && resolved.output_channels == 0) {
-    return absl::NotFoundError("input.device and output.device: there is no default device");
+    return UnknownDevice(
+        "output.device", "",
+        "output.device and input.device are empty, and there is no default device");
   }
   const DeviceInfo& leading =
       resolved.output_device.index >= 0 ? resolved.output_device : resolved.input_device;

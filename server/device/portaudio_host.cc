@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "server/base/error_info.h"
 
 namespace rtmixd {
 namespace {
@@ -83,28 +84,26 @@ absl::Status TakeHostSettings(const char* direction, const DirectionSettings& se
     const bool known = key == kAlsaPeriods || key == kAlsaRealtime || key == kJackClientName;
     const bool fits = key.rfind(absl::StrCat(device.host_api_id, "."), 0) == 0;
     if (!known || !fits) {
-      return absl::InvalidArgumentError(
-          absl::StrFormat("%s is no setting of host API %s", field, device.host_api_id));
+      return BadField(field, value, absl::StrCat("a setting of host API ", device.host_api_id));
     }
     int number = 0;
     const bool is_number = absl::SimpleAtoi(value, &number);
     if (key == kAlsaPeriods) {
       if (!is_number || number < kMinAlsaPeriods || number > kMaxAlsaPeriods) {
-        return absl::InvalidArgumentError(absl::StrFormat("%s is \"%s\", must be %d to %d", field,
-                                                          value, kMinAlsaPeriods, kMaxAlsaPeriods));
+        return BadField(field, value,
+                        absl::StrFormat("%d to %d", kMinAlsaPeriods, kMaxAlsaPeriods));
       }
       plan->alsa_periods = number;
     } else if (key == kAlsaRealtime) {
       if (value != "0" && value != "1") {
-        return absl::InvalidArgumentError(
-            absl::StrFormat("%s is \"%s\", must be 0 or 1", field, value));
+        return BadField(field, value, "0 or 1");
       }
       plan->alsa_realtime = value == "1";
     } else if (value.empty() || value.size() > kMaxJackClientNameLetters ||
                value.find(':') != std::string::npos) {
-      return absl::InvalidArgumentError(
-          absl::StrFormat("%s is \"%s\", must be 1 to %d letters without a colon", field, value,
-                          kMaxJackClientNameLetters));
+      return BadField(
+          field, value,
+          absl::StrFormat("1 to %d letters without a colon", kMaxJackClientNameLetters));
     }
   }
   return absl::OkStatus();
@@ -176,8 +175,8 @@ absl::StatusOr<PortAudioPlan> MakePlan(const PortAudioLibrary& library,
     if (!taken.ok()) return taken;
   }
   if (input.index >= 0 && output.index >= 0 && input.host_api_id != output.host_api_id) {
-    return absl::InvalidArgumentError(absl::StrFormat(
-        "input.device %s and output.device %s are of different host APIs", input.id, output.id));
+    return BadField("input.device", input.id,
+                    absl::StrFormat("a device of the host API of output.device %s", output.id));
   }
   return plan;
 }

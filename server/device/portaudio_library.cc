@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "server/base/error_info.h"
 
 namespace rtmixd {
 namespace {
@@ -147,7 +148,11 @@ absl::Status PortAudioLibrary::ToStatus(PaError error, const std::string& what) 
       absl::StrAppendFormat(&text, ", host: %s (%d)", host->errorText, host->errorCode);
     }
   }
-  return absl::FailedPreconditionError(text);
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   {.reason = ErrorReason::kDeviceError,
+                    .host_error_code = error,
+                    .host_error_text = GetErrorText(error)},
+                   text);
 }
 
 }  // namespace rtmixd

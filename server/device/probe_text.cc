@@ -1,6 +1,7 @@
 #include "server/device/probe_text.h"
 
 #include <cstddef>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "server/base/error_info.h"
 
 namespace rtmixd {
 namespace {
@@ -212,18 +214,43 @@ absl::StatusOr<StreamSettings> SettingsFromText(absl::string_view text) {
 std::string StatusToText(const absl::Status& status) {
   std::string text;
   Line("status").Add(static_cast<int>(status.code())).Add(status.message()).AppendTo(&text);
+  if (const std::optional<ErrorInfo> info = GetErrorInfo(status)) {
+    Line("error_info")
+        .Add(static_cast<int>(info->reason))
+        .Add(info->field)
+        .Add(info->value)
+        .Add(info->limit)
+        .Add(info->host_error_code)
+        .Add(info->host_error_text)
+        .AppendTo(&text);
+  }
   return absl::StrCat(text, kEnd);
 }
 
 bool StatusFromText(absl::string_view text, absl::Status* status) {
   const absl::StatusOr<std::vector<absl::string_view>> lines = Lines(text);
-  if (!lines.ok() || lines->size() != 1) return false;
+  if (!lines.ok() || lines->empty() || lines->size() > 2) return false;
   Fields fields(lines->front());
   int code = 0;
   std::string message;
   fields.Take(&code).Take(&message);
   if (fields.word() != "status" || !fields.done()) return false;
-  *status = absl::Status(static_cast<absl::StatusCode>(code), message);
+  if (lines->size() == 1) {
+    *status = absl::Status(static_cast<absl::StatusCode>(code), message);
+    return true;
+  }
+  Fields details(lines->back());
+  int reason = 0;
+  ErrorInfo info;
+  details.Take(&reason)
+      .Take(&info.field)
+      .Take(&info.value)
+      .Take(&info.limit)
+      .Take(&info.host_error_code)
+      .Take(&info.host_error_text);
+  if (details.word() != "error_info" || !details.done()) return false;
+  info.reason = static_cast<ErrorReason>(reason);
+  *status = MakeError(static_cast<absl::StatusCode>(code), info, message);
   return true;
 }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "server/base/error_info.h"
 #include "server/device/virtual_engine.h"
 #include "server/device/virtual_stream.h"
 
@@ -109,9 +110,8 @@ DeviceList MakeList(const VirtualDevice::Options& options) {
 
 absl::Status RefuseHostSettings(const char* direction, const DirectionSettings& settings) {
   if (settings.host_settings.empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrFormat("%s.host_settings has \"%s\", but the virtual device knows none", direction,
-                      settings.host_settings.begin()->first));
+  return BadField(absl::StrCat(direction, ".host_settings"), settings.host_settings.begin()->first,
+                  "empty: the virtual device knows none");
 }
 
 absl::Status Closed() { return absl::FailedPreconditionError("no stream is open"); }
@@ -163,9 +163,15 @@ absl::StatusOr<StreamInfo> VirtualDevice::Plan(const StreamSettings& settings) c
   if (!status.ok()) return status;
   const std::vector<double>& rates_hz = options_.sample_rates_hz;
   if (std::find(rates_hz.begin(), rates_hz.end(), resolved->sample_rate_hz) == rates_hz.end()) {
-    return absl::FailedPreconditionError(
+    const std::string text =
         absl::StrFormat("sample_rate_hz is %.10g, but the virtual device has only %s",
-                        resolved->sample_rate_hz, absl::StrJoin(rates_hz, ", ")));
+                        resolved->sample_rate_hz, absl::StrJoin(rates_hz, ", "));
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     {.reason = ErrorReason::kDeviceError,
+                      .field = "sample_rate_hz",
+                      .value = absl::StrCat(resolved->sample_rate_hz),
+                      .host_error_text = text},
+                     text);
   }
   StreamInfo info;
   info.sample_rate_hz = resolved->sample_rate_hz;

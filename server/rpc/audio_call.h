@@ -11,7 +11,6 @@
 #include "absl/status/statusor.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "server/base/error_info.h"
 #include "server/control/engine.h"
 #include "server/rpc/call.h"
 #include "server/rpc/periodic_alarm.h"
@@ -21,13 +20,6 @@
 #include "server/rpc/write_pump.h"
 
 namespace rtmixd {
-
-// A message that came when it may not.
-inline absl::Status OutOfOrder(const std::string& field, const std::string& limit) {
-  return MakeError(
-      absl::StatusCode::kFailedPrecondition,
-      {.reason = ErrorReason::kOutOfOrder, .field = field, .value = "sent", .limit = limit});
-}
 
 // What the bidirectional audio calls have in common: configuration first, messages checked and
 // handed on one by one, a WritePump for the answers, an alarm for progress, and the end of the

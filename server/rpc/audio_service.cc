@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "server/base/error_info.h"
 #include "server/rpc/audio_call.h"
 #include "server/rpc/convert_action.h"
 

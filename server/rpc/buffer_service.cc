@@ -11,7 +11,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/error_info.h"
-#include "server/rpc/audio_call.h"
 #include "server/rpc/call.h"
 #include "server/rpc/convert_action.h"
 #include "server/rpc/convert_session.h"
@@ -71,8 +70,9 @@ class UploadCall final : public grpc::ServerReadReactor<v1::UploadBufferRequest>
         return absl::OkStatus();
       }
       case v1::UploadBufferRequest::kAudio:
-        return writer_->Append(request_.audio().position(), sample_format_,
-                               request_.audio().data());
+        return PrefixField(
+            writer_->Append(request_.audio().position(), sample_format_, request_.audio().data()),
+            "audio.");
       case v1::UploadBufferRequest::kComplete:
         completed_ = true;
         return writer_->Complete();

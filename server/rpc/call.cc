@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "server/base/error_info.h"
 #include "server/rpc/request_check.h"
 #include "server/rpc/status_mapping.h"
 
@@ -82,6 +83,12 @@ absl::StatusOr<std::string> BeginCall(Engine& engine, const grpc::CallbackServer
                                       const google::protobuf::Message& request) {
   if (absl::Status status = CheckRequest(request); !status.ok()) return status;
   return RequireSession(engine, context);
+}
+
+absl::Status OutOfOrder(const std::string& field, const std::string& limit) {
+  return MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      {.reason = ErrorReason::kOutOfOrder, .field = field, .value = "sent", .limit = limit});
 }
 
 grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context, const absl::Status& status) {

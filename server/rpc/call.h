@@ -30,6 +30,10 @@ absl::StatusOr<std::string> OptionalSession(Engine& engine,
 absl::StatusOr<std::string> BeginCall(Engine& engine, const grpc::CallbackServerContext& context,
                                       const google::protobuf::Message& request);
 
+// FAILED_PRECONDITION for a message of a stream that came when it may not: `limit` says when it
+// may.
+absl::Status OutOfOrder(const std::string& field, const std::string& limit);
+
 // Ends a unary call at once.
 grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context, const absl::Status& status);
 

@@ -55,7 +55,9 @@ grpc::ServerUnaryReactor* DeviceService::CheckSettings(grpc::CallbackServerConte
   const absl::StatusOr<StreamSettings> settings = FromProto(request->settings(), "settings");
   if (!settings.ok()) return Reply(context, settings.status());
   return ReplyLater(engine_, [&](FinishCallback finish) {
-    engine_.CheckSettings(*settings, std::move(finish));
+    engine_.CheckSettings(*settings, [finish = std::move(finish)](const absl::Status& status) {
+      finish(PrefixField(status, "settings."));
+    });
     return kNoWait;
   });
 }

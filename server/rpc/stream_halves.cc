@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "server/base/error_info.h"
+#include "server/rpc/call.h"
 #include "server/rpc/convert_action.h"
 
 namespace rtmixd {
@@ -36,11 +38,16 @@ v1::PlayOpened PlayHalf::Opened() const {
 }
 
 absl::Status PlayHalf::Audio(const v1::AudioChunk& chunk) {
-  return stream_->Push(chunk.position(), chunk.data());
+  if (ended_) return OutOfOrder("audio", "nothing after the end of the sound");
+  return PrefixField(stream_->Push(chunk.position(), chunk.data()), "audio.");
 }
 absl::Status PlayHalf::Flush() { return stream_->Flush(); }
 absl::Status PlayHalf::Idle() { return stream_->Idle(); }
-absl::Status PlayHalf::EndOfSound() { return stream_->EndOfSound(); }
+
+absl::Status PlayHalf::EndOfSound() {
+  ended_ = true;
+  return stream_->EndOfSound();
+}
 
 PlayHalf::Item PlayHalf::Next() {
   if (reported_) return {};

@@ -42,6 +42,7 @@ class PlayHalf {
   PlayStreamProgress told_;
   absl::Time told_time_;
   bool reported_ = false;
+  bool ended_ = false;  // of the thread of Audio
 };
 
 // Threading: Next by one thread at a time; Grant and Stop by another.

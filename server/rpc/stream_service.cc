@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "server/base/error_info.h"
 #include "server/rpc/call.h"
 #include "server/rpc/convert_stream.h"
 #include "server/rpc/request_check.h"
@@ -17,7 +18,7 @@ Engine::StreamCallback AnswerWith(Response* response, FinishCallback finish) {
     if constexpr (requires { response->mutable_stream(); }) {
       if (stream.ok()) *response->mutable_stream() = ToProto(*stream);
     }
-    finish(stream.status());
+    finish(PrefixField(stream.status(), "settings."));  // only OpenStream has fields to name
   };
 }
 
