@@ -110,8 +110,7 @@ struct DuplexWire {
 template <typename Wire>
 class ReactorCall final
     : public AudioCall,
-      public grpc::ClientBidiReactor<typename Wire::Request, typename Wire::Response>,
-      public std::enable_shared_from_this<ReactorCall<Wire>> {
+      public grpc::ClientBidiReactor<typename Wire::Request, typename Wire::Response> {
  public:
   ReactorCall(std::shared_ptr<const Stubs> stubs, const std::string& token, Listener* listener)
       : stubs_(std::move(stubs)), listener_(listener) {
@@ -120,7 +119,6 @@ class ReactorCall final
   }
 
   void Begin(v1::DuplexConfig config) {
-    self_ = this->shared_from_this();
     Wire::Start(*stubs_->audio, &context_, this);
     // Sends may come from outside of reactions until reading has ended.
     this->AddHold();
@@ -157,10 +155,7 @@ class ReactorCall final
     if (ok) listener_->OnSent();
   }
 
-  void OnDone(const grpc::Status& status) override {
-    const std::shared_ptr<ReactorCall> keep = std::move(self_);
-    listener_->OnDone(status);
-  }
+  void OnDone(const grpc::Status& status) override { listener_->OnDone(status); }
 
  private:
   const std::shared_ptr<const Stubs> stubs_;
@@ -168,21 +163,19 @@ class ReactorCall final
   grpc::ClientContext context_;
   typename Wire::Request request_;
   typename Wire::Response response_;
-  // gRPC holds a plain pointer until OnDone.
-  std::shared_ptr<ReactorCall> self_;
 };
 
 template <typename Wire>
-std::shared_ptr<AudioCall> StartCall(std::shared_ptr<const Stubs> stubs, const std::string& token,
+std::unique_ptr<AudioCall> StartCall(std::shared_ptr<const Stubs> stubs, const std::string& token,
                                      v1::DuplexConfig config, AudioCall::Listener* listener) {
-  auto call = std::make_shared<ReactorCall<Wire>>(std::move(stubs), token, listener);
+  auto call = std::make_unique<ReactorCall<Wire>>(std::move(stubs), token, listener);
   call->Begin(std::move(config));
   return call;
 }
 
 }  // namespace
 
-std::shared_ptr<AudioCall> AudioCall::Start(Kind kind, std::shared_ptr<const Stubs> stubs,
+std::unique_ptr<AudioCall> AudioCall::Start(Kind kind, std::shared_ptr<const Stubs> stubs,
                                             const std::string& token, v1::DuplexConfig config,
                                             Listener* listener) {
   switch (kind) {

@@ -30,13 +30,14 @@ class AudioCall {
     virtual void OnSent() = 0;
     // Nothing will come any more. Nothing may be sent after this has been called.
     virtual void OnReadEnd() = 0;
-    // Last of all; the call is gone when it returns.
+    // Last of all; nothing is called after it.
     virtual void OnDone(const grpc::Status& status) = 0;
   };
 
-  // Makes the call with `config` as its first message, after which OnSent comes. The listener must
-  // live until OnDone.
-  static std::shared_ptr<AudioCall> Start(Kind kind, std::shared_ptr<const Stubs> stubs,
+  // Makes the call with `config` as its first message, after which OnSent comes. Call and listener
+  // must live until OnDone. The call must not be destroyed on a thread of gRPC's: with it may go
+  // the last use of its channel, and the last channel that goes waits for those threads.
+  static std::unique_ptr<AudioCall> Start(Kind kind, std::shared_ptr<const Stubs> stubs,
                                           const std::string& token, v1::DuplexConfig config,
                                           Listener* listener);
 

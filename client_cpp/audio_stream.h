@@ -122,7 +122,7 @@ class AudioStream final : private AudioCall::Listener {
   absl::Status status_ ABSL_GUARDED_BY(mu_);
 
   // The present call.
-  std::shared_ptr<AudioCall> call_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<AudioCall> call_ ABSL_GUARDED_BY(mu_);
   bool sending_ ABSL_GUARDED_BY(mu_) = false;
   bool attached_ ABSL_GUARDED_BY(mu_) = false;
   bool call_done_ ABSL_GUARDED_BY(mu_) = false;
