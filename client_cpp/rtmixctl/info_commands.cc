@@ -127,12 +127,14 @@ absl::StatusOr<ExitCode> Clock(Context& context, bool follow) {
   grpc::ClientContext call;
   const auto reader = stubs->clock->StreamClock(&call, v1::StreamClockRequest());
   v1::StreamClockResponse response;
-  while (!Interrupt::Seen() && reader->Read(&response)) {
+  bool written = true;
+  while (written && !Interrupt::Seen() && reader->Read(&response)) {
     const std::string text =
         context.json() ? ToJsonLine(response) : DescribeClock(response.reading());
-    if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) break;
+    written = std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
   }
-  call.TryCancel();
+  // A call that the server has ended must not be cancelled: its status could get lost.
+  if (!written || Interrupt::Seen()) call.TryCancel();
   const absl::Status status = client::FromGrpc(reader->Finish());
   if (Interrupt::Seen()) return ExitCode::kInterrupted;
   if (!status.ok()) return status;

@@ -122,7 +122,8 @@ absl::Status Follow(grpc::ClientContext& call, Reader& reader, absl::Duration lo
     take(response);
   }
   const bool wanted = Interrupt::Seen() || absl::Now() >= deadline;
-  call.TryCancel();
+  // A call that the server has ended must not be cancelled: its status could get lost.
+  if (wanted) call.TryCancel();
   const absl::Status status = client::FromGrpc(reader.Finish());
   if (wanted) return absl::OkStatus();
   if (watchdog.expired()) return absl::UnavailableError("the server said nothing for 3 s");
