@@ -51,7 +51,8 @@ class Engine {
   // engine goes on without a stream.
   virtual absl::Status Start() = 0;
   // Refuses new work from now on, lets what runs finish until `grace` has passed, then ends the
-  // rest with kShutdown; `done` comes when nothing is active any more.
+  // rest with kShutdown; `done` comes when nothing is active any more. Again with less grace, it
+  // hurries.
   virtual void Shutdown(absl::Duration grace, std::function<void()> done) = 0;
   // True once Shutdown's `done` has been called. Watch callbacks come once more then.
   virtual bool stopped() const = 0;

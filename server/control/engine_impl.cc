@@ -355,11 +355,13 @@ void EngineImpl::RunTimeouts() {
 
 void EngineImpl::Shutdown(absl::Duration grace, std::function<void()> done) {
   Lock lock(this);
+  const int64_t by_nanos = NowNanos() + absl::ToInt64Nanoseconds(std::min(grace, absl::Hours(24)));
   if (!shutting_down_) {
     shutting_down_ = true;
     events_.Append(Event(EventKind::kServerStopping));
-    shutdown_by_nanos_ = NowNanos() + absl::ToInt64Nanoseconds(std::min(grace, absl::Hours(24)));
+    shutdown_by_nanos_ = by_nanos;
   }
+  shutdown_by_nanos_ = std::min(shutdown_by_nanos_, by_nanos);
   if (done) on_shutdown_.push_back(std::move(done));
   CheckShutdown();
   WakePump();
