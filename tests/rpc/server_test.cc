@@ -202,16 +202,6 @@ TEST_F(ServerTest, StopEndsEveryStreamWithAReason) {
   auto events = events_->StreamEvents(event_call.get(), {});
   v1::StreamEventsResponse event;
   ASSERT_TRUE(events->Read(&event));
-  v1::WaitActionsResponse waited;
-  std::thread waiter([&] {
-    v1::WaitActionsRequest wait;
-    wait.mutable_timeout()->set_seconds(60);
-    // Answered, or refused if it came after the stop; in no case left without an answer.
-    const grpc::Status status = actions_->WaitActions(Call().get(), wait, &waited);
-    EXPECT_TRUE(status.ok() || status.error_code() == grpc::StatusCode::UNAVAILABLE)
-        << status.error_message();
-  });
-
   std::thread stopper([&] { server_->Stop(absl::ZeroDuration(), [] { return false; }); });
   v1::ActionReport report;
   while (play->Read(&played)) {
@@ -224,7 +214,6 @@ TEST_F(ServerTest, StopEndsEveryStreamWithAReason) {
   const grpc::Status status = events->Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << status.error_message();
   EXPECT_EQ(Detail(status).reason(), v1::ERROR_REASON_SHUTTING_DOWN);
-  waiter.join();
   stopper.join();
 }
 
