@@ -299,10 +299,11 @@ void EngineImpl::OnDue(const std::shared_ptr<Action>& action) {
       LookAtRecording(action);
       break;
     case ActionKind::kCancel:
-      if (action->target != nullptr) {
+      // Held here: the target lets go of its cancels when it ends.
+      if (const std::shared_ptr<Action> target = action->target) {
         // What the audio thread cuts says itself when it is over.
-        if (action->handed_on && action->target->voice != nullptr) return;
-        if (!action->handed_on) Cancel(action->target, frame);
+        if (action->handed_on && target->voice != nullptr) return;
+        if (!action->handed_on) Cancel(target, frame);
       }
       action->report.start_frame = frame;
       Conclude(action, ActionEnd::kCompleted, frame);

@@ -168,8 +168,7 @@ ActionSpec PlayInline(const std::string& key, int sound, int channels, int64_t f
   return action;
 }
 
-ActionSpec RecordNew(const std::string& key, std::optional<int64_t> frames,
-                     int64_t offset_frames) {
+ActionSpec RecordNew(const std::string& key, std::optional<int64_t> frames, int64_t offset_frames) {
   RecordSpec record;
   record.frames = frames;
   ActionSpec action;

@@ -17,8 +17,8 @@ TEST(EngineScheduleTest, NowStartsWithTheNextBlockAndTellsItsOrigin) {
   EngineRig rig;
   const std::string session = rig.Session();
   rig.Run(3);
-  auto admitted = rig.Schedule(session, NowBatch({PlayInline("a", 1, 2, 100, 0),
-                                                  PlayInline("b", 2, 1, 50, 30)}));
+  auto admitted = rig.Schedule(
+      session, NowBatch({PlayInline("a", 1, 2, 100, 0), PlayInline("b", 2, 1, 50, 30)}));
   ASSERT_TRUE(admitted.ok()) << admitted.status();
   EXPECT_EQ(admitted->origin_frame, 192);
   ASSERT_EQ(admitted->actions.size(), 2u);
@@ -295,12 +295,16 @@ std::vector<BadBatch> BadBatches() {
       {"long key", [](BatchSpec* b) { b->actions[1].key.assign(129, 'x'); }, "actions[1].key"},
       {"offset", [](BatchSpec* b) { b->actions[1].start.frames = -1; },
        "actions[1].start.offset_frames"},
-      {"frame", [](BatchSpec* b) { b->actions[1].start = AtFrame(-3); },
-       "actions[1].start.frame"},
+      {"frame", [](BatchSpec* b) { b->actions[1].start = AtFrame(-3); }, "actions[1].start.frame"},
       {"time inf",
-       [=](BatchSpec* b) { b->actions[1].start = {Kind::kStreamTime, 0, double{inf}}; },
+       [=](BatchSpec* b) {
+         b->actions[1].start = {Kind::kStreamTime, 0, double{inf}};
+       },
        "actions[1].start.stream_time_seconds"},
-      {"time far", [](BatchSpec* b) { b->actions[1].start = {Kind::kStreamTime, 0, 1e300}; },
+      {"time far",
+       [](BatchSpec* b) {
+         b->actions[1].start = {Kind::kStreamTime, 0, 1e300};
+       },
        "actions[1].start.stream_time_seconds"},
       {"gain nan", [=](BatchSpec* b) { Play(b)->gain = static_cast<float>(nan); },
        "actions[1].play.gain"},
@@ -316,18 +320,21 @@ std::vector<BadBatch> BadBatches() {
          Play(b)->inline_data = FloatBytes({0.5f, 0.25f, static_cast<float>(nan), 0});
        },
        "actions[1].play.inline_audio.data"},
-      {"channel 0", [](BatchSpec* b) { Play(b)->channel_map = std::vector<int>{1, 0}; },
+      {"channel 0",
+       [](BatchSpec* b) {
+         Play(b)->channel_map = std::vector<int>{1, 0};
+       },
        "actions[1].play.channel_map.channels[1]"},
-      {"channel 3", [](BatchSpec* b) { Play(b)->channel_map = std::vector<int>{3, 1}; },
+      {"channel 3",
+       [](BatchSpec* b) {
+         Play(b)->channel_map = std::vector<int>{3, 1};
+       },
        "actions[1].play.channel_map.channels[0]"},
       {"empty map", [](BatchSpec* b) { Play(b)->channel_map = std::vector<int>{}; },
        "actions[1].play.channel_map.channels"},
       {"short map", [](BatchSpec* b) { Play(b)->channel_map = std::vector<int>{1}; },
        "actions[1].play.channel_map.channels"},
-      {"too wide",
-       [](BatchSpec* b) {
-         Play(b)->inline_channels = 4;
-       },
+      {"too wide", [](BatchSpec* b) { Play(b)->inline_channels = 4; },
        "actions[1].play.channel_map"},
       {"unknown buffer", [](BatchSpec* b) { Play(b)->buffer_id = "b-77"; },
        "actions[1].play.buffer_id", ErrorReason::kNotFound, absl::StatusCode::kNotFound},
@@ -340,15 +347,11 @@ std::vector<BadBatch> BadBatches() {
        "actions[2].record.label"},
       {"record buffer", [](BatchSpec* b) { Record(b)->buffer_id = "b-77"; },
        "actions[2].record.buffer_id", ErrorReason::kNotFound, absl::StatusCode::kNotFound},
-      {"cancel nothing", [](BatchSpec* b) { Cancel(b)->key.clear(); },
-       "actions[3].cancel.target"},
+      {"cancel nothing", [](BatchSpec* b) { Cancel(b)->key.clear(); }, "actions[3].cancel.target"},
       {"cancel unknown key", [](BatchSpec* b) { Cancel(b)->key = "nobody"; },
        "actions[3].cancel.key"},
       {"cancel itself", [](BatchSpec* b) { Cancel(b)->key = "c"; }, "actions[3].cancel.key"},
-      {"cancel unknown action",
-       [](BatchSpec* b) {
-         *Cancel(b) = {.key = {}, .action_id = "a-77"};
-       },
+      {"cancel unknown action", [](BatchSpec* b) { *Cancel(b) = {.key = {}, .action_id = "a-77"}; },
        "actions[3].cancel.action_id", ErrorReason::kNotFound, absl::StatusCode::kNotFound},
       {"too many",
        [](BatchSpec* b) {
@@ -376,10 +379,10 @@ TEST(EngineScheduleTest, BadInputIsNamedAndChangesNothing) {
   rig.Run(10);
   for (const float sample : rig.device().sent(0)) ASSERT_EQ(sample, 0.0f);
   // And the same batch unspoilt is admitted.
-  EXPECT_TRUE(rig.ScheduleNow(session, At(64, {PlayInline("a", 1, 2, 10, 0),
-                                               PlayInline("b", 2, 2, 2, 0), RecordNew("r", 10, 0),
-                                               CancelKey("c", "a", 5)}))
-                  .ok());
+  EXPECT_TRUE(
+      rig.ScheduleNow(session, At(64, {PlayInline("a", 1, 2, 10, 0), PlayInline("b", 2, 2, 2, 0),
+                                       RecordNew("r", 10, 0), CancelKey("c", "a", 5)}))
+          .ok());
 }
 
 TEST(EngineScheduleTest, ABufferOfAnotherRateIsRefused) {
