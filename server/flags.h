@@ -19,8 +19,8 @@ struct Flags {
   absl::Duration grace = absl::Seconds(5);
 };
 
-// Parses the command line; prints help, version or what is wrong, and returns the exit code in place
-// of the flags if the program should not run.
+// Parses the command line; prints help, version or what is wrong, and returns the exit code in
+// place of the flags if the program should not run.
 std::optional<Flags> ParseFlags(int argc, char** argv, int* exit_code);
 
 }  // namespace rtmixd
