@@ -123,6 +123,7 @@ TEST_F(CutConnectionTest, StreamsReattachAndTheRecordingHasEveryFrame) {
   const auto starved_report = (*without)->Wait(kLongEnough);
   ASSERT_TRUE(starved_report.ok() && starved_report->has_value()) << starved_report.status();
   EXPECT_EQ((*starved_report)->end_reason(), v1::END_REASON_COMPLETED);
+  SCOPED_TRACE((*starved_report)->ShortDebugString());
   std::vector<float> expected = starved;
   int64_t gap_frames = 0;
   for (const v1::Gap& gap : (*starved_report)->gaps()) {
