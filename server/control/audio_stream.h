@@ -47,7 +47,7 @@ struct PlayStreamProgress {
 // without the action having ended is a broken call: the action goes on detached if it is
 // reattachable, and is cancelled otherwise (kDisconnected).
 //
-// Threading: Push, Flush, Idle, EndOfSound by one thread at a time; the rest by any.
+// Threading: Push, Flush, Idle, EndOfSound, MayHaveEnded by one thread at a time; the rest by any.
 class PlayStream {
  public:
   virtual ~PlayStream() = default;
@@ -64,6 +64,9 @@ class PlayStream {
   virtual absl::Status Flush() = 0;
   virtual absl::Status Idle() = 0;
   virtual absl::Status EndOfSound() = 0;
+  // Nothing comes any more on this call, and it is not known yet whether that is the end of the
+  // sound or the call has broken off. EndOfSound or the destructor tells.
+  virtual void MayHaveEnded() = 0;
 
   virtual PlayStreamProgress Progress() const = 0;
   // The final report once the action has ended.

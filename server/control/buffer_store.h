@@ -15,7 +15,7 @@
 #include "server/control/audio_storage.h"
 #include "server/control/audio_stream.h"
 #include "server/control/byte_budget.h"
-#include "server/control/mutex.h"
+#include "server/base/mutex.h"
 #include "server/control/stored_buffer.h"
 #include "server/control/types.h"
 

@@ -6,7 +6,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "server/control/audio_stream.h"
-#include "server/control/mutex.h"
+#include "server/base/mutex.h"
 
 namespace rtmixd {
 

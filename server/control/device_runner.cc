@@ -5,7 +5,7 @@
 #include <optional>
 #include <utility>
 
-#include "server/control/mutex.h"
+#include "server/base/mutex.h"
 
 namespace rtmixd {
 namespace {
@@ -77,8 +77,8 @@ void DeviceRunner::Run(const std::shared_ptr<State>& state, int64_t generation) 
   }
 }
 
-DeviceRunner::~DeviceRunner() {
-  if (inline_jobs_) return;
+void DeviceRunner::Stop() {
+  if (inline_jobs_ || !thread_.joinable()) return;
   bool idle = false;
   {
     MutexLock lock(&state_->mutex);
@@ -97,6 +97,7 @@ void DeviceRunner::Post(Job job) {
     return;
   }
   MutexLock lock(&state_->mutex);
+  if (state_->stopping) return;
   state_->jobs.push_back(std::move(job));
   state_->changed.SignalAll();
 }

@@ -26,16 +26,18 @@ class DeviceRunner {
 
   // `inline_jobs`: no thread; Post runs the job itself.
   DeviceRunner(std::unique_ptr<AudioDevice> device, bool inline_jobs);
-  // Drops jobs that have not begun. Waits for the one that runs, but no longer than `kPatience`
-  // after which the device is abandoned and the thread left behind.
-  ~DeviceRunner();
+  ~DeviceRunner() { Stop(); }
   DeviceRunner(const DeviceRunner&) = delete;
   DeviceRunner& operator=(const DeviceRunner&) = delete;
 
-  static constexpr absl::Duration kPatience = absl::Seconds(5);
+  // After so long a job is taken for hung.
+  static constexpr absl::Duration kPatience = absl::Seconds(10);
 
   // Call it with no lock held.
   void Post(Job job);
+  // Drops jobs that have not begun, and those to come. Waits for the one that runs, but no longer
+  // than `kPatience`, after which the device is abandoned and the thread left behind.
+  void Stop();
 
   // For how long the job that runs now has been running; 0 if none is.
   absl::Duration busy_for() const;

@@ -163,7 +163,7 @@ class Engine {
     std::unique_ptr<PlayStream> play;
     std::unique_ptr<RecordStream> record;
   };
-  // Admits both or none. With starts "now" both get the same origin.
+  // Admits both or none, or takes over both or none. With starts "now" both get the same origin.
   virtual absl::StatusOr<DuplexStream> OpenDuplex(const std::string& session_id,
                                                   const PlayStreamSpec& play,
                                                   const RecordStreamSpec& record,

@@ -394,7 +394,9 @@ void EngineImpl::CancelPlay(const std::shared_ptr<Action>& action, std::optional
   CutVoice(action, frame.value_or(next_frame));
   // While nothing moves the audio thread takes up no command: it is over all the same, and the
   // voice will not sound again.
-  if (stream_state_ == StreamState::kStopped && at_once) {
+  const bool still = stream_state_ == StreamState::kStopped ||
+                     (stream_state_ == StreamState::kLost && !abandoning_);
+  if (still && at_once) {
     const Voice& voice = *action->voice;
     CopyOutcome(voice, action.get());
     action->report.late_frames =
@@ -476,7 +478,8 @@ void EngineImpl::Conclude(const std::shared_ptr<Action>& action, ActionEnd reaso
   const bool had_audio = action->report.start_frame.has_value() &&
                          end_frame > *action->report.start_frame &&
                          (action->is_play() || action->is_record());
-  if (!had_audio || action->doom != ActionEnd::kNone || !running()) {
+  if (!had_audio || action->doom != ActionEnd::kNone ||
+      stream_state_ != StreamState::kRunning) {
     Finish(action);
   } else {
     judging_.emplace(end_frame, action);

@@ -20,6 +20,16 @@ constexpr double kChunkSeconds = 0.01;
 
 bool StartsNow(const Action& action) { return action.start.kind == StartSpec::Kind::kOffset; }
 
+// Makes a recording go on at `resume_position` for the call that takes it over.
+absl::Status Rewind(Action& action, int64_t resume_position, const std::string& field) {
+  if (action.recording->Rewind(resume_position)) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kInvalidArgument,
+                   {.reason = ErrorReason::kBadPosition,
+                    .field = field,
+                    .value = absl::StrCat(resume_position),
+                    .limit = absl::StrCat("0 to ", action.recording->status().copied_frames)});
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<void>> EngineImpl::TakeStreamSlot() {
@@ -209,14 +219,8 @@ absl::StatusOr<std::unique_ptr<RecordStream>> EngineImpl::OpenRecord(const std::
     if (!action.ok()) return action.status();
     auto slot = TakeStreamSlot();
     if (!slot.ok()) return slot.status();
-    if (!(*action)->recording->Rewind(spec.resume_position)) {
-      return MakeError(
-          absl::StatusCode::kInvalidArgument,
-          {.reason = ErrorReason::kBadPosition,
-           .field = "resume_position",
-           .value = absl::StrCat(spec.resume_position),
-           .limit = absl::StrCat("0 to ", (*action)->recording->status().copied_frames)});
-    }
+    const absl::Status status = Rewind(**action, spec.resume_position, "resume_position");
+    if (!status.ok()) return status;
     events_.Append(Event(EventKind::kCallReattached, **action));
     return MakeRecordStream(*action, spec, std::move(on_change), *std::move(slot));
   }
@@ -238,16 +242,12 @@ absl::StatusOr<Engine::DuplexStream> EngineImpl::OpenDuplex(const std::string& s
                                                             bool align_at_converters,
                                                             ChangeCallback on_change) {
   Lock lock(this);
+  if (!play.reattach_action_id.empty() || !record.reattach_action_id.empty()) {
+    return ReattachDuplex(session_id, play, record, std::move(on_change));
+  }
   absl::Status status = CheckMayWork(session_id);
   if (status.ok()) status = CheckStream();
   if (!status.ok()) return status;
-  // Two calls would have to take over two actions at once.
-  if (!play.reattach_action_id.empty()) {
-    return BadField("play.reattach_action_id", play.reattach_action_id, "empty: use Play");
-  }
-  if (!record.reattach_action_id.empty()) {
-    return BadField("record.reattach_action_id", record.reattach_action_id, "empty: use Record");
-  }
   auto play_action = MakePlayAction(session_id, play, "play.");
   if (!play_action.ok()) return play_action.status();
   auto record_action = MakeRecordAction(session_id, record, "record.");
@@ -263,6 +263,36 @@ absl::StatusOr<Engine::DuplexStream> EngineImpl::OpenDuplex(const std::string& s
   DuplexStream duplex;
   duplex.play = MakePlayStream(*play_action, play, on_change, *slot);
   duplex.record = MakeRecordStream(*record_action, record, on_change, *slot);
+  return duplex;
+}
+
+absl::StatusOr<Engine::DuplexStream> EngineImpl::ReattachDuplex(const std::string& session_id,
+                                                                const PlayStreamSpec& play,
+                                                                const RecordStreamSpec& record,
+                                                                ChangeCallback on_change) {
+  // One alone would leave the other half of the call without an action.
+  if (play.reattach_action_id.empty()) {
+    return BadField("play.reattach_action_id", "", "set, as record.reattach_action_id is");
+  }
+  if (record.reattach_action_id.empty()) {
+    return BadField("record.reattach_action_id", "", "set, as play.reattach_action_id is");
+  }
+  auto play_action = Reattach(session_id, play.reattach_action_id, ActionKind::kPlayStream,
+                              "play.reattach_action_id");
+  if (!play_action.ok()) return play_action.status();
+  auto record_action = Reattach(session_id, record.reattach_action_id, ActionKind::kRecordStream,
+                                "record.reattach_action_id");
+  if (!record_action.ok()) return record_action.status();
+  auto slot = TakeStreamSlot();
+  if (!slot.ok()) return slot.status();
+  const absl::Status status =
+      Rewind(**record_action, record.resume_position, "record.resume_position");
+  if (!status.ok()) return status;
+  events_.Append(Event(EventKind::kCallReattached, **play_action));
+  events_.Append(Event(EventKind::kCallReattached, **record_action));
+  DuplexStream duplex;
+  duplex.play = MakePlayStream(*play_action, play, on_change, *slot);
+  duplex.record = MakeRecordStream(*record_action, record, std::move(on_change), *std::move(slot));
   return duplex;
 }
 

@@ -568,6 +568,12 @@ void EngineImpl::NoteLoss(const std::string& why) {
     recovery_pause_ = kFirstRecoveryPause;
     recover_at_nanos_ = NowNanos() + absl::ToInt64Nanoseconds(recovery_pause_);
     TakeResults();
+    // What was told to end, and whose cut no audio thread will take up for now, is over.
+    std::vector<std::shared_ptr<Action>> doomed;
+    for (const auto& [number, action] : actions_.unfinished()) {
+      if (action->doom != ActionEnd::kNone) doomed.push_back(action);
+    }
+    for (const std::shared_ptr<Action>& action : doomed) Doom(action, action->doom);
   });
 }
 

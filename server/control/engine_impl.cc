@@ -78,7 +78,6 @@ EngineImpl::~EngineImpl() {
   stop_pump_ = true;
   waker_->Notify();
   if (pump_.joinable()) pump_.join();
-  std::vector<std::function<void()>> given_up;
   {
     Lock lock(this);
     shutting_down_ = true;
@@ -94,13 +93,21 @@ EngineImpl::~EngineImpl() {
       }
     }
   }
-  // After this the device calls nobody back and no device thread is in our code.
+  // After this no device thread is in our code, and the device calls nobody back.
+  runner_->Stop();
   runner_->device().Abandon();
-  runner_.reset();
+  while (true) {
+    std::function<void()> given_up;
+    {
+      Lock lock(this);
+      if (device_calls_.empty()) break;
+      given_up = std::move(device_calls_.begin()->second.given_up);
+      device_calls_.erase(device_calls_.begin());
+    }
+    if (given_up) given_up();
+  }
   {
     Lock lock(this);
-    for (auto& [id, call] : device_calls_) given_up.push_back(std::move(call.given_up));
-    device_calls_.clear();
     EndEverything(ActionEnd::kShutdown);
     if (stream_ != nullptr) DropStream();
     while (!waits_.empty()) FinishWait(waits_.begin()->first);
@@ -108,7 +115,6 @@ EngineImpl::~EngineImpl() {
     on_shutdown_.clear();
   }
   CopyRecordings();
-  for (const std::function<void()>& call : given_up) call();
 }
 
 absl::Status EngineImpl::Start() {
@@ -318,7 +324,8 @@ void EngineImpl::Judge(bool all) {
   const auto patience = static_cast<int64_t>(kMaxJudgeSeconds * stream_->rate_hz());
   while (!judging_.empty()) {
     const int64_t end_frame = judging_.begin()->first;
-    if (!all && running() && !stream_->Judged(end_frame) && next_frame < end_frame + patience) {
+    if (!all && stream_state_ == StreamState::kRunning && !stream_->Judged(end_frame) &&
+        next_frame < end_frame + patience) {
       return;
     }
     const std::shared_ptr<Action> action = std::move(judging_.begin()->second);

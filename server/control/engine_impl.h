@@ -26,7 +26,7 @@
 #include "server/control/engine.h"
 #include "server/control/event_log.h"
 #include "server/control/live_stream.h"
-#include "server/control/mutex.h"
+#include "server/base/mutex.h"
 #include "server/control/request_cache.h"
 #include "server/control/session_registry.h"
 #include "server/control/sink_relay.h"
@@ -334,6 +334,11 @@ class EngineImpl : public Engine {
   absl::StatusOr<std::shared_ptr<Action>> Reattach(const std::string& session_id,
                                                    const std::string& action_id, ActionKind kind,
                                                    const std::string& field)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<DuplexStream> ReattachDuplex(const std::string& session_id,
+                                              const PlayStreamSpec& play,
+                                              const RecordStreamSpec& record,
+                                              ChangeCallback on_change)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::unique_ptr<PlayStream> MakePlayStream(const std::shared_ptr<Action>& action,
                                              const PlayStreamSpec& spec, ChangeCallback on_change,

@@ -269,6 +269,9 @@ absl::Status EngineImpl::MakeRecord(const std::string& session_id, const RecordS
                             .late_policy = action->late_policy};
   action->recording =
       std::make_shared<Recording>(std::move(recording), *std::move(recorder), spec.leave_open);
+  for (const LiveStream::Hole& hole : stream_->holes()) {
+    action->recording->AddHole(hole.first_frame, hole.frames);
+  }
   action->source = spec.source;
   action->report.buffer_id = buffer_id;
   action->report.total_frames = spec.frames;

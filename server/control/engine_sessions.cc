@@ -84,10 +84,8 @@ std::vector<SessionInfo> EngineImpl::ListSessions() {
 absl::Status EngineImpl::EndSession(const std::string& session_id) {
   {
     Lock lock(this);
-    const bool was_exclusive = sessions_.exclusive_session_id() == session_id;
-    absl::StatusOr<SessionInfo> ended = sessions_.End(session_id, Now());
+    const absl::StatusOr<SessionInfo> ended = sessions_.End(session_id, Now());
     if (!ended.ok()) return ended.status();
-    if (was_exclusive) ended->state = SessionState::kExclusive;
     WindUp(*ended, EventKind::kSessionEnded);
   }
   WakePump();

@@ -9,7 +9,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "server/control/change_signal.h"
-#include "server/control/mutex.h"
+#include "server/base/mutex.h"
 #include "server/control/types.h"
 
 namespace rtmixd {

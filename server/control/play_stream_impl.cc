@@ -30,6 +30,7 @@ PlayStreamImpl::PlayStreamImpl(EngineImpl* engine, std::shared_ptr<Action> actio
 
 PlayStreamImpl::~PlayStreamImpl() {
   subscription_ = nullptr;
+  if (!ended_) feed_->ClearDoubt();
   engine_->EndCall(action_, /*complete=*/ended_);
 }
 
@@ -91,12 +92,20 @@ absl::Status PlayStreamImpl::Flush() {
 absl::Status PlayStreamImpl::Idle() {
   if (absl::Status status = CheckNotEnded(); !status.ok()) return status;
   feed_->SetIdle();
-  // What is there is all that will be there for a while.
-  if (!handed_over_) {
-    handed_over_ =
-        engine_->FeedChanged(action_, flushed_position_, next_position_ > flushed_position_);
-  }
+  PlayWhatIsThere();
   return absl::OkStatus();
+}
+
+void PlayStreamImpl::MayHaveEnded() {
+  if (ended_) return;
+  feed_->SetDoubt();
+  PlayWhatIsThere();
+}
+
+void PlayStreamImpl::PlayWhatIsThere() {
+  if (handed_over_) return;
+  handed_over_ =
+      engine_->FeedChanged(action_, flushed_position_, next_position_ > flushed_position_);
 }
 
 absl::Status PlayStreamImpl::EndOfSound() {

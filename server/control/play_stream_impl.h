@@ -31,12 +31,15 @@ class PlayStreamImpl : public PlayStream {
   absl::Status Push(int64_t position, std::string_view bytes) override;
   absl::Status Flush() override;
   absl::Status Idle() override;
+  void MayHaveEnded() override;
   absl::Status EndOfSound() override;
   PlayStreamProgress Progress() const override;
   std::optional<ActionReport> FinalReport() const override;
 
  private:
   absl::Status CheckNotEnded() const;
+  // Does not wait for the prebuffer any longer.
+  void PlayWhatIsThere();
 
   EngineImpl* const engine_;
   const std::shared_ptr<Action> action_;

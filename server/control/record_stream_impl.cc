@@ -50,6 +50,7 @@ absl::Status RecordStreamImpl::Grant(int64_t granted_position) {
                                   " was granted before"));
   }
   granted_position_.store(granted_position, std::memory_order_relaxed);
+  call_->wake_position = 0;  // the pump tells of what is there already
   return absl::OkStatus();
 }
 
@@ -88,8 +89,10 @@ RecordStream::Item RecordStreamImpl::Read() {
     }
   }
   // Told again when there is a chunk, or all that was granted.
-  call_->wake_position = std::max(std::min(status.copied_frames + options_.chunk_frames, granted),
-                                  status.copied_frames + 1);
+  call_->wake_position =
+      granted <= status.copied_frames
+          ? Recording::kNever
+          : std::min(status.copied_frames + options_.chunk_frames, granted);
   if (there == 0 && (status.stopping || recording_->ended())) {
     engine_->FinishRecordStream(action_);
   }

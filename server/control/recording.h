@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "server/control/mutex.h"
+#include "server/base/mutex.h"
 #include "server/control/stored_buffer.h"
 #include "server/control/types.h"
 #include "server/mixer/audio_history.h"

@@ -14,7 +14,7 @@
 #include "server/control/audio_storage.h"
 #include "server/control/audio_stream.h"
 #include "server/control/change_signal.h"
-#include "server/control/mutex.h"
+#include "server/base/mutex.h"
 #include "server/control/types.h"
 
 namespace rtmixd {

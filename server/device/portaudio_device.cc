@@ -40,14 +40,14 @@ absl::StatusOr<StreamInfo> PortAudioDevice::Open(const StreamSettings& settings,
                                                  AudioBlockSink* sink) {
   int64_t generation = 0;
   {
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     if (stream_ != nullptr) return absl::FailedPreconditionError("a stream is open already");
     generation = generation_;
   }
   absl::StatusOr<std::shared_ptr<PortAudioStream>> opened = PortAudioStream::Open(settings, sink);
   if (!opened.ok()) return opened.status();
   {
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     if (generation == generation_) {
       stream_ = *opened;
       return stream_->info();
@@ -58,7 +58,7 @@ absl::StatusOr<StreamInfo> PortAudioDevice::Open(const StreamSettings& settings,
 }
 
 std::shared_ptr<PortAudioStream> PortAudioDevice::stream() const {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   return stream_;
 }
 
@@ -82,7 +82,7 @@ absl::Status PortAudioDevice::Close() {
   if (open == nullptr) return Closed();
   const absl::Status closed = open->Close();
   // If it was abandoned meanwhile, another stream may be open by now.
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   if (stream_ == open) stream_ = nullptr;
   return closed;
 }
@@ -90,7 +90,7 @@ absl::Status PortAudioDevice::Close() {
 void PortAudioDevice::Abandon() {
   std::shared_ptr<PortAudioStream> given_up;
   {
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     ++generation_;
     given_up = std::exchange(stream_, nullptr);
   }

@@ -3,12 +3,12 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/base/mutex.h"
 #include "server/device/audio_device.h"
 #include "server/device/device_probe.h"
 
@@ -52,7 +52,7 @@ class PortAudioDevice : public AudioDevice {
 
   const DeviceProbe probe_;
 
-  mutable std::mutex mu_;
+  mutable Mutex mu_;
   std::shared_ptr<PortAudioStream> stream_ ABSL_GUARDED_BY(mu_);  // nullptr: closed
   int64_t generation_ ABSL_GUARDED_BY(mu_) = 0;                   // made one larger by Abandon
 };

@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "server/base/mutex.h"
 #include "server/device/device_list.h"
 #include "server/device/monotonic_clock.h"
 #include "server/realtime/audio_block.h"
@@ -26,7 +27,7 @@ constexpr double kMaxLatencySeconds = 10;
 
 // Streams that were abandoned. Never destroyed: host threads may use them until the process ends.
 struct LeftBehind {
-  std::mutex mu;
+  Mutex mu;
   std::vector<std::shared_ptr<PortAudioStream>> streams ABSL_GUARDED_BY(mu);
 };
 
@@ -174,7 +175,7 @@ bool PortAudioStream::ShowsLife() const {
 
 absl::Status PortAudioStream::Start() {
   {
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     if (state_ != State::kStopped) {
       return absl::FailedPreconditionError("the stream is not stopped");
     }
@@ -187,7 +188,7 @@ absl::Status PortAudioStream::Start() {
     const PaError error = library_->StartStream(stream_);
     if (error != paNoError) return library_->ToStatus(error, "the host does not start the stream");
   }
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   if (state_ == State::kAbandoned) return absl::AbortedError("the stream was abandoned");
   state_ = State::kRunning;
   return absl::OkStatus();
@@ -195,7 +196,7 @@ absl::Status PortAudioStream::Start() {
 
 absl::Status PortAudioStream::StopHost(PaError (*stop)(PaStream*)) {
   {
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     if (state_ != State::kRunning) return absl::FailedPreconditionError("the stream does not run");
   }
   absl::Status stopped;
@@ -206,7 +207,7 @@ absl::Status PortAudioStream::StopHost(PaError (*stop)(PaStream*)) {
     if (error != paNoError)
       stopped = library_->ToStatus(error, "the host does not stop the stream");
   }
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   if (state_ == State::kAbandoned) return absl::AbortedError("the stream was abandoned");
   if (stopped.ok()) state_ = State::kStopped;
   return stopped;
@@ -224,7 +225,7 @@ absl::Status PortAudioStream::Close() {
     return absl::OkStatus();
   }
   {
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     if (state_ == State::kAbandoned) return absl::AbortedError("the stream was abandoned");
     state_ = State::kClosing;
   }
@@ -236,7 +237,7 @@ absl::Status PortAudioStream::Close() {
   }
   {
     // It hung for long, then: better not to try Terminate.
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     if (state_ == State::kAbandoned) return absl::AbortedError("the stream was abandoned");
   }
   // Nothing shows whether a JACK server that the stream does not use is still alive; if it is not,
@@ -253,7 +254,7 @@ absl::Status PortAudioStream::Close() {
 void PortAudioStream::Abandon() {
   gate_->CloseForGood();
   {
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     if (std::exchange(state_, State::kAbandoned) == State::kAbandoned) return;
   }
   LeaveForGood();
@@ -261,18 +262,18 @@ void PortAudioStream::Abandon() {
 
 void PortAudioStream::LeaveForGood() {
   LeftBehind& behind = left_behind();
-  const std::lock_guard<std::mutex> lock(behind.mu);
+  const MutexLock lock(&behind.mu);
   behind.streams.push_back(shared_from_this());
 }
 
 int PortAudioStream::abandoned_count() {
   LeftBehind& behind = left_behind();
-  const std::lock_guard<std::mutex> lock(behind.mu);
+  const MutexLock lock(&behind.mu);
   return static_cast<int>(behind.streams.size());
 }
 
 AudioDevice::Health PortAudioStream::health() const {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   switch (state_) {
     case State::kAbandoned:
     case State::kClosing:

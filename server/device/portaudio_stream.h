@@ -6,12 +6,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/base/mutex.h"
 #include "server/device/audio_device.h"
 #include "server/device/portaudio_host.h"
 #include "server/device/portaudio_library.h"
@@ -80,7 +80,7 @@ class PortAudioStream : public std::enable_shared_from_this<PortAudioStream> {
 
   // Held for moments, and around Pa_IsStreamActive, which reads one variable; never around other
   // calls of PortAudio.
-  mutable std::mutex mu_;
+  mutable Mutex mu_;
   State state_ ABSL_GUARDED_BY(mu_) = State::kStopped;
 };
 

@@ -211,19 +211,19 @@ absl::StatusOr<StreamInfo> VirtualDevice::Open(const StreamSettings& settings,
   config.output_latency_frames = info->output_latency_frames;
   config.clock_error_ppm = options_.clock_error_ppm;
   config.routes = *options_.routes;
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   if (stream_ != nullptr) return absl::FailedPreconditionError("a stream is open already");
   stream_ = std::make_shared<VirtualStream>(std::move(config), options_.free_running, sink);
   return info;
 }
 
 std::shared_ptr<VirtualStream> VirtualDevice::stream() const {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   return stream_;
 }
 
 std::shared_ptr<VirtualStream> VirtualDevice::Detach(const VirtualStream* expected) {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   if (stream_ == nullptr || (expected != nullptr && stream_.get() != expected)) return nullptr;
   for (DeviceIncident& incident : stream_->TakeIncidents()) {
     incidents_.push_back(std::move(incident));
@@ -271,7 +271,7 @@ double VirtualDevice::cpu_load() const {
 }
 
 std::vector<DeviceIncident> VirtualDevice::TakeIncidents() {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   std::vector<DeviceIncident> incidents = std::exchange(incidents_, {});
   if (stream_ != nullptr) {
     for (DeviceIncident& incident : stream_->TakeIncidents()) {

@@ -3,13 +3,13 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/base/mutex.h"
 #include "server/device/audio_device.h"
 #include "server/device/device_list.h"
 #include "server/device/loopback_cable.h"
@@ -83,7 +83,7 @@ class VirtualDevice : public AudioDevice {
   const Options options_;
   const DeviceList list_;
 
-  mutable std::mutex mu_;
+  mutable Mutex mu_;
   std::shared_ptr<VirtualStream> stream_ ABSL_GUARDED_BY(mu_);  // nullptr: closed
   std::vector<DeviceIncident> incidents_ ABSL_GUARDED_BY(mu_);  // of streams that are gone
 };

@@ -47,7 +47,7 @@ VirtualStream::~VirtualStream() {
 
 absl::Status VirtualStream::Start() {
   {
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     if (running_) return absl::FailedPreconditionError("the stream runs already");
     running_ = true;
     engine_->set_start_nanos(MonotonicNanos());
@@ -65,7 +65,7 @@ absl::Status VirtualStream::Start() {
 absl::Status VirtualStream::Stop() {
   int64_t hang_nanos = 0;
   {
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     if (!running_) return absl::FailedPreconditionError("the stream does not run");
     hang_nanos = engine_->stop_hang_nanos();
     if (hang_nanos > 0) {
@@ -77,7 +77,7 @@ absl::Status VirtualStream::Stop() {
   if (hang_nanos > 0) NapUntil(MonotonicNanos() + hang_nanos);
   ending_.store(true, std::memory_order_relaxed);
   thread_.join();
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   for (DeviceIncident& incident : engine_->TakeIncidents()) notes_.push_back(std::move(incident));
   engine_ = std::make_unique<VirtualEngine>(config_);
   running_ = false;
@@ -90,12 +90,12 @@ void VirtualStream::Abandon() {
 }
 
 AudioDevice::Health VirtualStream::health() const {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   return running_ ? engine_->health() : AudioDevice::Health::kStopped;
 }
 
 std::vector<DeviceIncident> VirtualStream::TakeIncidents() {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   std::vector<DeviceIncident> incidents = std::exchange(notes_, {});
   for (DeviceIncident& incident : engine_->TakeIncidents()) {
     incidents.push_back(std::move(incident));
@@ -104,7 +104,7 @@ std::vector<DeviceIncident> VirtualStream::TakeIncidents() {
 }
 
 absl::Status VirtualStream::LoadScript(const std::vector<ScriptedFault>& faults) {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   return engine_->LoadScript(faults);
 }
 
@@ -115,7 +115,7 @@ void VirtualStream::TakeRealtimePriority() {
   const sched_param priority = {.sched_priority = kRealtimePriority};
   const int error = pthread_setschedparam(pthread_self(), SCHED_FIFO, &priority);
   if (error == 0) return;
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   notes_.push_back(
       {DeviceIncident::Kind::kNote, -1,
        absl::StrCat("the audio thread runs without realtime priority: ", std::strerror(error))});
@@ -135,7 +135,7 @@ void VirtualStream::Run() {
   while (!ending_.load(std::memory_order_relaxed)) {
     std::optional<int64_t> due_nanos;
     {
-      const std::lock_guard<std::mutex> lock(mu_);
+      const MutexLock lock(&mu_);
       due_nanos = engine_->NextDueNanos();
     }
     if (!due_nanos.has_value()) {
@@ -145,11 +145,11 @@ void VirtualStream::Run() {
     if (!free_running_ && !SleepUntil(*due_nanos)) return;
     AudioBlock block;
     {
-      const std::lock_guard<std::mutex> lock(mu_);
+      const MutexLock lock(&mu_);
       block = engine_->BeginBlock(free_running_ ? *due_nanos : MonotonicNanos());
     }
     gate_.ProcessRt(block, config_.output_channels);
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     engine_->EndBlock();
   }
 }

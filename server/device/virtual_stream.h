@@ -4,13 +4,13 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "server/base/mutex.h"
 #include "server/device/audio_device.h"
 #include "server/device/sink_gate.h"
 #include "server/device/virtual_engine.h"
@@ -53,7 +53,7 @@ class VirtualStream : public std::enable_shared_from_this<VirtualStream> {
   std::atomic<bool> ended_ = true;    // no audio thread, or none that does anything any more
 
   // Held by the audio thread for moments, and never while the sink works.
-  mutable std::mutex mu_;
+  mutable Mutex mu_;
   bool running_ ABSL_GUARDED_BY(mu_) = false;
   std::unique_ptr<VirtualEngine> engine_ ABSL_GUARDED_BY(mu_);  // of the run, or of the next one
   std::vector<DeviceIncident> notes_ ABSL_GUARDED_BY(mu_);

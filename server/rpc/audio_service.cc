@@ -82,8 +82,7 @@ class PlayCall final : public AudioCall<v1::PlayRequest, v1::PlayResponse> {
     }
   }
 
-  // Nothing more will come, whatever the reason: no underrun.
-  void Closing() override { (void)play_->Idle(); }
+  void Closing() override { play_->MayHaveEnded(); }
   void Closed() override { (void)play_->EndOfSound(); }
 
   bool Next(v1::PlayResponse* response, std::optional<absl::Status>* end) override {
@@ -198,7 +197,7 @@ class DuplexCall final : public AudioCall<v1::DuplexRequest, v1::DuplexResponse>
     }
   }
 
-  void Closing() override { (void)play_->Idle(); }
+  void Closing() override { play_->MayHaveEnded(); }
   void Closed() override {
     (void)play_->EndOfSound();
     if (!record_has_length_) (void)record_->StopNow();

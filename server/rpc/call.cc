@@ -1,10 +1,11 @@
 #include "server/rpc/call.h"
 
-#include <mutex>
 #include <string_view>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "server/base/error_info.h"
+#include "server/base/mutex.h"
 #include "server/rpc/request_check.h"
 #include "server/rpc/status_mapping.h"
 
@@ -25,7 +26,7 @@ class Wait {
 
   void Started(Engine::WaitId id) {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(&mutex_);
       id_ = id;
       if (!cancelled_) return;
     }
@@ -35,7 +36,7 @@ class Wait {
   void Cancel() {
     Engine::WaitId id = kNoWait;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(&mutex_);
       cancelled_ = true;
       id = id_;
     }
@@ -48,9 +49,9 @@ class Wait {
   }
 
   Engine& engine_;
-  std::mutex mutex_;
-  Engine::WaitId id_ = kNoWait;
-  bool cancelled_ = false;
+  Mutex mutex_;
+  Engine::WaitId id_ ABSL_GUARDED_BY(mutex_) = kNoWait;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 // Deletes itself when gRPC is done with it, which is after Finish and so after the engine's

@@ -7,13 +7,13 @@ namespace rtmixd {
 std::shared_ptr<PeriodicAlarm> PeriodicAlarm::Start(absl::Duration interval,
                                                     std::function<void()> function) {
   std::shared_ptr<PeriodicAlarm> alarm(new PeriodicAlarm(interval, std::move(function)));
-  const std::lock_guard lock(alarm->mutex_);
+  const MutexLock lock(&alarm->mutex_);
   alarm->Arm();
   return alarm;
 }
 
 void PeriodicAlarm::Stop() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(&mutex_);
   function_ = nullptr;
   alarm_.Cancel();
 }
@@ -26,7 +26,7 @@ void PeriodicAlarm::Arm() {
 }
 
 void PeriodicAlarm::Fire() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(&mutex_);
   if (function_ == nullptr) return;
   function_();
   Arm();

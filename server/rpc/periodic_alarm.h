@@ -5,9 +5,10 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
+#include "server/base/mutex.h"
 
 namespace rtmixd {
 
@@ -27,13 +28,13 @@ class PeriodicAlarm : public std::enable_shared_from_this<PeriodicAlarm> {
  private:
   PeriodicAlarm(absl::Duration interval, std::function<void()> function)
       : interval_(interval), function_(std::move(function)) {}
-  void Arm();
+  void Arm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Fire();
 
   const absl::Duration interval_;
-  std::mutex mutex_;
-  std::function<void()> function_;  // guarded by mutex_; null when stopped
-  grpc::Alarm alarm_;               // guarded by mutex_
+  Mutex mutex_;
+  std::function<void()> function_ ABSL_GUARDED_BY(mutex_);  // null when stopped
+  grpc::Alarm alarm_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace rtmixd

@@ -49,6 +49,8 @@ absl::Status PlayHalf::EndOfSound() {
   return stream_->EndOfSound();
 }
 
+void PlayHalf::MayHaveEnded() { stream_->MayHaveEnded(); }
+
 PlayHalf::Item PlayHalf::Next() {
   if (reported_) return {};
   if (std::optional<ActionReport> report = stream_->FinalReport()) {

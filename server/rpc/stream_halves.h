@@ -29,6 +29,8 @@ class PlayHalf {
   absl::Status Flush();
   absl::Status Idle();
   absl::Status EndOfSound();
+  // The client has stopped sending, or is gone.
+  void MayHaveEnded();
 
   // Progress when much was granted since the last, something happened or a second has passed; the
   // report once, when the action has ended; else nothing.

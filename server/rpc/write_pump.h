@@ -2,11 +2,12 @@
 #define RTMIXD_SERVER_RPC_WRITE_PUMP_H_
 
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "server/base/mutex.h"
 
 namespace rtmixd {
 
@@ -32,7 +33,7 @@ class WritePump {
   // There may be something new.
   void Kick() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(&mutex_);
       if (busy_) {
         again_ = true;
         return;
@@ -45,7 +46,7 @@ class WritePump {
   // Ends the stream with `status` after the write that is under way.
   void Fail(const absl::Status& status) {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(&mutex_);
       if (!failure_.has_value()) failure_ = status;
     }
     Kick();
@@ -54,7 +55,7 @@ class WritePump {
   // A write has ended; `ok` is false if the stream is broken.
   void Wrote(bool ok) {
     if (!ok) {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(&mutex_);
       if (!failure_.has_value()) failure_ = absl::CancelledError("the call broke off");
     }
     Run();
@@ -67,7 +68,7 @@ class WritePump {
     for (;;) {
       std::optional<absl::Status> end;
       {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(&mutex_);
         end = failure_;
         again_ = false;
       }
@@ -82,7 +83,7 @@ class WritePump {
         source_.finish(*end);
         return;  // busy for ever
       }
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(&mutex_);
       if (!again_) {
         busy_ = false;
         return;
@@ -92,10 +93,10 @@ class WritePump {
 
   const Source source_;
   Response response_;  // belongs to whoever is in Run, or to the write under way
-  std::mutex mutex_;
-  bool busy_ = false;
-  bool again_ = false;
-  std::optional<absl::Status> failure_;
+  Mutex mutex_;
+  bool busy_ ABSL_GUARDED_BY(mutex_) = false;
+  bool again_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<absl::Status> failure_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace rtmixd

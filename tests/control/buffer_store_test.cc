@@ -11,7 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/base/error_info.h"
-#include "server/control/mutex.h"
+#include "server/base/mutex.h"
 
 namespace rtmixd {
 namespace {

@@ -6,7 +6,7 @@
 namespace rtmixd {
 
 void FrameSink::ProcessRt(const AudioBlock& block) noexcept {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   Block& kept = blocks_.emplace_back();
   kept.first_frame = next_frame_;
   kept.frames = block.frames;
@@ -19,26 +19,24 @@ void FrameSink::ProcessRt(const AudioBlock& block) noexcept {
     for (int k = 0; k < block.frames; ++k) block.output[c][k] = Sent(c, next_frame_ + k);
   }
   next_frame_ += block.frames;
-  changed_.notify_all();
+  changed_.SignalAll();
 }
 
 bool FrameSink::WaitForBlocks(int64_t blocks) {
-  std::unique_lock<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   while (static_cast<int64_t>(blocks_.size()) < blocks) {
-    const size_t before = blocks_.size();
-    changed_.wait_for(lock, std::chrono::seconds(10), [&] { return blocks_.size() > before; });
-    if (blocks_.size() == before) return false;
+    if (!changed_.WaitFor(&mu_, absl::Seconds(10))) return false;
   }
   return true;
 }
 
 int64_t FrameSink::block_count() const {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   return static_cast<int64_t>(blocks_.size());
 }
 
 std::vector<FrameSink::Block> FrameSink::blocks() const {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   return blocks_;
 }
 

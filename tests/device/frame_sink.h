@@ -2,11 +2,10 @@
 #define RTMIXD_TESTS_DEVICE_FRAME_SINK_H_
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
 #include <vector>
 
+#include "server/base/mutex.h"
 #include "server/realtime/audio_block.h"
 
 namespace rtmixd {
@@ -44,8 +43,8 @@ class FrameSink : public AudioBlockSink {
  private:
   const int input_channels_;
   const int output_channels_;
-  mutable std::mutex mu_;
-  std::condition_variable changed_;
+  mutable Mutex mu_;
+  CondVar changed_;
   std::vector<Block> blocks_;
   int64_t next_frame_ = 0;
 };

@@ -47,7 +47,7 @@ bool SteppedDevice::StepMany(int blocks, int frames) {
 
 bool SteppedDevice::Step(const Callback& callback) {
   // Held during the callback, so that Stop and Abandon wait for it as they promise.
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   const int frames = callback.frames;
   const int64_t callback_nanos = callback.callback_nanos.value_or(NowNanos());
   clock_frames_ += frames;
@@ -93,83 +93,83 @@ bool SteppedDevice::Step(const Callback& callback) {
 }
 
 void SteppedDevice::AdvanceClockFrames(int64_t frames) {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   clock_frames_ += frames;
 }
 
 void SteppedDevice::AdvanceClockNanos(int64_t nanos) {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   base_nanos_ += nanos;
 }
 
 int64_t SteppedDevice::now_nanos() const {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   return NowNanos();
 }
 
 void SteppedDevice::SetInput(std::function<float(int channel, int64_t frame)> input) {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   input_ = std::move(input);
 }
 
 int64_t SteppedDevice::frames_stepped() const {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   return next_frame_;
 }
 
 std::vector<float> SteppedDevice::sent(int channel) const {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   return sent_.at(channel);
 }
 
 void SteppedDevice::FailNextOpen(absl::Status status) {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   next_open_ = std::move(status);
 }
 
 void SteppedDevice::FailNextStart(absl::Status status) {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   next_start_ = std::move(status);
 }
 
 void SteppedDevice::FailNextStop(absl::Status status) {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   next_stop_ = std::move(status);
 }
 
 void SteppedDevice::HangStops() {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   stops_hang_ = true;
 }
 
 void SteppedDevice::ReleaseStops() {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   stops_hang_ = false;
-  changed_.notify_all();
+  changed_.SignalAll();
 }
 
 void SteppedDevice::WaitForHangingStop() {
-  std::unique_lock<std::mutex> lock(mu_);
-  while (hanging_stops_ == 0) changed_.wait(lock);
+  const MutexLock lock(&mu_);
+  while (hanging_stops_ == 0) changed_.Wait(&mu_);
 }
 
 void SteppedDevice::Die() {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   if (health_ == Health::kRunning) health_ = Health::kDead;
 }
 
 void SteppedDevice::AddIncident(DeviceIncident incident) {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   incidents_.push_back(std::move(incident));
 }
 
 int SteppedDevice::open_count() const {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   return open_count_;
 }
 
 int SteppedDevice::start_count() const {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   return start_count_;
 }
 
@@ -205,7 +205,7 @@ absl::Status SteppedDevice::CheckSettings(const StreamSettings& settings) {
 absl::StatusOr<StreamInfo> SteppedDevice::Open(const StreamSettings& settings,
                                                AudioBlockSink* sink) {
   const absl::StatusOr<ResolvedSettings> resolved = Resolve(settings);
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   if (!next_open_.ok()) return std::exchange(next_open_, absl::OkStatus());
   if (health_ != Health::kClosed) return absl::FailedPreconditionError("a stream is open already");
   if (!resolved.ok()) return resolved.status();
@@ -229,7 +229,7 @@ absl::StatusOr<StreamInfo> SteppedDevice::Open(const StreamSettings& settings,
 }
 
 absl::Status SteppedDevice::Start() {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   if (!next_start_.ok()) return std::exchange(next_start_, absl::OkStatus());
   if (health_ != Health::kStopped)
     return absl::FailedPreconditionError("no stopped stream is open");
@@ -243,12 +243,12 @@ absl::Status SteppedDevice::Start() {
 }
 
 absl::Status SteppedDevice::End(Health to) {
-  std::unique_lock<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   const int64_t generation = generation_;
   if (stops_hang_) {
     ++hanging_stops_;
-    changed_.notify_all();
-    while (stops_hang_) changed_.wait(lock);
+    changed_.SignalAll();
+    while (stops_hang_) changed_.Wait(&mu_);
     --hanging_stops_;
   }
   if (!next_stop_.ok()) return std::exchange(next_stop_, absl::OkStatus());
@@ -264,19 +264,19 @@ absl::Status SteppedDevice::Abort() { return End(Health::kStopped); }
 absl::Status SteppedDevice::Close() { return End(Health::kClosed); }
 
 void SteppedDevice::Abandon() {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   ++generation_;
   health_ = Health::kClosed;
   sink_ = nullptr;
 }
 
 AudioDevice::Health SteppedDevice::health() const {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   return health_;
 }
 
 std::vector<DeviceIncident> SteppedDevice::TakeIncidents() {
-  const std::lock_guard<std::mutex> lock(mu_);
+  const MutexLock lock(&mu_);
   return std::exchange(incidents_, {});
 }
 

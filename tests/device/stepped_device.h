@@ -1,17 +1,16 @@
 #ifndef RTMIXD_TESTS_DEVICE_STEPPED_DEVICE_H_
 #define RTMIXD_TESTS_DEVICE_STEPPED_DEVICE_H_
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/base/mutex.h"
 #include "server/device/audio_device.h"
 #include "server/device/device_list.h"
 #include "server/device/loopback_cable.h"
@@ -123,8 +122,8 @@ class SteppedDevice : public AudioDevice {
 
   const Options options_;
 
-  mutable std::mutex mu_;
-  std::condition_variable changed_;
+  mutable Mutex mu_;
+  CondVar changed_;
   bool stops_hang_ ABSL_GUARDED_BY(mu_) = false;
   int hanging_stops_ ABSL_GUARDED_BY(mu_) = 0;
   absl::Status next_open_ ABSL_GUARDED_BY(mu_);

@@ -4,10 +4,8 @@
 
 #include "server/device/virtual_device.h"
 
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,6 +13,7 @@
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/base/mutex.h"
 #include "server/device/audio_device.h"
 #include "server/device/monotonic_clock.h"
 #include "server/realtime/audio_block.h"
@@ -29,37 +28,37 @@ using Health = AudioDevice::Health;
 class RecordingSink : public AudioBlockSink {
  public:
   void ProcessRt(const AudioBlock& block) noexcept override {
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     callback_nanos_.push_back(block.callback_nanos);
     for (int k = 0; k < block.frames; ++k) {
       ++frames_;
       if (block.input != nullptr) heard_.push_back(block.input[0][k]);
       if (block.output != nullptr) block.output[0][k] = static_cast<float>(frames_);
     }
-    changed_.notify_all();
+    changed_.SignalAll();
   }
   void AfterBlockRt() noexcept override {}
 
   void WaitForFrames(int64_t frames) {
-    std::unique_lock<std::mutex> lock(mu_);
-    while (frames_ < frames) changed_.wait(lock);
+    const MutexLock lock(&mu_);
+    while (frames_ < frames) changed_.Wait(&mu_);
   }
   int64_t frames() {
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     return frames_;
   }
   std::vector<float> heard() {
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     return heard_;
   }
   std::vector<int64_t> callback_nanos() {
-    const std::lock_guard<std::mutex> lock(mu_);
+    const MutexLock lock(&mu_);
     return callback_nanos_;
   }
 
  private:
-  std::mutex mu_;
-  std::condition_variable changed_;
+  Mutex mu_;
+  CondVar changed_;
   int64_t frames_ = 0;
   std::vector<float> heard_;
   std::vector<int64_t> callback_nanos_;

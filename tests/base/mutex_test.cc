@@ -1,4 +1,4 @@
-#include "server/control/mutex.h"
+#include "server/base/mutex.h"
 
 #include <chrono>
 #include <thread>

@@ -1,5 +1,5 @@
-#ifndef RTMIXD_SERVER_CONTROL_MUTEX_H_
-#define RTMIXD_SERVER_CONTROL_MUTEX_H_
+#ifndef RTMIXD_SERVER_BASE_MUTEX_H_
+#define RTMIXD_SERVER_BASE_MUTEX_H_
 
 #include <algorithm>
 #include <chrono>
@@ -76,4 +76,4 @@ class CondVar {
 
 }  // namespace rtmixd
 
-#endif  // RTMIXD_SERVER_CONTROL_MUTEX_H_
+#endif  // RTMIXD_SERVER_BASE_MUTEX_H_
