@@ -17,6 +17,10 @@ void PlayFeed::SetEnd() noexcept { end_.store(write_position(), std::memory_orde
 
 void PlayFeed::SetIdle() noexcept { idle_.store(write_position(), std::memory_order_release); }
 
+void PlayFeed::SetDoubt() noexcept { doubt_.store(write_position(), std::memory_order_release); }
+
+void PlayFeed::ClearDoubt() noexcept { doubt_.store(kNone, std::memory_order_release); }
+
 void PlayFeed::Flush() noexcept { flush_.store(write_position(), std::memory_order_release); }
 
 PlayFeed::Look PlayFeed::LookRt() noexcept {
@@ -24,6 +28,7 @@ PlayFeed::Look PlayFeed::LookRt() noexcept {
   // The marks before the write position: what they refer to is then known to be there.
   look.end = end_.load(std::memory_order_acquire);
   look.idle = idle_.load(std::memory_order_acquire);
+  look.doubt = doubt_.load(std::memory_order_acquire);
   look.flush = flush_.load(std::memory_order_acquire);
   look.read = ring_.read_position();
   look.write = ring_.write_position();

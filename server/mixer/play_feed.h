@@ -41,6 +41,11 @@ class PlayFeed {
   void SetEnd() noexcept;
   // Running dry at the present write position is not an underrun; the next Write ends the idling.
   void SetIdle() noexcept;
+  // It is not known yet whether the sound ends at the present write position or has only broken off
+  // there. Running dry is silence until SetEnd says that it was the end, or ClearDoubt that it was
+  // an underrun from its first frame on.
+  void SetDoubt() noexcept;
+  void ClearDoubt() noexcept;
   // Barge-in: everything written so far and not yet played is dropped at the next block. What is
   // owed to a timeline by then is forgotten. Running dry after it is an underrun, unless SetIdle or
   // SetEnd follows.
@@ -67,6 +72,7 @@ class PlayFeed {
     int64_t write;
     int64_t end;
     int64_t idle;
+    int64_t doubt;
     int64_t flush;
   };
   Look LookRt() noexcept;
@@ -83,6 +89,7 @@ class PlayFeed {
   // Written by the producer. Release: who sees a mark sees the frames written before it.
   std::atomic<int64_t> end_{kNone};
   std::atomic<int64_t> idle_{kNone};
+  std::atomic<int64_t> doubt_{kNone};
   std::atomic<int64_t> flush_{kNone};
 };
 

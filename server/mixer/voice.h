@@ -134,6 +134,8 @@ class alignas(kCacheLineBytes) Voice {
   bool RenderFeedRt(int64_t block_first_frame, int begin, int stop, MixBus* bus) noexcept;
   // Drops the part of a debt that is there, of frames [*read, write); returns how many frames.
   static int64_t PayRt(int64_t* debt_frames, int64_t* read, int64_t write) noexcept;
+  // There was nothing to play on these frames. False: that ends it.
+  bool RunDryRt(int64_t first_frame, int64_t frames) noexcept;
   void AddGapRt(int64_t first_frame, int64_t frames) noexcept;
   void AddDoneRt(int64_t frames) noexcept;
 
@@ -160,6 +162,8 @@ class alignas(kCacheLineBytes) Voice {
   int64_t uncommitted_frames_ = 0;    // feed: read, to be given back by CommitRt
   int64_t trim_debt_frames_ = 0;      // feed: still to be dropped, counted as trimmed
   int64_t timeline_debt_frames_ = 0;  // feed: still to be dropped for the gaps before
+  int64_t doubt_first_frame_ = 0;     // feed: silent since then, perhaps for being at its end
+  int64_t doubt_frames_ = 0;          // feed: for so long; 0: no doubt
   int64_t end_frame_ = -1;
   int64_t late_frames_ = 0;
   int64_t trimmed_frames_ = 0;

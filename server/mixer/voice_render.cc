@@ -48,6 +48,10 @@ bool Voice::RenderFeedRt(int64_t block_first_frame, int begin, int stop, MixBus*
   const PlayFeed::Look look = feed.LookRt();
   int64_t read = look.read;
 
+  if (doubt_frames_ > 0 && look.doubt != read) {
+    if (!RunDryRt(doubt_first_frame_, doubt_frames_)) return false;
+    doubt_frames_ = 0;
+  }
   if (look.flush > read) {
     read = look.flush;
     trim_debt_frames_ = 0;
@@ -78,7 +82,7 @@ bool Voice::RenderFeedRt(int64_t block_first_frame, int begin, int stop, MixBus*
 
   if (idling_ || read < look.write) return true;
   if (look.end != PlayFeed::kNone) {
-    EndRt(EndReason::kCompleted, block_first_frame + at);
+    EndRt(EndReason::kCompleted, doubt_frames_ > 0 ? doubt_first_frame_ : block_first_frame + at);
     return false;
   }
   if (look.idle == read) {
@@ -88,12 +92,21 @@ bool Voice::RenderFeedRt(int64_t block_first_frame, int begin, int stop, MixBus*
     return true;
   }
   if (at == stop) return true;
+  if (look.doubt == read) {
+    if (doubt_frames_ == 0) doubt_first_frame_ = block_first_frame + at;
+    doubt_frames_ += stop - at;
+    return true;
+  }
+  return RunDryRt(block_first_frame + at, stop - at);
+}
+
+bool Voice::RunDryRt(int64_t first_frame, int64_t frames) noexcept {
   if (spec_.underrun_policy == UnderrunPolicy::kEnd) {
-    EndRt(EndReason::kUnderrun, block_first_frame + at);
+    EndRt(EndReason::kUnderrun, first_frame);
     return false;
   }
-  AddGapRt(block_first_frame + at, stop - at);
-  if (spec_.underrun_policy == UnderrunPolicy::kKeepTimeline) timeline_debt_frames_ += stop - at;
+  AddGapRt(first_frame, frames);
+  if (spec_.underrun_policy == UnderrunPolicy::kKeepTimeline) timeline_debt_frames_ += frames;
   return true;
 }
 

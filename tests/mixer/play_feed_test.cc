@@ -76,6 +76,10 @@ TEST(PlayFeedTest, MarksLieAtTheWritePosition) {
   feed.Flush();
   EXPECT_EQ(feed.LookRt().idle, 3);
   EXPECT_EQ(feed.LookRt().flush, 4);
+  feed.SetDoubt();
+  EXPECT_EQ(feed.LookRt().doubt, 4);
+  feed.ClearDoubt();
+  EXPECT_EQ(feed.LookRt().doubt, PlayFeed::kNone);
 }
 
 // A consumer that sees a mark must see the frames before it.

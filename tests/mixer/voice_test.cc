@@ -382,6 +382,61 @@ TEST(VoiceFeedTest, RunningDryAtTheIdleMarkIsNoUnderrun) {
   EXPECT_EQ(stage.voice().gap_count(), 0);
 }
 
+TEST(VoiceFeedTest, DryInDoubtAndThenTheEndIsNoUnderrun) {
+  FeedStage stage(UnderrunPolicy::kEnd);
+  stage.Write(3);
+  stage.feed.SetDoubt();
+  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(stage.Play(8), Samples(8, 0.0f));
+  EXPECT_TRUE(stage.goes_on());
+  stage.feed.SetEnd();
+  stage.Play(16);
+  ExpectOutcome(stage.voice(), EndReason::kCompleted, 3, 3);
+  EXPECT_EQ(stage.voice().gap_count(), 0);
+}
+
+TEST(VoiceFeedTest, DryInDoubtAndThenBrokenOffIsAnUnderrunFromItsFirstFrameOn) {
+  FeedStage stage(UnderrunPolicy::kKeepTimeline);
+  stage.Write(3);
+  stage.feed.SetDoubt();
+  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  stage.Play(0);
+  stage.Play(8);
+  EXPECT_EQ(stage.voice().gap_count(), 0);
+  stage.feed.ClearDoubt();
+  stage.Write(21);  // 4 to 24; sample n belongs to frame n - 1
+  EXPECT_EQ(stage.Play(16), (Samples{17, 18, 19, 20, 21, 22, 23, 24}));
+  EXPECT_EQ(stage.voice().gap_count(), 1);
+  EXPECT_EQ(stage.voice().gaps()[0].first_frame, 3);
+  EXPECT_EQ(stage.voice().gaps()[0].frames, 13);
+}
+
+TEST(VoiceFeedTest, BrokenOffAndEndedBetweenTwoBlocksStillHasItsGap) {
+  FeedStage stage(UnderrunPolicy::kKeepTimeline);
+  stage.Write(3);
+  stage.feed.SetDoubt();
+  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  stage.Play(0);
+  stage.feed.ClearDoubt();
+  stage.Write(9);  // 4 to 12
+  stage.feed.SetEnd();
+  EXPECT_EQ(stage.Play(8), (Samples{9, 10, 11, 12, 0, 0, 0, 0}));
+  ExpectOutcome(stage.voice(), EndReason::kCompleted, 12, 7);
+  EXPECT_EQ(stage.voice().gap_total_frames(), 5);
+}
+
+TEST(VoiceFeedTest, DryInDoubtWithPolicyEndEndsWhereItRanDryOnceItHasBrokenOff) {
+  FeedStage stage(UnderrunPolicy::kEnd);
+  stage.Write(3);
+  stage.feed.SetDoubt();
+  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  stage.Play(0);
+  stage.feed.ClearDoubt();
+  stage.Play(8);
+  ExpectOutcome(stage.voice(), EndReason::kUnderrun, 3, 3);
+}
+
 TEST(VoiceFeedTest, AfterIdlingSoundWaitsForThePrebuffer) {
   FeedStage stage(UnderrunPolicy::kSilence, 4);
   stage.feed.SetIdle();
