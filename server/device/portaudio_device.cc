@@ -15,7 +15,7 @@ absl::Status Closed() { return absl::FailedPreconditionError("no stream is open"
 PortAudioDevice::PortAudioDevice(DeviceProbe probe) : probe_(std::move(probe)) {}
 
 PortAudioDevice::~PortAudioDevice() {
-  if (stream() != nullptr) Close().IgnoreError();
+  if (stream() != nullptr) PortAudioDevice::Close().IgnoreError();
 }
 
 int PortAudioDevice::abandoned_count() { return PortAudioStream::abandoned_count(); }
@@ -80,7 +80,7 @@ absl::Status PortAudioDevice::Abort() {
 absl::Status PortAudioDevice::Close() {
   const std::shared_ptr<PortAudioStream> open = stream();
   if (open == nullptr) return Closed();
-  const absl::Status closed = open->Close();
+  absl::Status closed = open->Close();
   // If it was abandoned meanwhile, another stream may be open by now.
   const MutexLock lock(&mu_);
   if (stream_ == open) stream_ = nullptr;

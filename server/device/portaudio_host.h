@@ -19,7 +19,7 @@ struct PortAudioPlan {
   ResolvedSettings resolved;
   std::optional<PaStreamParameters> input;
   std::optional<PaStreamParameters> output;
-  unsigned long frames_per_buffer = paFramesPerBufferUnspecified;
+  int frames_per_buffer = paFramesPerBufferUnspecified;
   // Host settings.
   std::optional<int> alsa_periods;
   std::optional<bool> alsa_realtime;

@@ -102,7 +102,7 @@ absl::Status PortAudioStream::OpenHost(const StreamSettings& settings, AudioBloc
   if (!jack_) return absl::OkStatus();
   error = library_->StartStream(stream_);
   if (error == paNoError) return absl::OkStatus();
-  const absl::Status refused = library_->ToStatus(error, "the JACK stream does not run");
+  absl::Status refused = library_->ToStatus(error, "the JACK stream does not run");
   library_->CloseStream(stream_);
   return refused;
 }
@@ -138,6 +138,7 @@ StreamInfo PortAudioStream::MakeInfo(const StreamSettings& settings,
   return info;
 }
 
+// NOLINTNEXTLINE(google-runtime-int): PortAudio's type
 int PortAudioStream::Callback(const void* input, void* output, unsigned long frames,
                               const PaStreamCallbackTimeInfo* times, PaStreamCallbackFlags flags,
                               void* user_data) {

@@ -62,6 +62,7 @@ class PortAudioStream : public std::enable_shared_from_this<PortAudioStream> {
   bool ShowsLife() const;
   void LeaveForGood();
 
+  // NOLINTNEXTLINE(google-runtime-int): PortAudio's type
   static int Callback(const void* input, void* output, unsigned long frames,
                       const PaStreamCallbackTimeInfo* times, PaStreamCallbackFlags flags,
                       void* user_data);

@@ -15,7 +15,9 @@ namespace rtmixd {
 class JackServer {
  public:
   explicit JackServer(int period_frames);
-  ~JackServer();  // ends the server
+  // Ends the server in good order; one that was killed is started again for that, since what it
+  // left behind takes one of the eight places that a machine has for servers.
+  ~JackServer();
 
   // Starts the server and waits until it serves. False: it does not, and the test cannot run.
   bool Start();
@@ -27,6 +29,7 @@ class JackServer {
   const int period_frames_;
   const std::string name_;
   pid_t pid_ = -1;
+  bool left_traces_ = false;  // a server was killed and none started since
 };
 
 }  // namespace rtmixd
