@@ -12,10 +12,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/base/mutex.h"
 #include "server/control/audio_storage.h"
 #include "server/control/audio_stream.h"
 #include "server/control/byte_budget.h"
-#include "server/base/mutex.h"
 #include "server/control/stored_buffer.h"
 #include "server/control/types.h"
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "server/control/audio_stream.h"
 #include "server/base/mutex.h"
+#include "server/control/audio_stream.h"
 
 namespace rtmixd {
 

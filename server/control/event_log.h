@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "server/control/change_signal.h"
 #include "server/base/mutex.h"
+#include "server/control/change_signal.h"
 #include "server/control/types.h"
 
 namespace rtmixd {

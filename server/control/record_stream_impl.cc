@@ -89,10 +89,9 @@ RecordStream::Item RecordStreamImpl::Read() {
     }
   }
   // Told again when there is a chunk, or all that was granted.
-  call_->wake_position =
-      granted <= status.copied_frames
-          ? Recording::kNever
-          : std::min(status.copied_frames + options_.chunk_frames, granted);
+  call_->wake_position = granted <= status.copied_frames
+                             ? Recording::kNever
+                             : std::min(status.copied_frames + options_.chunk_frames, granted);
   if (there == 0 && (status.stopping || recording_->ended())) {
     engine_->FinishRecordStream(action_);
   }

@@ -11,10 +11,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/base/mutex.h"
 #include "server/control/audio_storage.h"
 #include "server/control/audio_stream.h"
 #include "server/control/change_signal.h"
-#include "server/base/mutex.h"
 #include "server/control/types.h"
 
 namespace rtmixd {
