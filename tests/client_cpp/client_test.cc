@@ -1,0 +1,170 @@
+// The path of a program that uses the client library, against a real server on its virtual device,
+// whose outputs come back at its inputs: streams whose connection breaks, audio sent in parts.
+#include "client_cpp/client.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "client_cpp/action.h"
+#include "client_cpp/audio_stream.h"
+#include "client_cpp/buffer.h"
+#include "client_cpp/session.h"
+#include "tests/client_cpp/tool.h"
+
+namespace rtmixd {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Seconds(30);
+
+std::vector<float> Noise(int64_t samples, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::uniform_int_distribution<int> distribution(-16000, 16000);
+  std::vector<float> noise(static_cast<size_t>(samples));
+  for (float& sample : noise) sample = static_cast<float>(distribution(generator)) / 32768.0F;
+  return noise;
+}
+
+class ClientTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto tool = Tool::Start({});
+    ASSERT_TRUE(tool.ok()) << tool.status();
+    tool_ = *std::move(tool);
+    auto client = client::Client::Connect(tool_->target());
+    ASSERT_TRUE(client.ok()) << client.status();
+    auto session = client::Session::Create(*client, {.label = "client_test"});
+    ASSERT_TRUE(session.ok()) << session.status();
+    session_ = *session;
+  }
+
+  std::unique_ptr<Tool> tool_;
+  std::shared_ptr<client::Session> session_;
+};
+
+TEST_F(ClientTest, StreamsGoOnAfterBreaksWithoutLosingAFrame) {
+  constexpr int64_t kFrames = 2 * 48000;
+  const std::vector<float> sound = Noise(kFrames, 1);
+  v1::DuplexConfig config;
+  config.mutable_play()->set_channels(1);
+  // All of it is on the server before it sounds, so that no break can be heard.
+  config.mutable_play()->set_ring_frames(kFrames);
+  config.mutable_play()->set_prebuffer_frames(kFrames);
+  config.mutable_record()->mutable_channel_map()->add_channels(1);
+  auto stream = client::AudioStream::Open(session_, config);
+  ASSERT_TRUE(stream.ok()) << stream.status();
+
+  const auto half = absl::MakeConstSpan(sound).subspan(0, kFrames / 2);
+  ASSERT_EQ((*stream)->Write(half, kPatience).value(), kFrames / 2);
+  (*stream)->BreakConnection();
+  const auto rest = absl::MakeConstSpan(sound).subspan(kFrames / 2);
+  ASSERT_EQ((*stream)->Write(rest, kPatience).value(), kFrames / 2);
+  (*stream)->EndOfSound();
+
+  std::vector<float> recorded;
+  const auto read = [&]() -> bool {
+    auto audio = (*stream)->Read(4800, kPatience);
+    if (!audio.ok()) {
+      EXPECT_TRUE(absl::IsOutOfRange(audio.status())) << audio.status();
+      return false;
+    }
+    EXPECT_EQ(audio->lost_frames, 0);
+    EXPECT_EQ(audio->position, static_cast<int64_t>(recorded.size()));
+    recorded.insert(recorded.end(), audio->samples.begin(), audio->samples.end());
+    return !audio->samples.empty();
+  };
+  bool broken = false;
+  while (true) {
+    ASSERT_TRUE(read());
+    const auto play = (*stream)->WaitPlay(absl::ZeroDuration());
+    ASSERT_TRUE(play.ok()) << play.status();
+    if (play->has_value()) {
+      EXPECT_EQ((*play)->done_frames(), kFrames);
+      (*stream)->StopRecording((*play)->end_frame() + 4800);
+      break;
+    }
+    if (!broken && (*stream)->play_progress().played_position() > 0) {
+      (*stream)->BreakConnection();
+      broken = true;
+    }
+  }
+  while (read()) {
+  }
+  EXPECT_GE((*stream)->reattached(), 1);
+  const auto report = (*stream)->WaitRecord(kPatience);
+  ASSERT_TRUE(report.ok() && report->has_value());
+  EXPECT_EQ((*report)->done_frames(), static_cast<int64_t>(recorded.size()));
+  EXPECT_EQ((*report)->gap_frames(), 0);
+  EXPECT_TRUE(std::search(recorded.begin(), recorded.end(), sound.begin(), sound.end()) !=
+              recorded.end())
+      << "the sound is not in the recording as it was sent";
+}
+
+TEST_F(ClientTest, BufferGrowsInPartsAndIsFetchedFromAnywhere) {
+  const std::vector<float> sound = Noise(2 * 50000, 2);
+  auto buffer = client::Buffer::Create(session_, {.channels = 2, .sample_rate_hz = 48000});
+  ASSERT_TRUE(buffer.ok()) << buffer.status();
+  const auto all = absl::MakeConstSpan(sound);
+  ASSERT_TRUE((*buffer)->Append(all.subspan(0, 60000), /*complete=*/false).ok());
+  EXPECT_EQ((*buffer)->Info()->state(), v1::BUFFER_STATE_OPEN);
+  ASSERT_TRUE((*buffer)->Append(all.subspan(60000), /*complete=*/true).ok());
+  EXPECT_EQ((*buffer)->Info()->state(), v1::BUFFER_STATE_COMPLETE);
+  EXPECT_EQ((*buffer)->Info()->frames(), 50000);
+
+  std::vector<float> fetched;
+  const absl::Status status = (*buffer)->Download(
+      {.first_frame = 1000, .frames = 20000}, [&](int64_t, absl::Span<const float> samples) {
+        fetched.insert(fetched.end(), samples.begin(), samples.end());
+        return absl::OkStatus();
+      });
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_TRUE(absl::MakeConstSpan(fetched) == all.subspan(2000, 40000));
+}
+
+TEST_F(ClientTest, HalfAFrameIsRefusedBeforeAnythingIsSent) {
+  auto buffer = client::Buffer::Create(session_, {.channels = 2});
+  ASSERT_TRUE(buffer.ok()) << buffer.status();
+  EXPECT_TRUE(absl::IsInvalidArgument((*buffer)->Append(Noise(3, 3), true)));
+  EXPECT_EQ((*buffer)->Info()->frames(), 0);
+}
+
+TEST_F(ClientTest, BufferIsGoneWithItsOwner) {
+  std::string id;
+  {
+    auto buffer = client::Buffer::Create(session_, {.channels = 2});
+    ASSERT_TRUE(buffer.ok()) << buffer.status();
+    id = (*buffer)->id();
+  }
+  EXPECT_TRUE(absl::IsNotFound(client::Buffer::Open(session_, id).status()));
+}
+
+TEST_F(ClientTest, AdoptedSessionIsLeftToItsOwner) {
+  {
+    auto client = client::Client::Connect(tool_->target());
+    ASSERT_TRUE(client.ok());
+    auto adopted = client::Session::Adopt(*client, session_->token());
+    ASSERT_TRUE(adopted.ok()) << adopted.status();
+    EXPECT_EQ((*adopted)->id(), session_->id());
+    EXPECT_FALSE(client::Session::Adopt(*client, "wrong").ok());
+  }
+  EXPECT_TRUE(client::Buffer::Create(session_, {.channels = 1}).ok());
+}
+
+TEST_F(ClientTest, WaitNoticesThatTheServerIsGone) {
+  v1::ScheduleActionsRequest request;
+  request.add_actions()->mutable_record();
+  const auto scheduled = client::ScheduleActions(*session_, request);
+  ASSERT_TRUE(scheduled.ok()) << scheduled.status();
+  tool_->server().Signal(SIGKILL);
+  const auto answer =
+      client::WaitActions(*session_, {scheduled->actions(0).action_id()}, absl::InfiniteDuration());
+  EXPECT_TRUE(absl::IsUnavailable(answer.status())) << answer.status();
+}
+
+}  // namespace
+}  // namespace rtmixd
