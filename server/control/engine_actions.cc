@@ -258,8 +258,9 @@ void EngineImpl::LookAtRecording(const std::shared_ptr<Action>& action) {
     action->seen_since_nanos = now_nanos;
   }
   action->seen_frames = there;
-  const bool waited =
-      there > status.copied_frames && now_nanos - action->seen_since_nanos >= kLongestWaitNanos;
+  const bool waited = there > status.copied_frames &&
+                      action->call->wake_position != Recording::kNever &&
+                      now_nanos - action->seen_since_nanos >= kLongestWaitNanos;
   if (there >= action->call->wake_position || waited || status.stopping) {
     Defer([signal = action->signal] { signal->Notify(); });
   }
@@ -478,8 +479,7 @@ void EngineImpl::Conclude(const std::shared_ptr<Action>& action, ActionEnd reaso
   const bool had_audio = action->report.start_frame.has_value() &&
                          end_frame > *action->report.start_frame &&
                          (action->is_play() || action->is_record());
-  if (!had_audio || action->doom != ActionEnd::kNone ||
-      stream_state_ != StreamState::kRunning) {
+  if (!had_audio || action->doom != ActionEnd::kNone || stream_state_ != StreamState::kRunning) {
     Finish(action);
   } else {
     judging_.emplace(end_frame, action);

@@ -140,7 +140,9 @@ void StreamBothWays(Engine* engine, int channel) {
     if (room > 0) {
       ASSERT_TRUE(duplex->play->Push(sent, TestBytes(channel, 1, sent, room)).ok());
       sent += room;
-      if (sent == kFrames) ASSERT_TRUE(duplex->play->EndOfSound().ok());
+      if (sent == kFrames) {
+        ASSERT_TRUE(duplex->play->EndOfSound().ok());
+      }
     }
     RecordStream::Item item = duplex->record->Read();
     if (const auto* chunk = std::get_if<RecordStream::Chunk>(&item)) {
@@ -185,14 +187,16 @@ TEST(EngineThreadsTest, ManyClientsAtOnce) {
   std::thread onlooker([&] {
     const std::string session = NewSession(engine.get());
     int64_t cursor = 0;
+    // On a channel that nobody else listens to.
+    ActionSpec noise = PlayInline("", 1, 1, 1 << 14, 0);
+    std::get<PlaySpec>(noise.what).channel_map = std::vector<int>{8};
     while (!done) {
       engine->ReadClock();
       engine->ReadMeters(&cursor);
       engine->GetStats(session, true).IgnoreError();
       engine->ListSessions();
       engine->ReadEvents(0, {}, 100);
-      engine->Schedule(session, NowBatch({PlayInline("", 1, 1, 1 << 14, 0)}),
-                       [](const absl::StatusOr<BatchAdmitted>&) {});
+      engine->Schedule(session, NowBatch({noise}), [](const absl::StatusOr<BatchAdmitted>&) {});
       engine->CancelActions(session, {}, true, std::nullopt).IgnoreError();
     }
   });
