@@ -123,13 +123,17 @@ def main() -> int:
         )
 
     version = subprocess.run(["clang-tidy", "--version"], check=True, stdout=subprocess.PIPE).stdout
-    judgement = version + pathlib.Path(".clang-tidy").read_bytes()
+    output_path = bazel("info", "output_path", *flags).strip()
     generated = pathlib.Path(bazel("info", "bazel-bin", *flags).strip()) / "proto"
     include_roots = [pathlib.Path("."), generated]
     known: dict[pathlib.Path, list[str]] = {}
     keys = {}
     for source, arguments in commands.items():
-        digest = hashlib.sha256(judgement + "\0".join(arguments).encode())
+        # Where Bazel builds differs from checkout to checkout and decides nothing.
+        digest = hashlib.sha256(version + "\0".join(arguments).replace(output_path, "").encode())
+        for folder in pathlib.Path(source).parents:
+            if (checks := folder / ".clang-tidy").exists():
+                digest.update(checks.read_bytes())
         for path in reached_files(source, include_roots, known):
             digest.update(str(path).encode() + b"\0" + path.read_bytes())
         keys[source] = digest.hexdigest()
