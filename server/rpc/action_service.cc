@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "server/base/error_info.h"
 #include "server/rpc/call.h"
 #include "server/rpc/convert_action.h"
@@ -15,13 +14,6 @@
 #include "server/rpc/request_check.h"
 
 namespace rtmixd {
-namespace {
-
-constexpr absl::Duration kDefaultWait = absl::Seconds(30);
-constexpr absl::Duration kMaxWait = absl::Hours(1);
-
-}  // namespace
-
 grpc::ServerUnaryReactor* ActionService::ScheduleActions(grpc::CallbackServerContext* context,
                                                          const v1::ScheduleActionsRequest* request,
                                                          v1::ScheduleActionsResponse* response) {
@@ -95,17 +87,12 @@ grpc::ServerUnaryReactor* ActionService::WaitActions(grpc::CallbackServerContext
                                                      v1::WaitActionsResponse* response) {
   const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
   if (!session.ok()) return Reply(context, session.status());
-  absl::Duration timeout = kDefaultWait;
-  if (request->has_timeout()) {
-    const absl::StatusOr<absl::Duration> wanted =
-        FromProto(request->timeout(), "timeout", absl::ZeroDuration(), kMaxWait);
-    if (!wanted.ok()) return Reply(context, wanted.status());
-    timeout = *wanted;
-  }
+  const absl::StatusOr<absl::Duration> timeout = WaitTimeout(*request);
+  if (!timeout.ok()) return Reply(context, timeout.status());
   return ReplyLater(engine_, [&](FinishCallback finish) {
     return engine_.WaitActions(
         *session, {request->action_ids().begin(), request->action_ids().end()}, request->any(),
-        timeout, [response, finish](const absl::StatusOr<Engine::WaitAnswer>& answer) {
+        *timeout, [response, finish](const absl::StatusOr<Engine::WaitAnswer>& answer) {
           if (answer.ok()) {
             for (const ActionReport& report : answer->ended) {
               *response->add_ended() = ToProto(report);

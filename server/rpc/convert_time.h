@@ -21,6 +21,13 @@ absl::StatusOr<absl::Duration> FromProto(const google::protobuf::Duration& durat
                                          const std::string& field, absl::Duration min,
                                          absl::Duration max);
 
+// How long a call that waits may wait: the request's `timeout`, 0 to an hour, or 30 s.
+template <typename Request>
+absl::StatusOr<absl::Duration> WaitTimeout(const Request& request) {
+  if (!request.has_timeout()) return absl::Seconds(30);
+  return FromProto(request.timeout(), "timeout", absl::ZeroDuration(), absl::Hours(1));
+}
+
 }  // namespace rtmixd
 
 #endif  // RTMIXD_SERVER_RPC_CONVERT_TIME_H_

@@ -3,7 +3,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/time/time.h"
 #include "server/rpc/call.h"
 #include "server/rpc/convert_session.h"
 #include "server/rpc/convert_time.h"
@@ -11,13 +10,6 @@
 #include "server/rpc/request_check.h"
 
 namespace rtmixd {
-namespace {
-
-constexpr absl::Duration kDefaultWait = absl::Seconds(30);
-constexpr absl::Duration kMaxWait = absl::Hours(1);
-
-}  // namespace
-
 grpc::ServerUnaryReactor* SessionService::CreateSession(grpc::CallbackServerContext* context,
                                                         const v1::CreateSessionRequest* request,
                                                         v1::CreateSessionResponse* response) {
@@ -47,16 +39,11 @@ grpc::ServerUnaryReactor* SessionService::AwaitExclusive(grpc::CallbackServerCon
                                                          v1::AwaitExclusiveResponse* response) {
   const absl::StatusOr<std::string> session_id = BeginCall(engine_, *context, *request);
   if (!session_id.ok()) return Reply(context, session_id.status());
-  absl::Duration timeout = kDefaultWait;
-  if (request->has_timeout()) {
-    const absl::StatusOr<absl::Duration> wanted =
-        FromProto(request->timeout(), "timeout", absl::ZeroDuration(), kMaxWait);
-    if (!wanted.ok()) return Reply(context, wanted.status());
-    timeout = *wanted;
-  }
+  const absl::StatusOr<absl::Duration> timeout = WaitTimeout(*request);
+  if (!timeout.ok()) return Reply(context, timeout.status());
   return ReplyLater(engine_, [&](FinishCallback finish) {
     return engine_.AwaitExclusive(
-        *session_id, timeout,
+        *session_id, *timeout,
         [response, finish](const absl::StatusOr<Engine::ExclusiveAnswer>& answer) {
           if (answer.ok()) {
             *response->mutable_session() = ToProto(answer->info);
