@@ -21,7 +21,7 @@ grpc::ServerUnaryReactor* ActionService::ScheduleActions(grpc::CallbackServerCon
   if (!session.ok()) return Reply(context, session.status());
   absl::StatusOr<BatchSpec> batch = FromProto(*request);
   if (!batch.ok()) return Reply(context, batch.status());
-  return ReplyLater(engine_, [&](FinishCallback finish) {
+  return ReplyLater(engine_, [&](const FinishCallback& finish) {
     engine_.Schedule(*session, *std::move(batch),
                      [response, finish](const absl::StatusOr<BatchAdmitted>& admitted) {
                        if (admitted.ok()) *response = ToProto(*admitted);
@@ -89,7 +89,7 @@ grpc::ServerUnaryReactor* ActionService::WaitActions(grpc::CallbackServerContext
   if (!session.ok()) return Reply(context, session.status());
   const absl::StatusOr<absl::Duration> timeout = WaitTimeout(*request);
   if (!timeout.ok()) return Reply(context, timeout.status());
-  return ReplyLater(engine_, [&](FinishCallback finish) {
+  return ReplyLater(engine_, [&](const FinishCallback& finish) {
     return engine_.WaitActions(
         *session, {request->action_ids().begin(), request->action_ids().end()}, request->any(),
         *timeout, [response, finish](const absl::StatusOr<Engine::WaitAnswer>& answer) {

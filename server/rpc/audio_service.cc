@@ -36,6 +36,8 @@ template <typename... Functions>
 struct Overloaded : Functions... {
   using Functions::operator()...;
 };
+template <typename... Functions>
+Overloaded(Functions...) -> Overloaded<Functions...>;
 
 // For Record and StreamRecording, whose responses have the same fields.
 template <typename Response>
