@@ -135,7 +135,10 @@ TEST_F(EngineDeviceTest, ClosingEndsEverythingAndTellsEverybody) {
   ASSERT_TRUE(told.has_value());
   EXPECT_EQ(told->ended.size(), 6u);
   EXPECT_TRUE(floating.has_value());
-  for (const ActionReport& report : *rig_.engine().ListActions(session_, false)) {
+  const absl::StatusOr<std::vector<ActionReport>> reports =
+      rig_.engine().ListActions(session_, false);
+  ASSERT_TRUE(reports.ok());
+  for (const ActionReport& report : *reports) {
     EXPECT_EQ(report.state, ActionState::kEnded);
     EXPECT_EQ(report.end_reason, ActionEnd::kStreamClosed) << report.action_id;
   }

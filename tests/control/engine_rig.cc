@@ -137,9 +137,8 @@ float TestSample(int sound, int channel, int64_t frame) {
 }
 
 std::string FloatBytes(const std::vector<float>& samples) {
-  std::string bytes(samples.size() * sizeof(float), '\0');
-  std::memcpy(bytes.data(), samples.data(), bytes.size());
-  return bytes;
+  const auto* const bytes = reinterpret_cast<const char*>(samples.data());
+  return std::string(bytes, bytes + samples.size() * sizeof(float));
 }
 
 std::string TestBytes(int sound, int channels, int64_t first_frame, int64_t frames) {
@@ -152,7 +151,7 @@ std::string TestBytes(int sound, int channels, int64_t first_frame, int64_t fram
 
 std::vector<float> Floats(const std::string& bytes) {
   std::vector<float> samples(bytes.size() / sizeof(float));
-  std::memcpy(samples.data(), bytes.data(), bytes.size());
+  if (!samples.empty()) std::memcpy(samples.data(), bytes.data(), samples.size() * sizeof(float));
   return samples;
 }
 
