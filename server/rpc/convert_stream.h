@@ -22,10 +22,9 @@ v1::StreamMetersResponse ToProto(const MeterReading& reading);
 v1::LogEntry ToProto(const LogEntry& entry);
 
 // `field`: the path of the settings in their request, "settings".
-absl::StatusOr<StreamSettings> FromProto(const v1::StreamSettings& settings,
-                                         const std::string& field);
+absl::StatusOr<StreamSettings> FromProto(const v1::StreamSettings& proto, const std::string& field);
 // `field`: the path of the fault in its request, "faults[2]".
-absl::StatusOr<ScriptedFault> FromProto(const v1::Fault& fault, const std::string& field);
+absl::StatusOr<ScriptedFault> FromProto(const v1::Fault& proto, const std::string& field);
 
 }  // namespace rtmixd
 
