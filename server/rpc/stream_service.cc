@@ -11,13 +11,17 @@
 namespace rtmixd {
 namespace {
 
-// Fills the stream of `response`, if it has one, and ends the call.
+template <typename Response>
+void SetStream(const StreamStatus& stream, Response* response) {
+  *response->mutable_stream() = ToProto(stream);
+}
+void SetStream(const StreamStatus& /*stream*/, v1::CloseStreamResponse* /*response*/) {}
+
+// Fills `response` and ends the call.
 template <typename Response>
 Engine::StreamCallback AnswerWith(Response* response, FinishCallback finish) {
   return [response, finish = std::move(finish)](const absl::StatusOr<StreamStatus>& stream) {
-    if constexpr (requires { response->mutable_stream(); }) {
-      if (stream.ok()) *response->mutable_stream() = ToProto(*stream);
-    }
+    if (stream.ok()) SetStream(*stream, response);
     finish(PrefixField(stream.status(), "settings."));  // only OpenStream has fields to name
   };
 }
