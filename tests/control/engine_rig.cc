@@ -214,4 +214,14 @@ std::string FieldOf(const absl::Status& status) {
   return info.has_value() ? info->field : "no details";
 }
 
+std::string LimitOf(const absl::Status& status) {
+  const std::optional<ErrorInfo> info = GetErrorInfo(status);
+  return info.has_value() ? info->limit : "no details";
+}
+
+std::string HolderOf(const absl::Status& status) {
+  const std::optional<ErrorInfo> info = GetErrorInfo(status);
+  return info.has_value() ? info->holder_label : "no details";
+}
+
 }  // namespace rtmixd

@@ -86,6 +86,8 @@ StartSpec AtFrame(int64_t frame);
 
 ErrorReason ReasonOf(const absl::Status& status);
 std::string FieldOf(const absl::Status& status);
+std::string LimitOf(const absl::Status& status);
+std::string HolderOf(const absl::Status& status);
 
 }  // namespace rtmixd
 

@@ -115,7 +115,7 @@ TEST(EngineSessionTest, ExclusiveSessionsComeInTheOrderOfAsking) {
   auto refused = rig.ScheduleNow(shared, At(0, {PlayInline("", 1, 1, 10, 0)}));
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(ReasonOf(refused.status()), ErrorReason::kBusy);
-  EXPECT_EQ(GetErrorInfo(refused.status())->holder_label, "first");
+  EXPECT_EQ(HolderOf(refused.status()), "first");
   EXPECT_TRUE(rig.ScheduleNow(first, At(0, {PlayInline("", 1, 1, 10, 0)})).ok());
 
   ASSERT_TRUE(rig.engine().EndSession(first).ok());
@@ -163,7 +163,7 @@ TEST(EngineSessionTest, AnotherSessionsWorkKeepsTheStreamAsItIs) {
   const auto into = [&](const absl::StatusOr<StreamStatus>& answer) { status = answer.status(); };
   rig.engine().CloseStream(other, into);
   EXPECT_EQ(ReasonOf(status), ErrorReason::kBusy);
-  EXPECT_EQ(GetErrorInfo(status)->holder_label, "worker");
+  EXPECT_EQ(HolderOf(status), "worker");
   rig.engine().StopStream(other, false, into);
   EXPECT_EQ(ReasonOf(status), ErrorReason::kBusy);
   // What changes nothing is no change.

@@ -105,7 +105,7 @@ TEST_F(EngineStreamTest, CreditIsKeptToTheFrame) {
   absl::Status status = Push(stream.get(), 300, 201);
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(ReasonOf(status), ErrorReason::kCreditExceeded);
-  EXPECT_EQ(GetErrorInfo(status)->limit, "500");
+  EXPECT_EQ(LimitOf(status), "500");
   ASSERT_TRUE(Push(stream.get(), 300, 200).ok());
   rig_.Run(1);
   EXPECT_EQ(stream->Progress().granted_position, 564);
@@ -124,7 +124,7 @@ TEST_F(EngineStreamTest, BadChunksAreNamedAndChangeNothing) {
   EXPECT_EQ(FieldOf(stream->Push(0, FloatBytes({1, std::numeric_limits<float>::infinity()}))),
             "data");
   ASSERT_TRUE(Push(stream.get(), 0, 10).ok());
-  EXPECT_EQ(GetErrorInfo(Push(stream.get(), 0, 10))->limit, "10");
+  EXPECT_EQ(LimitOf(Push(stream.get(), 0, 10)), "10");
   ASSERT_TRUE(stream->EndOfSound().ok());
   rig_.Finish(session_);
   EXPECT_EQ(stream->FinalReport()->done_frames, 10);
