@@ -290,7 +290,10 @@ void EngineImpl::BeginOp(const OpPtr& op) {
   if (!op->session_id.empty() && sessions_.exclusive_session_id() == op->session_id) {
     changed_by_exclusive_ = op->kind != Kind::kRestore;
   }
-  const Next finish = [this, op](const absl::Status& result) { FinishOp(op, result); };
+  const Next finish = [this, op](const absl::Status& result) {
+    mu_.AssertHeld();
+    FinishOp(op, result);
+  };
   switch (op->kind) {
     case Kind::kOpen:
       DoOpen(op, op->settings, finish);
@@ -312,7 +315,7 @@ void EngineImpl::BeginOp(const OpPtr& op) {
   }
 }
 
-void EngineImpl::DoOpen(const OpPtr& op, const StreamSettings& settings, Next next) {
+void EngineImpl::DoOpen(const OpPtr& op, const StreamSettings& settings, const Next& next) {
   auto relay = std::make_shared<SinkRelay>();
   const std::string stream_id = absl::StrCat("s-", ++last_stream_);
   const auto opened = [this, op, settings, relay, next,
@@ -329,12 +332,13 @@ void EngineImpl::DoOpen(const OpPtr& op, const StreamSettings& settings, Next ne
     };
     absl::StatusOr<std::shared_ptr<LiveStream>> stream = make_stream();
     Lock lock(this);
-    if (stream.ok()) TakeStream(*std::move(stream), relay);
-    if (stream.ok() || !info.ok()) {
-      next(stream.status());
+    const absl::Status status = stream.status();
+    if (status.ok()) TakeStream(*std::move(stream), relay);
+    if (status.ok() || !info.ok()) {
+      next(status);
       return;
     }
-    const auto closed = [this, next, status = stream.status()] {
+    const auto closed = [this, next, status] {
       Lock relock(this);
       next(status);
     };
@@ -374,7 +378,7 @@ void EngineImpl::SetRunning() {
   last_watch_nanos_ = NowNanos();
 }
 
-void EngineImpl::DoStart(const OpPtr& op, Next next) {
+void EngineImpl::DoStart(const OpPtr& op, const Next& next) {
   stream_->device_base_frame = NextFrame();
   CallDevice(
       [this, op, next](AudioDevice& device) -> std::function<void()> {
@@ -398,7 +402,7 @@ void EngineImpl::DoStart(const OpPtr& op, Next next) {
       });
 }
 
-void EngineImpl::DoStop(const OpPtr& op, bool abort, Next next) {
+void EngineImpl::DoStop(const OpPtr& op, bool abort, const Next& next) {
   goal_running_ = false;
   if (stream_state_ == StreamState::kLost) {
     // There is nothing to be stopped; it comes back stopped.
@@ -430,7 +434,7 @@ void EngineImpl::DoStop(const OpPtr& op, bool abort, Next next) {
       });
 }
 
-void EngineImpl::DoClose(const OpPtr& op, Next next) {
+void EngineImpl::DoClose(const OpPtr& op, const Next& next) {
   // Later than any abandoning, which closes a device without leave.
   const auto closed = [this, op, next] {
     {
@@ -488,13 +492,18 @@ void EngineImpl::DropStream() {
 
 void EngineImpl::DoRestore(const OpPtr& op) {
   const auto start = [this, op](const absl::Status& status) {
+    mu_.AssertHeld();
     if (!status.ok()) {
       FinishOp(op, status);
       return;
     }
-    DoStart(op, [this, op](const absl::Status& started) { FinishOp(op, started); });
+    DoStart(op, [this, op](const absl::Status& started) {
+      mu_.AssertHeld();
+      FinishOp(op, started);
+    });
   };
   const auto open = [this, op, start](const absl::Status& status) {
+    mu_.AssertHeld();
     if (!status.ok() || !options_.default_stream.has_value()) {
       FinishOp(op, status);
       return;
@@ -614,6 +623,7 @@ void EngineImpl::Reopened(const OpPtr& op, const StreamInfo& info,
                           std::shared_ptr<SinkRelay> relay) {
   const StreamInfo& before = stream_->info();
   const auto give_back = [this, op](const absl::Status& status) {
+    mu_.AssertHeld();
     CallDevice(
         [this, op, status](AudioDevice& device) -> std::function<void()> {
           if (!device.Close().ok()) device.Abandon();
@@ -648,6 +658,7 @@ void EngineImpl::Reopened(const OpPtr& op, const StreamInfo& info,
     }
   }
   const auto recovered = [this, op, away] {
+    mu_.AssertHeld();
     LogEntry entry = Event(EventKind::kDeviceRecovered);
     entry.frame = stream_->device_base_frame;
     entry.frames = away;

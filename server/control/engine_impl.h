@@ -225,13 +225,13 @@ class EngineImpl : public Engine {
   void FinishOp(const OpPtr& op, const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckMayChange(const StreamOp& op) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   using Next = std::function<void(absl::Status)>;  // called with mu_ held
-  void DoOpen(const OpPtr& op, const StreamSettings& settings, Next next)
+  void DoOpen(const OpPtr& op, const StreamSettings& settings, const Next& next)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TakeStream(std::shared_ptr<LiveStream> stream, std::shared_ptr<SinkRelay> relay)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void DoStart(const OpPtr& op, Next next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void DoStop(const OpPtr& op, bool abort, Next next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void DoClose(const OpPtr& op, Next next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DoStart(const OpPtr& op, const Next& next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DoStop(const OpPtr& op, bool abort, const Next& next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DoClose(const OpPtr& op, const Next& next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DoRestore(const OpPtr& op) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DoRecover(const OpPtr& op) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Reopened(const OpPtr& op, const StreamInfo& info, std::shared_ptr<SinkRelay> relay)

@@ -76,7 +76,7 @@ LiveStream::LiveStream(Options options, std::unique_ptr<Mixer> mixer)
 LiveStream::News LiveStream::ReadBlocks() {
   News news;
   const BlockLog& log = mixer_->block_log();
-  BlockRecord block;
+  BlockRecord block{};
   while (true) {
     const BlockLog::ReadResult result = log.Read(log_position_, &block);
     if (result == BlockLog::ReadResult::kNotYet) break;

@@ -56,15 +56,15 @@ class RunStats {
 
  private:
   struct Block {
-    int64_t first_frame;
-    int64_t end_frame;
+    int64_t first_frame = 0;
+    int64_t end_frame = 0;
     Sums before;
   };
   // Blocks of one size in a row.
   struct Run {
-    int64_t first_frame;
-    int64_t end_frame;
-    int frames;
+    int64_t first_frame = 0;
+    int64_t end_frame = 0;
+    int frames = 0;
   };
 
   const int64_t window_frames_;

@@ -121,12 +121,12 @@ class TimeMap {
   // A cell that is not judged yet, and the blocks it was made from.
   struct PendingCell {
     TimeMapCell cell;
-    size_t begin;
-    size_t end;
+    size_t begin = 0;
+    size_t end = 0;
     bool fitted = false;  // it is, but a step in it can still be found
   };
   struct Segment {
-    int64_t end_frame;
+    int64_t end_frame = 0;
     Estimate estimate;
   };
 

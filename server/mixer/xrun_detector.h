@@ -51,7 +51,7 @@ class XrunDetector {
   static constexpr size_t kDefaultMaxXruns = 4096;
 
   // Keeps the newest `max_xruns` > 0. `map` must outlive it; nobody else feeds it.
-  XrunDetector(TimeMap* map, size_t max_xruns = kDefaultMaxXruns);
+  explicit XrunDetector(TimeMap* map, size_t max_xruns = kDefaultMaxXruns);
 
   // Every block, in order; the map gets it, too.
   void AddBlock(const BlockRecord& block);
