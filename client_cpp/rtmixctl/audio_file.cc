@@ -151,7 +151,7 @@ absl::Status AudioFileWriter::WriteSilence(int64_t frames) {
   const std::vector<float> zeros(static_cast<size_t>(kBlockFrames * channels_));
   while (frames > 0) {
     const int64_t count = std::min(frames, kBlockFrames);
-    const absl::Status status =
+    absl::Status status =
         Write(absl::MakeSpan(zeros).subspan(0, static_cast<size_t>(count * channels_)));
     if (!status.ok()) return status;
     frames -= count;
