@@ -190,6 +190,40 @@ TEST_F(EngineDeviceTest, AnXrunTouchesWhatSoundsThenAndNothingElse) {
   EXPECT_EQ(rig_.CountEvents(EventKind::kXrun), 1);
 }
 
+TEST_F(EngineDeviceTest, ASoundThatKeepsTheTimelineSkipsWhatTheDeviceLost) {
+  constexpr int64_t kFrames = 480000;
+  constexpr int64_t kLostFrames = 320;
+  rig_.Run(3000);  // four seconds: the clock is known
+  const int64_t at = rig_.next_frame();
+  ActionSpec play = PlayInline("", 1, 1, kFrames, 0);
+  std::get<PlaySpec>(play.what).xrun_policy = XrunPolicy::kKeepTimeline;
+  const auto admitted = rig_.ScheduleNow(session_, At(at, {play}));
+  rig_.Run(50);
+  rig_.device().AdvanceClockFrames(kLostFrames);
+  SteppedDevice::Callback callback;
+  callback.frames = EngineRig::kBlockFrames;
+  callback.host_flags = kHostInputOverflow | kHostOutputUnderflow;
+  rig_.device().Step(callback);
+  rig_.Finish(session_);
+
+  const ActionReport report = rig_.Report(session_, admitted->actions[0].action_id);
+  ASSERT_EQ(report.xruns.size(), 1u);
+  ASSERT_EQ(report.xruns[0].lost_frames, kLostFrames);
+  EXPECT_EQ(report.dropped_frames, kLostFrames);
+  EXPECT_EQ(report.done_frames, kFrames - kLostFrames);
+  EXPECT_EQ(report.end_frame, at + kFrames - kLostFrames);
+  // The sound up to where the loss was known, and from there on ahead by what was lost.
+  const std::vector<float> sent = rig_.device().sent(0);
+  int64_t skip = 0;
+  while (skip < kFrames && sent[at + skip] == TestSample(1, 0, skip)) ++skip;
+  EXPECT_GT(skip, 50 * EngineRig::kBlockFrames);
+  EXPECT_LT(skip, 4 * 48000);
+  for (int64_t f = skip; f < kFrames - kLostFrames; ++f) {
+    ASSERT_EQ(sent[at + f], TestSample(1, 0, f + kLostFrames)) << f;
+  }
+  EXPECT_EQ(sent[at + kFrames - kLostFrames], 0.0f);
+}
+
 TEST_F(EngineDeviceTest, ClipsAreCountedWhereTheyHappen) {
   std::vector<float> loud(100, 0.75f);
   std::vector<ActionSpec> actions;
