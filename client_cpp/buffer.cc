@@ -84,7 +84,7 @@ absl::StatusOr<std::unique_ptr<Buffer>> Buffer::Create(std::shared_ptr<Session> 
 }
 
 absl::StatusOr<std::unique_ptr<Buffer>> Buffer::Open(std::shared_ptr<Session> session,
-                                                     std::string buffer_id) {
+                                                     const std::string& buffer_id) {
   auto info = GetBuffer(*session, buffer_id);
   if (!info.ok()) return info.status();
   return std::unique_ptr<Buffer>(new Buffer(std::move(session), *info, /*owned=*/false));
@@ -130,7 +130,7 @@ absl::Status Buffer::Append(absl::Span<const float> interleaved, bool complete,
   while (true) {
     const auto rest =
         interleaved.subspan(static_cast<size_t>((info->frames() - begin) * channels_));
-    const absl::Status status =
+    absl::Status status =
         UploadOnce(*session_, buffer_id_, channels_, info->frames(), rest, complete, progress);
     if (!absl::IsUnavailable(status) || ErrorDetailOf(status).has_value()) return status;
     session_->client().Reconnect(session_->client().stubs());

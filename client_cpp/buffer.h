@@ -55,7 +55,7 @@ class Buffer {
                                                         const BufferOptions& options);
   // A buffer that is there already; the destructor leaves it alone. NOT_FOUND.
   static absl::StatusOr<std::unique_ptr<Buffer>> Open(std::shared_ptr<Session> session,
-                                                      std::string buffer_id);
+                                                      const std::string& buffer_id);
   // Makes a buffer of `audio`, ready to be played.
   static absl::StatusOr<std::unique_ptr<Buffer>> Upload(std::shared_ptr<Session> session,
                                                         const Audio& audio, BufferOptions options,
