@@ -26,8 +26,9 @@ class VirtualStream;
 // stalls, it makes up for it back to back, however long the stall was: nothing is ever lost unless
 // a script says so, and every run brings the same bits. VirtualEngine defines what comes back when.
 //
-// The blocks' callback_nanos are when the callback was really entered; in a free-running device
-// they are when the block would have been due, so that time and frames agree there too.
+// The blocks' callback_nanos are when the block was due by the device's own clock, as a driver with
+// hardware timestamps would have it, however late the machine entered the callback: a busy machine
+// is never taken for a device that lost frames. What shakes the stamps is the script.
 //
 // Threading: as AudioDevice.
 class VirtualDevice : public AudioDevice {

@@ -146,7 +146,7 @@ void VirtualStream::Run() {
     AudioBlock block;
     {
       const MutexLock lock(&mu_);
-      block = engine_->BeginBlock(free_running_ ? *due_nanos : MonotonicNanos());
+      block = engine_->BeginBlock(*due_nanos);
     }
     gate_.ProcessRt(block, config_.output_channels);
     const MutexLock lock(&mu_);
