@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
@@ -46,7 +45,8 @@ absl::StatusOr<ChosenDevice> ChooseDevice(DeviceKind kind,
   std::string reason = devices.ok() ? absl::StrCat("PortAudio with ", devices->size(), " devices")
                                     : absl::StrCat("PortAudio; its devices cannot be listed: ",
                                                    devices.status().message());
-  return ChosenDevice{.device = std::move(portaudio), .reason = std::move(reason)};
+  return ChosenDevice{
+      .device = std::move(portaudio), .reason = std::move(reason), .features = {"portaudio"}};
 }
 
 bool SoundLibraryWasLeftBehind() { return PortAudioDevice::abandoned_count() > 0; }

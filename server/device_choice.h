@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "server/device/audio_device.h"
@@ -14,7 +15,8 @@ enum class DeviceKind { kAuto, kPortAudio, kVirtual };
 
 struct ChosenDevice {
   std::unique_ptr<AudioDevice> device;
-  std::string reason = {};  // one line for people
+  std::string reason = {};                 // one line for people
+  std::vector<std::string> features = {};  // what it adds to ServerInfo.features
 };
 
 // The sound device of a server. kAuto takes PortAudio if it finds any device that is more than a

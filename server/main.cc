@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
     std::cerr << "rtmixd: " << chosen.status().message() << "\n";
     return 1;
   }
+  flags->server.engine.device_features = chosen->features;
   absl::StatusOr<std::unique_ptr<rtmixd::Server>> server =
       rtmixd::Server::Create(flags->server, std::move(chosen->device));
   if (!server.ok()) {

@@ -32,7 +32,8 @@ class Engine {
     Limits limits;
     std::optional<StreamSettings> default_stream;  // opened and started by Start, and by Restore
     bool enable_device_scripts = false;
-    int64_t event_capacity = 65536;  // events retained
+    std::vector<std::string> device_features;  // what the kind of device adds to features()
+    int64_t event_capacity = 65536;            // events retained
     // Tests without threads: no pump and no device thread are made; the test calls PumpOnce, and
     // device calls run inside the calls.
     bool manual = false;

@@ -139,7 +139,7 @@ absl::Status EngineImpl::Start() {
 }
 
 std::vector<std::string> EngineImpl::features() const {
-  std::vector<std::string> features;
+  std::vector<std::string> features = options_.device_features;
   if (options_.enable_device_scripts) features.emplace_back("virtual-device-script");
   return features;
 }

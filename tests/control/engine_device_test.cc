@@ -186,6 +186,7 @@ TEST_F(EngineDeviceTest, AnXrunTouchesWhatSoundsThenAndNothingElse) {
               during.xruns[0].lost_frames_error + 1);
   EXPECT_EQ(during.blocks.input_overflows, 1);
   EXPECT_EQ(during.blocks.output_underflows, 1);
+  EXPECT_EQ(during.dropped_frames, 0);  // kContinue, which skips nothing
   EXPECT_EQ(rig_.engine().GetStats("", false)->xruns, 1);
   EXPECT_EQ(rig_.CountEvents(EventKind::kXrun), 1);
 }
@@ -272,6 +273,15 @@ TEST_F(EngineDeviceTest, ErrorsOfTheDeviceReachTheCaller) {
   rig_.engine().ListDevices(
       [&](absl::StatusOr<std::vector<DeviceInfo>> list) { devices = list->size(); });
   EXPECT_GT(devices, 0u);
+}
+
+TEST(EngineFeaturesTest, FeaturesAreTheDevicesAndWhatIsEnabled) {
+  EngineRig::Options options = EngineRig::DefaultOptions();
+  EXPECT_EQ(EngineRig(options).engine().features(), std::vector<std::string>());
+  options.device_features = {"portaudio"};
+  options.enable_device_scripts = true;
+  const std::vector<std::string> want = {"portaudio", "virtual-device-script"};
+  EXPECT_EQ(EngineRig(options).engine().features(), want);
 }
 
 TEST_F(EngineDeviceTest, ScriptsNeedTheFlagAndTheVirtualDevice) {

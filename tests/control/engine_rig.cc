@@ -42,6 +42,7 @@ EngineRig::EngineRig(Options options) {
   engine_options.limits = options.limits;
   engine_options.manual = true;
   engine_options.enable_device_scripts = options.enable_device_scripts;
+  engine_options.device_features = options.device_features;
   if (options.open) engine_options.default_stream = Settings();
   engine_options.monotonic_nanos = [device = device_] { return device->now_nanos(); };
   engine_options.wall_time = [device = device_] {

@@ -32,6 +32,7 @@ class EngineRig {
     SteppedDevice::Options device;
     bool open = true;  // and start
     bool enable_device_scripts = false;
+    std::vector<std::string> device_features;
   };
   static Options DefaultOptions();
   static StreamSettings Settings();

@@ -56,6 +56,8 @@ TEST_F(PortAudioTest, RecordingEqualsTheSoundBetweenReportedXruns) {
   ASSERT_TRUE(stream.ok()) << stream.status();
   ASSERT_EQ(stream->state(), v1::STREAM_STATE_RUNNING);
   EXPECT_EQ(stream->output_device().id(), "jack/loopback");
+  ASSERT_EQ(client_->info().features_size(), 1);
+  EXPECT_EQ(client_->info().features(0), "portaudio");
   EXPECT_EQ(stream->input_latency_frames() + stream->output_latency_frames(), kPeriodFrames);
   const auto speech = LongSpeech(4 * kSecondFrames);
   ASSERT_TRUE(speech.ok()) << speech.status();

@@ -52,6 +52,7 @@ TEST_F(ServerTest, InfoTellsIdentityAndLimits) {
   EXPECT_EQ(info.api_version(), "v1");
   EXPECT_GT(info.limits().max_sessions(), 0);
   EXPECT_EQ(info.limits().max_chunk_bytes(), 1 << 20);
+  EXPECT_EQ(info.features_size(), 0);
 }
 
 TEST_F(ServerTest, HealthCheckSaysServing) {
