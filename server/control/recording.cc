@@ -262,8 +262,17 @@ bool Recording::Rewind(int64_t position) {
   gap_end_position_ = -1;
   while (!gaps_.empty() && gaps_.back().position >= position) {
     gap_frames_ -= gaps_.back().frames;
-    --gap_count_;
     gaps_.pop_back();
+    gap_count_ = static_cast<int64_t>(gaps_.size());
+  }
+  // Of a gap that it goes back into, what comes again is counted again. Where the last slot stands
+  // for several gaps, nobody knows how much of them that is.
+  if (!gaps_.empty() && gap_count_ == static_cast<int64_t>(gaps_.size())) {
+    GapInfo& gap = gaps_.back();
+    const int64_t again = std::max<int64_t>(gap.position + gap.frames - position, 0);
+    gap.frames -= again;
+    gap_frames_ -= again;
+    gap_end_position_ = gap.position + gap.frames;
   }
   return true;
 }
