@@ -285,6 +285,12 @@ void EngineImpl::TakeBlocks() {
     entry.frames = news.clipped_samples;
     events_.Append(std::move(entry));
   }
+  if (news.nonfinite_frame.has_value()) {
+    LogEntry entry = Event(EventKind::kNote);
+    entry.frame = news.nonfinite_frame;
+    entry.text = "the device's input is not finite here; what is not is taken for 0 and counted";
+    events_.Append(std::move(entry));
+  }
   if (news.missed_blocks > 0) {
     LogEntry entry = Event(EventKind::kNote);
     entry.text = absl::StrCat(news.missed_blocks, " blocks came and went unseen");

@@ -93,6 +93,11 @@ LiveStream::News LiveStream::ReadBlocks() {
       news.clipped_frame = block.first_frame;
     }
     news.clipped_samples += block.clipped_samples;
+    const bool finite = block.nonfinite_input_samples == 0;
+    if (!finite && last_block_finite_ && !news.nonfinite_frame.has_value()) {
+      news.nonfinite_frame = block.first_frame;
+    }
+    last_block_finite_ = finite;
     last_block_nanos_ = block.callback_nanos;
     last_block_end_frame_ = block.first_frame + block.frames;
     last_block_frames_ = block.frames;
@@ -143,6 +148,7 @@ void LiveStream::Describe(const RunStats::Mark& mark, int64_t end_frame,
   const RunStats::Counts counts = run_stats_.Between(mark, end_frame);
   report->blocks = counts.blocks;
   report->clipped_samples = counts.clipped_samples;
+  report->nonfinite_input_samples = counts.nonfinite_input_samples;
 
   report->xruns.clear();
   report->xrun_count = 0;
@@ -182,7 +188,9 @@ StreamStatsInfo LiveStream::StatsBetween(const Baseline& baseline, int64_t end_f
   stats.stream_id = id();
   stats.since_frame = baseline.mark.frame;
   stats.until_frame = end_frame;
-  stats.blocks = run_stats_.Between(baseline.mark, end_frame).blocks;
+  const RunStats::Counts counts = run_stats_.Between(baseline.mark, end_frame);
+  stats.blocks = counts.blocks;
+  stats.nonfinite_input_samples = counts.nonfinite_input_samples;
   for (const Xrun& xrun : xrun_detector_.XrunsIn(baseline.mark.frame, end_frame)) {
     ++stats.xruns;
     stats.lost_frames += ToInfo(xrun).lost_frames;

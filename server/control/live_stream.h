@@ -61,6 +61,8 @@ class LiveStream {
     int64_t clipped_samples = 0;
     int64_t clipped_frame = 0;  // of the first block that was clipped
     int64_t missed_blocks = 0;  // were overwritten before they were read
+    // Of the first block whose input was not finite after one whose input was.
+    std::optional<int64_t> nonfinite_frame;
   };
   News ReadBlocks();
   // When the last block came; absent before the first.
@@ -113,6 +115,7 @@ class LiveStream {
   std::optional<int64_t> last_block_nanos_;
   int64_t last_block_end_frame_ = 0;
   int last_block_frames_ = 0;
+  bool last_block_finite_ = true;
   XrunDetector xrun_detector_;
   int64_t next_xrun_sequence_ = 0;  // not told yet
   std::deque<Clips> clips_;         // by frame

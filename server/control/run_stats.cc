@@ -15,6 +15,7 @@ void RunStats::Add(const BlockRecord& block) {
   total_.output_underflows += (block.host_flags & kHostOutputUnderflow) != 0 ? 1 : 0;
   total_.output_overflows += (block.host_flags & kHostOutputOverflow) != 0 ? 1 : 0;
   total_.clipped_samples += block.clipped_samples;
+  total_.nonfinite_input_samples += block.nonfinite_input_samples;
 
   if (!runs_.empty() && runs_.back().frames == block.frames &&
       runs_.back().end_frame == block.first_frame) {
@@ -50,6 +51,8 @@ RunStats::Counts RunStats::Between(const Mark& mark, int64_t end_frame) const {
   blocks.output_underflows = until.output_underflows - mark.before.output_underflows;
   blocks.output_overflows = until.output_overflows - mark.before.output_overflows;
   counts.clipped_samples = until.clipped_samples - mark.before.clipped_samples;
+  counts.nonfinite_input_samples =
+      until.nonfinite_input_samples - mark.before.nonfinite_input_samples;
 
   const auto see = [&](int frames) {
     blocks.min_frames = blocks.min_frames == 0 ? frames : std::min(blocks.min_frames, frames);

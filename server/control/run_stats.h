@@ -29,6 +29,7 @@ class RunStats {
     int64_t output_underflows = 0;
     int64_t output_overflows = 0;
     int64_t clipped_samples = 0;
+    int64_t nonfinite_input_samples = 0;
   };
   // The beginning of a stretch.
   struct Mark {
@@ -39,6 +40,7 @@ class RunStats {
   struct Counts {
     BlockStatsInfo blocks;
     int64_t clipped_samples = 0;
+    int64_t nonfinite_input_samples = 0;
   };
 
   explicit RunStats(int64_t window_frames) : window_frames_(window_frames) {}

@@ -179,6 +179,7 @@ struct StreamStatsInfo {
   int64_t xruns = 0;
   int64_t lost_frames = 0;
   std::vector<int64_t> clipped_samples;
+  int64_t nonfinite_input_samples = 0;
   double cpu_load = 0;
   int active_actions = 0;
   int pending_actions = 0;
@@ -206,6 +207,7 @@ struct ActionReport {
   Touched touched = Touched::kCannotTell;
   int64_t shortest_detectable_loss_frames = 0;
   int64_t clipped_samples = 0;
+  int64_t nonfinite_input_samples = 0;
   BlockStatsInfo blocks;
   std::string buffer_id;
   std::string target_action_id;

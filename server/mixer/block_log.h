@@ -20,6 +20,7 @@ struct BlockRecord {
   int32_t
       clipped_samples;  // samples of this block that left [-1, 1] and were clipped, all channels
   int32_t voices;       // voices that sounded in it
+  int32_t nonfinite_input_samples;  // NaN or infinite, taken for 0, all channels
 };
 
 // One writer (the audio thread), any readers; a reader that falls behind is told how much it

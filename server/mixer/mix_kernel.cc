@@ -1,6 +1,7 @@
 #include "server/mixer/mix_kernel.h"
 
 #include <cmath>
+#include <limits>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -28,7 +29,17 @@ int64_t ClipPortable(float* samples, int frames) noexcept {
   return changed;
 }
 
-constexpr MixKernel kPortable = {"portable", SumPortable, ClipPortable};
+int64_t CopyFinitePortable(const float* from, int frames, float* to) noexcept {
+  int64_t replaced = 0;
+  for (int i = 0; i < frames; ++i) {
+    const bool finite = std::abs(from[i]) <= std::numeric_limits<float>::max();
+    replaced += !finite;
+    to[i] = finite ? from[i] : 0.0f;
+  }
+  return replaced;
+}
+
+constexpr MixKernel kPortable = {"portable", SumPortable, ClipPortable, CopyFinitePortable};
 
 #if defined(__x86_64__)
 #define RTMIXD_AVX2 __attribute__((target("avx2,fma")))
@@ -98,7 +109,21 @@ RTMIXD_AVX2 int64_t ClipAvx2(float* samples, int frames) noexcept {
   return changed + ClipPortable(samples + i, frames - i);
 }
 
-constexpr MixKernel kAvx2 = {"avx2+fma", SumAvx2, ClipAvx2};
+RTMIXD_AVX2 int64_t CopyFiniteAvx2(const float* from, int frames, float* to) noexcept {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  const __m256 greatest = _mm256_set1_ps(std::numeric_limits<float>::max());
+  int64_t replaced = 0;
+  int i = 0;
+  for (; i + 8 <= frames; i += 8) {
+    const __m256 x = _mm256_loadu_ps(from + i);
+    const __m256 finite = _mm256_cmp_ps(_mm256_andnot_ps(sign, x), greatest, _CMP_LE_OQ);
+    replaced += 8 - __builtin_popcount(static_cast<unsigned>(_mm256_movemask_ps(finite)));
+    _mm256_storeu_ps(to + i, _mm256_and_ps(x, finite));
+  }
+  return replaced + CopyFinitePortable(from + i, frames - i, to + i);
+}
+
+constexpr MixKernel kAvx2 = {"avx2+fma", SumAvx2, ClipAvx2, CopyFiniteAvx2};
 #undef RTMIXD_AVX2
 #endif  // defined(__x86_64__)
 

@@ -27,6 +27,10 @@ struct MixKernel {
   // Brings every sample into [-1, 1]; not-a-number (of infinities that met in the sum) becomes 0.
   // Returns how many samples it changed.
   int64_t (*clip)(float* samples, int frames) noexcept;
+
+  // Copies, with 0 in place of not-a-number and infinity; of all others every bit. Returns how many
+  // samples it replaced. `from` and `to` do not overlap.
+  int64_t (*copy_finite)(const float* from, int frames, float* to) noexcept;
 };
 
 // Plain C++ with std::fma.

@@ -86,6 +86,8 @@ Mixer::Mixer(const Options& options)
       schedule_(options.max_batches),
       bus_(options.output_channels, options.max_block_frames,
            options.portable_kernel ? PortableMixKernel() : BestMixKernel()),
+      kernel_(options.portable_kernel ? PortableMixKernel() : BestMixKernel()),
+      input_(static_cast<size_t>(options.input_channels) * options.max_block_frames),
       input_pointers_(options.input_channels),
       next_frame_(options.first_frame),
       input_history_(options.input_channels, options.history_frames, options.max_block_frames),
@@ -120,7 +122,7 @@ void Mixer::ProcessRt(const AudioBlock& block) noexcept {
   for (int offset = 0; offset < block.frames;) {
     const int frames = std::min(block.frames - offset, options_.max_block_frames);
     TakeCommandsRt();
-    WriteInputRt(block, offset, frames);
+    record.nonfinite_input_samples += WriteInputRt(block, offset, frames);
     record.voices += StartDueRt(frames);
     MixVoicesRt(frames);
     record.clipped_samples += WriteOutputRt(block, offset, frames);
@@ -144,13 +146,19 @@ void Mixer::TakeCommandsRt() noexcept {
   }
 }
 
-void Mixer::WriteInputRt(const AudioBlock& block, int offset, int frames) noexcept {
+int32_t Mixer::WriteInputRt(const AudioBlock& block, int offset, int frames) noexcept {
   if (block.input == nullptr) {
     input_history_.WriteRt(nullptr, frames);
-    return;
+    return 0;
   }
-  for (int c = 0; c < options_.input_channels; ++c) input_pointers_[c] = block.input[c] + offset;
+  int64_t replaced = 0;
+  for (int c = 0; c < options_.input_channels; ++c) {
+    float* const to = input_.data() + static_cast<int64_t>(c) * options_.max_block_frames;
+    replaced += kernel_.copy_finite(block.input[c] + offset, frames, to);
+    input_pointers_[c] = to;
+  }
   input_history_.WriteRt(input_pointers_.data(), frames);
+  return static_cast<int32_t>(replaced);
 }
 
 int Mixer::StartDueRt(int frames) noexcept {

@@ -14,6 +14,7 @@
 #include "server/mixer/batch.h"
 #include "server/mixer/block_log.h"
 #include "server/mixer/mix_bus.h"
+#include "server/mixer/mix_kernel.h"
 #include "server/mixer/schedule.h"
 #include "server/mixer/voice.h"
 #include "server/realtime/audio_block.h"
@@ -111,6 +112,7 @@ class Mixer : public AudioBlockSink {
   // --- Any thread ---
   // First frame of the next block.
   int64_t next_frame() const { return next_frame_.load(std::memory_order_acquire); }
+  // What the device brought, with 0 for samples that were not finite.
   const AudioHistory& input_history() const { return input_history_; }
   // What was sent to the device, clipped.
   const AudioHistory& output_history() const { return output_history_; }
@@ -139,7 +141,7 @@ class Mixer : public AudioBlockSink {
 
   // Audio thread. The steps of a block, in order.
   void TakeCommandsRt() noexcept;
-  void WriteInputRt(const AudioBlock& block, int offset, int frames) noexcept;
+  int32_t WriteInputRt(const AudioBlock& block, int offset, int frames) noexcept;
   int StartDueRt(int frames) noexcept;
   void MixVoicesRt(int frames) noexcept;
   int32_t WriteOutputRt(const AudioBlock& block, int offset, int frames) noexcept;
@@ -169,6 +171,8 @@ class Mixer : public AudioBlockSink {
   std::vector<Voice*> active_;  // sounding, in the order of summation
   std::vector<Voice*> read_;    // sounding in this block from a feed
   std::vector<Voice*> ended_;   // to be given back after this block
+  const MixKernel& kernel_;
+  std::vector<float> input_;  // of this block, planar, without what was not finite
   std::vector<const float*> input_pointers_;
 
   // For any thread.

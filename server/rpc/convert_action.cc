@@ -243,6 +243,7 @@ v1::ActionReport ToProto(const ActionReport& report) {
   proto.set_target_action_id(report.target_action_id);
   if (report.stats) *proto.mutable_stats() = ToProto(*report.stats);
   proto.set_underruns(report.underruns);
+  proto.set_nonfinite_input_samples(report.nonfinite_input_samples);
   return proto;
 }
 
@@ -258,6 +259,7 @@ v1::StreamStats ToProto(const StreamStatsInfo& stats) {
   proto.set_cpu_load(stats.cpu_load);
   proto.set_active_actions(stats.active_actions);
   proto.set_pending_actions(stats.pending_actions);
+  proto.set_nonfinite_input_samples(stats.nonfinite_input_samples);
   return proto;
 }
 

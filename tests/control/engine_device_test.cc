@@ -1,5 +1,7 @@
+#include <limits>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -252,6 +254,50 @@ TEST_F(EngineDeviceTest, ClipsAreCountedWhereTheyHappen) {
   const std::vector<int64_t> want = {0, 100};
   EXPECT_EQ(rig_.engine().GetStats("", false)->clipped_samples, want);
   EXPECT_EQ(rig_.Events(EventKind::kClipped).at(0).frames, 64);
+}
+
+TEST_F(EngineDeviceTest, InputThatIsNotFiniteIsZeroForEveryReaderAndCounted) {
+  const auto is_bad = [](int channel, int64_t frame) {
+    return channel == 1 && frame >= 200 && frame < 230;
+  };
+  rig_.device().SetInput([&](int channel, int64_t frame) {
+    return is_bad(channel, frame) ? std::numeric_limits<float>::quiet_NaN()
+                                  : TestSample(2, channel, frame);
+  });
+  const auto admitted =
+      rig_.ScheduleNow(session_, At(0, {RecordNew("", 640, 0), RecordNew("", 100, 400)}));
+  RecordStreamSpec spec;
+  spec.grant_all = true;
+  spec.chunk_frames = 640;
+  spec.frames = 640;
+  spec.start = AtFrame(0);
+  auto stream = rig_.engine().OpenRecord(session_, spec, [] {});
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  rig_.Run(11);
+  const RecordStream::Item item = (*stream)->Read();
+  rig_.Finish(session_);
+
+  const auto want = [&](int channel, int64_t frame) {
+    return is_bad(channel, frame) ? 0.0f : TestSample(2, channel, frame);
+  };
+  const auto recorded = rig_.Download(session_, admitted->actions[0].buffer_id);
+  ASSERT_TRUE(std::holds_alternative<RecordStream::Chunk>(item));
+  const std::vector<float> streamed = Floats(std::get<RecordStream::Chunk>(item).bytes);
+  ASSERT_EQ(streamed.size(), 1280u);
+  for (int64_t f = 0; f < 640; ++f) {
+    for (int channel = 0; channel < 2; ++channel) {
+      ASSERT_EQ(recorded[channel][f], want(channel, f)) << f;
+      ASSERT_EQ(streamed[2 * f + channel], want(channel, f)) << f;
+    }
+  }
+  int64_t cursor = 0;
+  EXPECT_GT(rig_.engine().ReadMeters(&cursor).inputs[1].rms, 0.0f);  // a number
+  EXPECT_EQ(rig_.engine().GetStats("", false)->nonfinite_input_samples, 30);
+  EXPECT_EQ(rig_.Report(session_, admitted->actions[0].action_id).nonfinite_input_samples, 30);
+  EXPECT_EQ(rig_.Report(session_, admitted->actions[1].action_id).nonfinite_input_samples, 0);
+  const auto notes = rig_.Events(EventKind::kNote);
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_EQ(notes[0].frame, 192);  // the block that holds 200
 }
 
 TEST_F(EngineDeviceTest, ErrorsOfTheDeviceReachTheCaller) {

@@ -84,6 +84,28 @@ TEST_P(MixKernelTest, ClipTouchesNoMoreThanItsFrames) {
   EXPECT_EQ(samples[11], 5.0f);
 }
 
+TEST_P(MixKernelTest, CopyFiniteKeepsEveryBitButOfWhatIsNotFinite) {
+  constexpr float kGreatest = std::numeric_limits<float>::max();
+  constexpr float kDenormal = std::numeric_limits<float>::denorm_min();
+  const std::vector<float> in = {0.0f, -0.0f,     1.5f,       kGreatest, -kGreatest, kDenormal,
+                                 kNan, kInfinity, -kInfinity, -kNan,     -kDenormal, -0.25f};
+  std::vector<float> out = in;
+  for (const int replaced : {6, 7, 8, 9}) out[replaced] = 0.0f;
+  // At every place of a vector, and in the tail after it; not a sample more than asked for.
+  for (size_t shift = 0; shift < 17; ++shift) {
+    std::vector<float> from(shift, 0.125f);
+    std::vector<float> want = from;
+    from.insert(from.end(), in.begin(), in.end());
+    want.insert(want.end(), out.begin(), out.end());
+    const int frames = static_cast<int>(from.size());
+    from.push_back(2.0f);
+    want.push_back(3.0f);
+    std::vector<float> to(from.size(), 3.0f);
+    EXPECT_EQ(GetParam()->copy_finite(from.data(), frames, to.data()), 4);
+    EXPECT_TRUE(SameBits(to, want)) << shift;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Kernels, MixKernelTest,
                          testing::Values(&PortableMixKernel(), &BestMixKernel()),
                          [](const auto& info) { return info.index == 0 ? "Portable" : "Best"; });

@@ -129,6 +129,43 @@ TEST_F(MixerTest, PlaysOnTheFrameAskedForInAnyBlockSize) {
   }
 }
 
+TEST_F(MixerTest, InputThatIsNotFiniteIsKeptAsZeroAndCounted) {
+  constexpr float kBad[] = {std::numeric_limits<float>::quiet_NaN(),
+                            std::numeric_limits<float>::infinity(),
+                            -std::numeric_limits<float>::infinity()};
+  const auto is_bad = [](int channel, int64_t frame) { return (frame + channel) % 7 == 3; };
+  const auto sample = [](int channel, int64_t frame) {
+    return static_cast<float>(channel == 0 ? frame : -frame) / 1024;
+  };
+  for (const bool portable : {false, true}) {
+    Mixer::Options options = SmallOptions();
+    options.portable_kernel = portable;
+    Make(options);
+    driver_->input_sample = [&](int channel, int64_t frame) {
+      return is_bad(channel, frame) ? kBad[frame % 3] : sample(channel, frame);
+    };
+    // In blocks that are split, and that fill no vector.
+    driver_->Step(100);
+    driver_->input_sample = sample;
+    driver_->Step(37);
+    int64_t bad = 0;
+    for (int channel = 0; channel < 2; ++channel) {
+      std::vector<float> got(137);
+      ASSERT_EQ(mixer_->input_history().Read(channel, 0, 137, got.data(), 1), 0);
+      for (int64_t f = 0; f < 137; ++f) {
+        const bool replaced = f < 100 && is_bad(channel, f);
+        bad += replaced ? 1 : 0;
+        ASSERT_EQ(got[f], replaced ? 0.0f : sample(channel, f)) << channel << " " << f;
+      }
+    }
+    BlockRecord record{};
+    ASSERT_EQ(mixer_->block_log().Read(0, &record), BlockLog::ReadResult::kOk);
+    EXPECT_EQ(record.nonfinite_input_samples, bad);
+    ASSERT_EQ(mixer_->block_log().Read(1, &record), BlockLog::ReadResult::kOk);
+    EXPECT_EQ(record.nonfinite_input_samples, 0);
+  }
+}
+
 TEST_F(MixerTest, ProgressIsSeenWhileItSounds) {
   Voice* const voice = Submit(10, {Quarter(0, 100)})[0];
   EXPECT_EQ(voice->state(), Voice::State::kPending);
