@@ -1,0 +1,66 @@
+"""What a stream needs of its session."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from rtmixd import _methods
+from rtmixd._methods import Method
+from rtmixd.aio._connection import Connection
+from rtmixd.v1 import action_pb2
+
+Kind = Literal["play", "record", "duplex"]
+
+_METHODS: dict[Kind, Method[Any, Any]] = {
+    "play": _methods.PLAY,
+    "record": _methods.RECORD,
+    "duplex": _methods.DUPLEX,
+}
+# A cancel at the end is worth no longer wait.
+_CANCEL_SECONDS = 1.0
+
+
+class StreamHost:
+    """A session, as its streams see it.
+
+    Parameters
+    ----------
+    connection
+        The server.
+    token
+        Of the session.
+    ttl
+        Seconds that the session outlives its connection.
+    """
+
+    def __init__(self, connection: Connection, token: str, ttl: float) -> None:
+        self.ttl = ttl
+        self._connection = connection
+        self._token = token
+
+    def start_call(self, kind: Kind) -> Any:
+        """Start a call, a `grpc.aio.StreamStreamCall`."""
+        return self._connection.start(_METHODS[kind], token=self._token)
+
+    def renew_connection(self) -> None:
+        """Connect anew for later calls: the present connection failed."""
+        self._connection.renew()
+
+    async def get_report(self, action_id: str) -> action_pb2.ActionReport:
+        """Ask for the report of an action."""
+        response = await self._connection.call(
+            _methods.GET_ACTION,
+            action_pb2.GetActionRequest(action_id=action_id),
+            token=self._token,
+            retry=True,
+        )
+        return response.report
+
+    async def cancel_actions(self, action_ids: list[str]) -> None:
+        """Cancel actions at once."""
+        await self._connection.call(
+            _methods.CANCEL_ACTIONS,
+            action_pb2.CancelActionsRequest(action_ids=action_ids),
+            token=self._token,
+            timeout=_CANCEL_SECONDS,
+        )

@@ -1,0 +1,112 @@
+"""A TCP proxy that cuts, or silences, the connections through it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from types import TracebackType
+from typing import Optional
+
+
+class CuttingProxy:
+    """Stands between a client and a server on the loopback interface.
+
+    Parameters
+    ----------
+    target
+        The server, "127.0.0.1:40123".
+    """
+
+    def __init__(self, target: str) -> None:
+        host, _, port = target.rpartition(":")
+        self._host, self._port = host, int(port)
+        self._server: Optional[asyncio.Server] = None
+        self._links: set[_Link] = set()
+        self._cut_after: Optional[int] = None
+        self.target = ""
+        self.connections = 0
+
+    async def __aenter__(self) -> CuttingProxy:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self.target = "127.0.0.1:%d" % self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        await self.refuse()
+        self.cut()
+
+    def cut(self) -> None:
+        """Reset all connections; new ones are welcome."""
+        for link in list(self._links):
+            link.cut()
+
+    def cut_after(self, size: int) -> None:
+        """Reset all connections once so many more bytes have passed, whatever message they split."""
+        self._cut_after = size
+
+    def silence(self) -> None:
+        """Let nothing pass on the present connections any more; new ones work."""
+        for link in self._links:
+            link.silent = True
+
+    async def refuse(self) -> None:
+        """Take no new connections any more."""
+        assert self._server is not None
+        self._server.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
+        except OSError:
+            writer.transport.abort()
+            return
+        link = _Link(writer, far_writer)
+        self._links.add(link)
+        try:
+            await asyncio.gather(
+                self._carry(link, reader, far_writer), self._carry(link, far_reader, writer)
+            )
+        finally:
+            link.cut()
+            self._links.discard(link)
+
+    async def _carry(
+        self, link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        try:
+            while True:
+                piece = await reader.read(1 << 16)
+                if not piece:
+                    link.cut()
+                    return
+                if link.silent:
+                    continue
+                if self._cut_after is not None:
+                    self._cut_after -= len(piece)
+                    if self._cut_after <= 0:
+                        writer.write(piece[: self._cut_after or len(piece)])
+                        self._cut_after = None
+                        self.cut()
+                        return
+                writer.write(piece)
+                await writer.drain()
+        except OSError:
+            link.cut()
+
+
+class _Link:
+    def __init__(self, *writers: asyncio.StreamWriter) -> None:
+        self.silent = False
+        self._writers = writers
+        for writer in writers:
+            writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def cut(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
