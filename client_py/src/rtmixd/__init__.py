@@ -1,0 +1,1 @@
+"""The client of rtmixd, a realtime audio mixer behind gRPC: numpy in, numpy out."""

@@ -1,0 +1,10 @@
+"""The client for asyncio. `rtmixd` is the same for programs that block."""
+
+from __future__ import annotations
+
+from rtmixd.aio.action import Action, Batch
+from rtmixd.aio.buffer import Buffer
+from rtmixd.aio.client import Client
+from rtmixd.aio.session import Session
+
+__all__ = ["Action", "Batch", "Buffer", "Client", "Session"]

@@ -1,0 +1,425 @@
+"""One server, reached over the network."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from typing import Any, AsyncIterable, AsyncIterator, Optional, TypeVar
+
+import grpc
+import grpc.aio
+
+from rtmixd import _methods, errors
+from rtmixd._methods import Method
+from rtmixd.v1 import server_info_pb2
+
+__all__ = ["CALL_SECONDS", "DEVICE_SECONDS", "SILENCE_SECONDS", "Connection", "complete_target"]
+
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+
+DEFAULT_PORT = 47110
+#: A server that said nothing for so long is gone. Leaves room to tell it within 3 s.
+SILENCE_SECONDS = 2.4
+#: How long a call may take on a server that lives.
+CALL_SECONDS = 15.0
+#: The same for calls that wait for a device.
+DEVICE_SECONDS = 90.0
+
+_TICK_SECONDS = 0.2
+_PROBE_AFTER_SECONDS = 0.6
+_PAUSE_SECONDS = 0.1
+# The slowest link on which a large request does not look like a silent server: 4 Mbit/s.
+_SLOWEST_BYTES_PER_SECOND = 500_000
+_TOKEN_KEY = "rtmixd-session-token"
+
+_CHANNEL_OPTIONS = (
+    # A page of 1000 reports with 64 xruns each is far below this.
+    ("grpc.max_receive_message_length", 64 << 20),
+    ("grpc.max_send_message_length", -1),
+    # Servers allow a ping every 5 s. It is the second line: calls notice silence sooner.
+    ("grpc.keepalive_time_ms", 6000),
+    ("grpc.keepalive_timeout_ms", 2000),
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    # A new channel must not share the old one's dead connection.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+def complete_target(target: Optional[str] = None) -> str:
+    """Return a gRPC target.
+
+    Parameters
+    ----------
+    target : str, optional
+        ``"host"``, ``"host:port"`` or any gRPC target; by default the environment variable
+        ``RTMIXD_TARGET``, or this host.
+
+    Returns
+    -------
+    str
+        With the port, 47110 where none was given.
+    """
+    text = target or os.environ.get("RTMIXD_TARGET") or "localhost"
+    if "://" in text or text.startswith(("unix:", "dns:", "ipv4:", "ipv6:")):
+        return text
+    if text.startswith("["):
+        return f"{text}:{DEFAULT_PORT}" if text.endswith("]") else text
+    colons = text.count(":")
+    if colons == 0:
+        return f"{text}:{DEFAULT_PORT}"
+    # More than one colon without brackets can only be an IPv6 address.
+    return text if colons == 1 else f"[{text}]:{DEFAULT_PORT}"
+
+
+def new_request_id() -> str:
+    """Return an id by which the server knows a repeated request."""
+    return uuid.uuid4().hex
+
+
+class _Link:
+    """One channel and the calls on it.
+
+    Exists because a peer that vanished is found out here: while calls wait and nothing comes, a
+    small call of its own asks for a sign of life; when that, too, is not answered in time, all end.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.lost = False
+        self._channel = grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS)
+        self._loop = asyncio.get_running_loop()
+        self._calls: set[Any] = set()
+        self._waiting = 0
+        self._heard = False
+        self._allowed_seconds = 0.0
+        self._retired = False
+        self._pulse: Optional[asyncio.Task[None]] = None
+        self._closing: Optional[asyncio.Task[None]] = None
+
+    def start(
+        self,
+        method: Method[Any, Any],
+        request: Any,
+        token: str,
+        timeout: Optional[float],
+    ) -> Any:
+        """Start a call; `request` is None, a message, or an iterator of messages."""
+        kind = ("stream" if method.client_streams else "unary") + (
+            "_stream" if method.server_streams else "_unary"
+        )
+        multicallable = getattr(self._channel, kind)(
+            method.path,
+            request_serializer=method.request.SerializeToString,
+            response_deserializer=method.response.FromString,
+        )
+        arguments = () if request is None else (request,)
+        metadata = ((_TOKEN_KEY, token),) if token else None
+        call = multicallable(*arguments, metadata=metadata, timeout=timeout)
+        self._calls.add(call)
+        call.add_done_callback(self._forget)
+        return call
+
+    def heard(self) -> None:
+        """Note a sign of life."""
+        self._heard = True
+
+    def watch(self, request_bytes: int = 0) -> None:
+        """Begin to look after a call that waits. Each needs an `unwatch`."""
+        self._waiting += 1
+        self._allowed_seconds += request_bytes / _SLOWEST_BYTES_PER_SECOND
+        if self._pulse is None or self._pulse.done():
+            self._pulse = self._loop.create_task(self._beat())
+
+    def unwatch(self, request_bytes: int = 0) -> None:
+        """End what `watch` began."""
+        self._waiting -= 1
+        self._allowed_seconds -= request_bytes / _SLOWEST_BYTES_PER_SECOND
+
+    def retire(self) -> None:
+        """Close it as soon as no call is left on it."""
+        self._retired = True
+        if not self._calls:
+            self._close_soon()
+
+    async def close(self) -> None:
+        """Close it now; calls on it are cancelled."""
+        self._retired = True
+        if self._pulse is not None:
+            self._pulse.cancel()
+        await self._channel.close()
+        if self._closing is not None:
+            await asyncio.wait([self._closing])
+
+    def _close_soon(self) -> None:
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._channel.close())
+
+    def _forget(self, call: Any) -> None:
+        self._calls.discard(call)
+        if self._retired and not self._calls and not self._loop.is_closed():
+            self._close_soon()
+
+    async def _beat(self) -> None:
+        silent = 0.0
+        idle = 0
+        probe: Optional[asyncio.Task[None]] = None
+        self._heard = False
+        try:
+            # It goes on for a moment after the last call, so that many short ones share it.
+            while idle < 10:
+                before = self._loop.time()
+                await asyncio.sleep(_TICK_SECONDS)
+                # When this process stood still itself, the server was not silent for as long.
+                silent += min(self._loop.time() - before, 2 * _TICK_SECONDS)
+                idle = 0 if self._waiting else idle + 1
+                if self._heard or not self._waiting:
+                    self._heard = False
+                    silent = 0.0
+                elif silent >= SILENCE_SECONDS + self._allowed_seconds:
+                    self._lose()
+                    return
+                elif silent >= _PROBE_AFTER_SECONDS and (probe is None or probe.done()):
+                    probe = self._loop.create_task(self._probe())
+        finally:
+            if probe is not None:
+                probe.cancel()
+
+    async def _probe(self) -> None:
+        request = server_info_pb2.GetServerInfoRequest()
+        try:
+            await self.start(_methods.GET_SERVER_INFO, request, "", SILENCE_SECONDS)
+            self._heard = True
+        except grpc.aio.AioRpcError as error:
+            # Whatever it says, something lives there.
+            if error.code() not in (
+                grpc.StatusCode.UNAVAILABLE,
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+            ):
+                self._heard = True
+
+    def _lose(self) -> None:
+        self.lost = True
+        for call in list(self._calls):
+            call.cancel()
+
+
+class Connection:
+    """A server: every call is bounded in time, and fails with an error of this package.
+
+    A connection that broke or fell silent is replaced at once, instead of when TCP gives up.
+    Everything here is for the event loop of its first call.
+
+    Parameters
+    ----------
+    target : str, optional
+        See `complete_target`.
+    """
+
+    def __init__(self, target: Optional[str] = None) -> None:
+        self.target = complete_target(target)
+        self._link: Optional[_Link] = None
+        self._retired: list[_Link] = []
+        self._closed = False
+
+    async def call(
+        self,
+        method: Method[_Request, _Response],
+        request: _Request,
+        *,
+        token: str = "",
+        timeout: float = CALL_SECONDS,
+        retry: bool = False,
+    ) -> _Response:
+        """Make a unary call.
+
+        Parameters
+        ----------
+        method : Method
+            Which.
+        request : message
+            What goes in.
+        token : str, optional
+            Of the session.
+        timeout : float, optional
+            Seconds that it may take on a server that lives.
+        retry : bool, optional
+            Try again while the server cannot be reached, for up to `SILENCE_SECONDS`. Only for
+            calls that can be repeated: they change nothing or have a request id.
+
+        Raises
+        ------
+        Disconnected
+            The server cannot be reached or was silent for `SILENCE_SECONDS`.
+        Timeout
+            The call took too long on a server that lives.
+        RtmixdError
+            What else the server says.
+        """
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + SILENCE_SECONDS
+        while True:
+            link = self._current()
+            try:
+                return await self._unary(link, method, request, token, timeout)
+            except errors.Disconnected:
+                if not retry or loop.time() + _PAUSE_SECONDS >= give_up:
+                    raise
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def stream(
+        self, method: Method[_Request, _Response], request: _Request, *, token: str = ""
+    ) -> AsyncIterator[_Response]:
+        """Make a call that answers with a stream, and yield the answers.
+
+        Raises
+        ------
+        Disconnected
+            The server cannot be reached or was silent for `SILENCE_SECONDS`.
+        RtmixdError
+            What else the server says.
+        """
+        link = self._current()
+        call = link.start(method, request, token, None)
+        link.watch()
+        try:
+            while True:
+                message = await call.read()
+                link.heard()
+                if message is grpc.aio.EOF:
+                    return
+                yield message
+        except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
+            raise self._explain(link, error) from None
+        finally:
+            link.unwatch()
+            call.cancel()
+
+    async def send(
+        self,
+        method: Method[_Request, _Response],
+        requests: AsyncIterable[_Request],
+        *,
+        token: str = "",
+    ) -> _Response:
+        """Make a call that takes a stream, and return its answer.
+
+        Raises
+        ------
+        Disconnected
+            The server cannot be reached or nothing moved for `SILENCE_SECONDS`.
+        RtmixdError
+            What else the server says.
+        """
+        link = self._current()
+        call = link.start(method, None, token, None)
+        link.watch()
+        try:
+            try:
+                async for request in requests:
+                    await call.write(request)
+                    link.heard()
+                await call.done_writing()
+            except asyncio.InvalidStateError:
+                # The call has ended early; its answer says why.
+                pass
+            return await call  # type: ignore[no-any-return]
+        except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
+            raise self._explain(link, error) from None
+        finally:
+            link.unwatch()
+            call.cancel()
+
+    def start(self, method: Method[Any, Any], *, token: str = "") -> Any:
+        """Start a call that streams both ways, and leave it to the caller.
+
+        Returns
+        -------
+        grpc.aio.StreamStreamCall
+            The call. Nobody watches over it.
+        """
+        return self._current().start(method, None, token, None)
+
+    def renew(self) -> None:
+        """Connect anew for later calls; those that are under way go on."""
+        if self._link is not None:
+            self._renew(self._link)
+
+    async def close(self) -> None:
+        """Cancel all calls and close."""
+        self._closed = True
+        links = [*self._retired, *([self._link] if self._link else [])]
+        self._link = None
+        self._retired = []
+        for link in links:
+            await link.close()
+
+    def _current(self) -> _Link:
+        if self._closed:
+            raise errors.Cancelled("the client is closed", code="cancelled")
+        if self._link is None:
+            self._link = _Link(self.target)
+        return self._link
+
+    def _renew(self, broken: _Link) -> None:
+        if self._link is not broken:
+            return
+        self._link = None
+        self._retired = [link for link in self._retired if link._calls]
+        self._retired.append(broken)
+        broken.retire()
+
+    async def _unary(
+        self,
+        link: _Link,
+        method: Method[_Request, _Response],
+        request: Any,
+        token: str,
+        timeout: float,
+    ) -> _Response:
+        size = request.ByteSize()
+        call = link.start(method, request, token, timeout + size / _SLOWEST_BYTES_PER_SECOND)
+        link.watch(size)
+        try:
+            response: _Response = await call
+            link.heard()
+            return response
+        except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
+            raise self._explain(link, error) from None
+        finally:
+            link.unwatch(size)
+
+    def _explain(self, link: _Link, error: BaseException) -> BaseException:
+        """Turn an error of grpc into one of this package; a cancelled task stays that.
+
+        Replaces a connection that broke.
+        """
+        if link.lost:
+            self._renew(link)
+            return errors.Disconnected(
+                f"the server at {self.target} said nothing for {SILENCE_SECONDS:g} s",
+                code="unavailable",
+            )
+        if isinstance(error, asyncio.CancelledError):
+            if self._closed:
+                return errors.Cancelled("the client was closed", code="cancelled")
+            return error
+        explained = self._in_words(errors.from_rpc_error(error))
+        if isinstance(explained, errors.Disconnected):
+            self._renew(link)
+        else:
+            link.heard()
+        return explained
+
+    def _in_words(self, error: errors.RtmixdError) -> errors.RtmixdError:
+        if error.reason:
+            return error
+        if isinstance(error, errors.Disconnected):
+            text = f"the server at {self.target} cannot be reached: {error}"
+            return errors.Disconnected(text, code=error.code)
+        if isinstance(error, errors.Timeout):
+            text = f"the server at {self.target} did not answer in time"
+            return errors.Timeout(text, code=error.code)
+        return error

@@ -1,0 +1,169 @@
+"""Follows the reports of a session's actions."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from typing import TYPE_CHECKING, Iterable, Optional
+
+from google.protobuf import duration_pb2
+
+from rtmixd import _methods, errors
+from rtmixd.aio._connection import SILENCE_SECONDS, Connection
+from rtmixd.v1 import action_pb2
+
+if TYPE_CHECKING:
+    from rtmixd.aio.action import Action
+
+__all__ = ["Watch"]
+
+_PAUSE_SECONDS = 0.1
+_IDS_PER_CALL = 1000
+
+
+class Watch:
+    """One stream per session that feeds every action's report, however many are waited for."""
+
+    def __init__(self, connection: Connection, token: str, patience: float) -> None:
+        self._connection = connection
+        self._token = token
+        self._patience = max(SILENCE_SECONDS, patience)
+        self._actions: weakref.WeakValueDictionary[str, Action] = weakref.WeakValueDictionary()
+        # What was told of actions whose schedule call has not been answered yet.
+        self._strays: dict[str, action_pb2.ActionReport] = {}
+        self._scheduling = 0
+        self._task: Optional[asyncio.Task[None]] = None
+        self._failure: Optional[errors.RtmixdError] = None
+
+    def start(self) -> None:
+        """Follow, unless it does already."""
+        if self._task is None or self._task.done():
+            self._failure = None
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Follow no more; who waits is told."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        self.fail(errors.Cancelled("the session was closed", code="cancelled"))
+
+    def find(self, action_id: str) -> Optional[Action]:
+        """Return an action that is known here."""
+        return self._actions.get(action_id)
+
+    def known(self) -> list[Action]:
+        """Return the actions that somebody holds and that have not ended."""
+        return [action for action in list(self._actions.values()) if not action.ended]
+
+    def scheduling(self) -> None:
+        """Note that actions are about to be made. Needs a `scheduled`."""
+        self._scheduling += 1
+
+    def scheduled(self, actions: Iterable[Action]) -> None:
+        """Feed these actions, too."""
+        for action in actions:
+            self.add(action)
+            early = self._strays.pop(action.id, None)
+            if early is not None:
+                action._tell(early)
+        self._scheduling -= 1
+        if not self._scheduling:
+            self._strays.clear()
+
+    def add(self, action: Action) -> None:
+        """Feed this action, too."""
+        self._actions[action.id] = action
+
+    def deliver(self, report: action_pb2.ActionReport) -> None:
+        """Take in a report, wherever it comes from."""
+        action = self._actions.get(report.action_id)
+        if action is not None:
+            action._tell(report)
+        elif self._scheduling:
+            self._strays[report.action_id] = report
+
+    def fail(self, error: errors.RtmixdError) -> None:
+        """Tell everybody who waits that nothing more will come."""
+        self._failure = error
+        for action in list(self._actions.values()):
+            action._fail(error)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + self._patience
+        while True:
+            try:
+                fresh = True
+                request = action_pb2.WatchActionsRequest(include_present=True)
+                stream = self._connection.stream(_methods.WATCH_ACTIONS, request, token=self._token)
+                async for response in stream:
+                    give_up = loop.time() + self._patience
+                    for report in response.reports:
+                        self.deliver(report)
+                    if fresh:
+                        # Those that ended while nobody listened are not among the present ones.
+                        fresh = False
+                        await self._ask_for_missed(
+                            {report.action_id for report in response.reports}
+                        )
+            except errors.Disconnected as error:
+                if loop.time() + _PAUSE_SECONDS >= give_up:
+                    self.fail(error)
+                    return
+                await asyncio.sleep(_PAUSE_SECONDS)
+            except errors.RtmixdError as error:
+                if error.code == "unimplemented":
+                    await self._poll()
+                    continue
+                self.fail(error)
+                return
+
+    async def _poll(self) -> None:
+        """Ask a server that cannot tell by itself."""
+        while True:
+            ids = [action.id for action in self.known()][:_IDS_PER_CALL]
+            if ids:
+                response = await self._connection.call(
+                    _methods.WAIT_ACTIONS,
+                    action_pb2.WaitActionsRequest(
+                        action_ids=ids, any=True, timeout=duration_pb2.Duration(nanos=200_000_000)
+                    ),
+                    token=self._token,
+                    retry=True,
+                )
+                for report in response.ended:
+                    self.deliver(report)
+            else:
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _ask_for_missed(self, present: set[str]) -> None:
+        ids = [action.id for action in self.known() if action.id not in present]
+        for begin in range(0, len(ids), _IDS_PER_CALL):
+            some = ids[begin : begin + _IDS_PER_CALL]
+            try:
+                response = await self._connection.call(
+                    _methods.WAIT_ACTIONS,
+                    action_pb2.WaitActionsRequest(
+                        action_ids=some, timeout=duration_pb2.Duration(), until_done=True
+                    ),
+                    token=self._token,
+                    retry=True,
+                )
+                for report in response.ended:
+                    self.deliver(report)
+            except errors.NotFound:
+                for action_id in some:
+                    await self._ask_for(action_id)
+
+    async def _ask_for(self, action_id: str) -> None:
+        request = action_pb2.GetActionRequest(action_id=action_id)
+        try:
+            response = await self._connection.call(
+                _methods.GET_ACTION, request, token=self._token, retry=True
+            )
+            self.deliver(response.report)
+        except errors.NotFound as error:
+            action = self.find(action_id)
+            if action is not None:
+                action._fail(error)

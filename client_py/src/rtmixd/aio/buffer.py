@@ -1,0 +1,321 @@
+"""Audio that lives on the server."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Optional
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rtmixd import _methods, errors, samples
+from rtmixd.aio import _convert
+from rtmixd.aio._connection import SILENCE_SECONDS
+from rtmixd.info import BufferInfo
+from rtmixd.samples import Wire
+from rtmixd.v1 import buffer_pb2, common_pb2
+
+if TYPE_CHECKING:
+    from rtmixd.aio.session import Session
+
+__all__ = ["Buffer", "Progress"]
+
+#: Is told how many frames of how many have moved.
+Progress = Callable[[int, int], Any]
+
+_UPLOAD_CHUNK_BYTES = 256 << 10
+_PAUSE_SECONDS = 0.1
+
+
+class Buffer:
+    """A buffer of the server: uploaded or recorded, played any number of times, downloaded.
+
+    Made by `Session.buffer`, `Session.upload` and `Session.open_buffer`. As a context manager it
+    deletes itself, unless it was made to be kept or was only opened.
+    """
+
+    def __init__(self, session: Session, info: buffer_pb2.AudioBuffer, owned: bool) -> None:
+        self._session = session
+        self._id = str(info.buffer_id)
+        self._channels = int(info.channels)
+        self._rate = float(info.sample_rate_hz)
+        self._owned = owned
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self._id
+
+    @property
+    def channels(self) -> int:
+        """Its channels."""
+        return self._channels
+
+    @property
+    def sample_rate_hz(self) -> float:
+        """What its audio is meant for; 0 if unknown."""
+        return self._rate
+
+    async def info(self) -> BufferInfo:
+        """Ask how it is now.
+
+        Raises
+        ------
+        NotFound
+            It was deleted.
+        """
+        return BufferInfo._of(await self._info())
+
+    async def append(
+        self,
+        sound: ArrayLike,
+        *,
+        complete: bool = False,
+        wire: Wire = "float32",
+        progress: Optional[Progress] = None,
+    ) -> None:
+        """Append a sound. Goes on by itself after the connection broke.
+
+        Parameters
+        ----------
+        sound : array_like
+            Shape (frames,) or (frames, channels); see `rtmixd.samples.to_frames`.
+        complete : bool, optional
+            Nothing will follow: the buffer can be played.
+        wire : {"float32", "int16", "int24", "int32"}, optional
+            How the samples travel.
+        progress : callable, optional
+            Is called with the frames that were sent so far, and all of them.
+
+        Raises
+        ------
+        InvalidArgument
+            The sound cannot be converted, or has other channels.
+        WrongState
+            The buffer is complete, or somebody else writes to it.
+        LimitExceeded
+            It would exceed a limit of bytes. What came before stays.
+        Disconnected
+            The server cannot be reached any more.
+        """
+        frames = samples.to_frames(sound, self._channels)
+        info = await self._info()
+        begin = int(info.frames)
+        end = begin + len(frames)
+        while True:
+            try:
+                await self._upload(frames, begin, int(info.frames), complete, wire, progress)
+                return
+            except errors.Disconnected:
+                info = await self._info_again()
+            if info.frames == end and (
+                not complete or info.state == buffer_pb2.BUFFER_STATE_COMPLETE
+            ):
+                return
+            if not begin <= info.frames <= end:
+                raise errors.WrongState(
+                    f"buffer {self.id} holds {info.frames} frames; {begin} to {end} were expected:"
+                    " somebody else writes to it",
+                    field="frames",
+                    value=str(info.frames),
+                    limit=f"{begin} to {end}",
+                )
+
+    async def complete(self) -> None:
+        """Say that nothing will follow: it can be played then."""
+        await self.append(np.zeros((0, self._channels), np.float32), complete=True)
+
+    async def download(
+        self,
+        first_frame: int = 0,
+        frames: Optional[int] = None,
+        *,
+        wire: Wire = "float32",
+        follow: bool = False,
+        progress: Optional[Progress] = None,
+    ) -> NDArray[np.float32]:
+        """Fetch audio. Goes on by itself after the connection broke.
+
+        Parameters
+        ----------
+        first_frame : int, optional
+            Where to begin; 0 to what the buffer holds.
+        frames : int, optional
+            How many; by default all that it holds.
+        wire : {"float32", "int16", "int24", "int32"}, optional
+            How the samples travel.
+        follow : bool, optional
+            While the buffer grows, wait for what will come, until it is complete.
+        progress : callable, optional
+            Is called with the frames that came so far, and all that are known of.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, shape (frames, channels).
+
+        Raises
+        ------
+        InvalidArgument
+            `first_frame` or `frames` is out of range.
+        NotFound
+            The buffer was deleted.
+        Disconnected
+            The server cannot be reached any more.
+        """
+        out = np.empty((0, self._channels), np.float32)
+        done = 0
+        async for data, held in self._fetch(first_frame, frames, wire, follow):
+            if data is None:
+                # The first answer tells how much there is; following, there will be more.
+                size = held - first_frame if frames is None else min(frames, held - first_frame)
+                if done == 0 and size > 0:
+                    out = np.empty((size, self._channels), np.float32)
+                continue
+            count = len(data) // (samples.bytes_per_sample(wire) * self._channels)
+            if done + count > len(out):
+                grown = np.empty((max(done + count, 2 * len(out)), self._channels), np.float32)
+                grown[:done] = out[:done]
+                out = grown
+            samples.decode(data, self._channels, wire, out=out[done : done + count])
+            done += count
+            if progress is not None:
+                progress(done, len(out))
+        return out if done == len(out) else out[:done].copy()
+
+    async def chunks(
+        self,
+        first_frame: int = 0,
+        frames: Optional[int] = None,
+        *,
+        wire: Wire = "float32",
+        follow: bool = False,
+    ) -> AsyncIterator[NDArray[np.float32]]:
+        """Fetch audio piece by piece, without keeping it. The parameters are those of `download`.
+
+        Yields
+        ------
+        numpy.ndarray
+            The next frames: float32, shape (frames, channels), not to be written.
+        """
+        async for data, _ in self._fetch(first_frame, frames, wire, follow):
+            if data is not None:
+                yield samples.decode(data, self._channels, wire)
+
+    async def delete(self) -> None:
+        """Delete it. What plays it plays on."""
+        self._owned = False
+        await self._session._call(
+            _methods.DELETE_BUFFER, buffer_pb2.DeleteBufferRequest(buffer_id=self.id)
+        )
+
+    async def __aenter__(self) -> Buffer:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        if not self._owned:
+            return
+        try:
+            await self.delete()
+        except (errors.Disconnected, errors.NotFound, errors.SessionExpired, errors.Cancelled):
+            # It is gone already, or goes with its session.
+            pass
+
+    async def _info(self) -> buffer_pb2.AudioBuffer:
+        request = buffer_pb2.GetBufferRequest(buffer_id=self.id)
+        response = await self._session._call(_methods.GET_BUFFER, request, retry=True)
+        return response.buffer
+
+    async def _info_again(self) -> buffer_pb2.AudioBuffer:
+        """Ask how it is after the connection broke, as long as the client is patient."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + self._session._patience
+        while True:
+            try:
+                return await self._info()
+            except errors.Disconnected:
+                if loop.time() >= give_up:
+                    raise
+
+    async def _upload(
+        self,
+        frames: NDArray[np.float32],
+        begin: int,
+        position: int,
+        complete: bool,
+        wire: Wire,
+        progress: Optional[Progress],
+    ) -> None:
+        frame_bytes = samples.bytes_per_sample(wire) * self._channels
+        step = max(1, min(_UPLOAD_CHUNK_BYTES, self._session._max_chunk_bytes) // frame_bytes)
+        end = begin + len(frames)
+
+        async def requests() -> AsyncIterator[buffer_pb2.UploadBufferRequest]:
+            yield buffer_pb2.UploadBufferRequest(
+                config=buffer_pb2.UploadConfig(
+                    buffer_id=self.id, sample_format=_convert.sample_format(wire)
+                )
+            )
+            at = position
+            while at < end:
+                part = frames[at - begin : at - begin + step]
+                chunk = common_pb2.AudioChunk(position=at, data=samples.encode(part, wire))
+                yield buffer_pb2.UploadBufferRequest(audio=chunk)
+                at += len(part)
+                if progress is not None:
+                    progress(at - begin, len(frames))
+            if complete:
+                yield buffer_pb2.UploadBufferRequest(complete=buffer_pb2.UploadComplete())
+
+        await self._session._connection.send(
+            _methods.UPLOAD_BUFFER, requests(), token=self._session.token
+        )
+
+    async def _fetch(
+        self, first_frame: int, frames: Optional[int], wire: Wire, follow: bool
+    ) -> AsyncIterator[tuple[Optional[bytes], int]]:
+        """Yield (None, frames held) once per call, and (encoded frames, their position)."""
+        loop = asyncio.get_running_loop()
+        patience = max(SILENCE_SECONDS, self._session._patience)
+        frame_bytes = samples.bytes_per_sample(wire) * self._channels
+        position = first_frame
+        end = None if frames is None else first_frame + frames
+        give_up = loop.time() + patience
+        while True:
+            request = buffer_pb2.DownloadBufferRequest(
+                buffer_id=self.id,
+                first_frame=position,
+                frames=None if end is None else end - position,
+                sample_format=_convert.sample_format(wire),
+                follow=follow,
+            )
+            try:
+                async for response in self._session._connection.stream(
+                    _methods.DOWNLOAD_BUFFER, request, token=self._session.token
+                ):
+                    give_up = loop.time() + patience
+                    if response.HasField("audio"):
+                        if response.audio.position != position:
+                            raise errors.InternalError(
+                                f"frame {response.audio.position} came instead of {position}",
+                                code="internal",
+                            )
+                        data = response.audio.data
+                        position += len(data) // frame_bytes
+                        yield data, position
+                    else:
+                        yield None, int(response.buffer.frames)
+                return
+            except errors.Disconnected:
+                if loop.time() + _PAUSE_SECONDS >= give_up:
+                    raise
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    def __repr__(self) -> str:
+        return f"<Buffer {self.id}: {self.channels} channels, {self.sample_rate_hz:g} Hz>"
