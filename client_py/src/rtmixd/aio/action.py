@@ -155,7 +155,7 @@ class Action:
             )
         await self.wait(timeout, "done")
         recording, _ = await asyncio.gather(self._session._fetch(self), self.wait(timeout, "ended"))
-        return self._session._with_report(recording, self.report)
+        return self._session._hand_out(recording, self.report)
 
     def _has_come(self, until: Until) -> bool:
         return self.done if until == "done" else self.ended

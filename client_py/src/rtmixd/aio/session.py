@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Iterable, Optional, Sequence, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Optional, Sequence, TypeVar, Union
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,8 @@ from rtmixd.aio._connection import (
     new_request_id,
 )
 from rtmixd.aio._opening import Opening
+from rtmixd.aio._session_streams import SessionStreams
+from rtmixd.aio._stream_host import StreamHost
 from rtmixd.aio._watch import Watch
 from rtmixd.aio.action import Action, Batch, Until
 from rtmixd.aio.buffer import Buffer, Progress
@@ -50,7 +52,7 @@ _INLINE_BYTES = 4 << 20
 _END_SECONDS = 1.0
 
 
-class Session:
+class Session(SessionStreams):
     """A session of the server. Made by `Client.session`, `Client.lease` and `Client.join`.
 
     It is kept alive until it is closed, here or by its context manager; then what it left sounding
@@ -66,6 +68,8 @@ class Session:
         self._patience = client.patience
         self._error: Optional[errors.RtmixdError] = None
         self._closed = False
+        self._recording_callback: Optional[Callable[[Recording], object]] = None
+        self._stream_host = StreamHost(self._connection, token, self._info.ttl)
         self._watch = Watch(self._connection, token, client.patience)
         self._heartbeat = asyncio.get_running_loop().create_task(self._keep())
         self._background: set[asyncio.Task[Any]] = set()
@@ -354,6 +358,16 @@ class Session:
         batch = await self.schedule([record, play], align=True, wire=wire)
         recording = await self._finish_recording(batch, timeout, until, wire)
         return recording, recording.report
+
+    def on_recording(self, callback: Optional[Callable[[Recording], object]]) -> None:
+        """Call back with each recording that is handed out: by `rec`, `playrec`, `Action.recording`.
+
+        Parameters
+        ----------
+        callback : callable or None
+            Given the Recording. Has to be quick and must not call the session. None: no more.
+        """
+        self._recording_callback = callback
 
     async def actions(self, active_only: bool = False) -> list[Action]:
         """List the session's actions, in order of admission.
@@ -803,7 +817,7 @@ class Session:
         )
         self._later(self._delete(record.buffer_id))
         play = next((report for report in reports if report.kind == "play"), None)
-        return replace(self._with_report(recording, record.report), play_report=play)
+        return self._hand_out(recording, record.report, play)
 
     async def _fetch(self, record: Action, wire: Wire = "float32") -> Recording:
         info = await self._buffer_info(record.buffer_id)
@@ -815,14 +829,20 @@ class Session:
             record.report,
         )
 
-    def _with_report(self, recording: Recording, report: Report) -> Recording:
+    def _hand_out(
+        self, recording: Recording, report: Report, play_report: Optional[Report] = None
+    ) -> Recording:
         rate = recording.sample_rate_hz or report.sample_rate_hz
-        return replace(
+        complete = replace(
             recording,
             sample_rate_hz=rate,
             start_frame=report.start_frame,
             report=replace(report, sample_rate_hz=rate),
+            play_report=play_report,
         )
+        if self._recording_callback is not None:
+            self._recording_callback(complete)
+        return complete
 
     async def _delete(self, buffer_id: str) -> None:
         try:
