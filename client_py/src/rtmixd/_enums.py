@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from rtmixd.errors import InvalidArgument
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tables(enum: str) -> tuple[dict[int, str], dict[str, int]]:
     from rtmixd.v1 import (
         action_pb2,

@@ -6,7 +6,8 @@ like an error of Python's own are that, too: a `NotFound` is a `LookupError`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Mapping
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rtmixd.report import Report

@@ -11,6 +11,7 @@ from rtmixd.report import EndReason, Xrun
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
+
     from rtmixd.v1 import (
         buffer_pb2,
         clock_pb2,
@@ -119,7 +120,7 @@ class ServerLimits:
             name: _seconds(getattr(limits, name)) if name in durations else getattr(limits, name)
             for name in cls.__dataclass_fields__
         }
-        return cls(**values)
+        return cls(**values)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -392,8 +393,8 @@ class StreamInfo:
         if self.output_device is not None:
             directions.append(f"{self.output_channels} out to {self.output_device.id!r}")
         return (
-            f"<StreamInfo {self.state}, {', '.join(directions)}, {self.sample_rate_hz:g} Hz, latency"
-            f" {self.input_latency_frames}+{self.output_latency_frames} frames, next frame"
+            f"<StreamInfo {self.state}, {', '.join(directions)}, {self.sample_rate_hz:g} Hz,"
+            f" latency {self.input_latency_frames}+{self.output_latency_frames} frames, next frame"
             f" {self.next_frame}>"
         )
 

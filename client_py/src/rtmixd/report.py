@@ -344,7 +344,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether it has done all it was to do, in time, and no xrun is known to have touched it."""
+        """Whether it did all it was to do, in time, and no xrun is known to have touched it."""
         return self._fault(strict=False) is None
 
     def check(self, strict: bool = False) -> Report:

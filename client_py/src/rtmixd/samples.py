@@ -7,7 +7,7 @@ range of the integer.
 
 from __future__ import annotations
 
-from typing import Literal, Optional
+from typing import Any, Literal, Optional
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -145,7 +145,8 @@ def encode(frames: NDArray[np.float32], wire: Wire = "float32") -> bytes:
     if wire == "float32":
         return np.ascontiguousarray(frames, dtype="<f4").tobytes()
     # 32 bits do not fit into the mantissa of a float32; fewer do, and scaling by 2^n is exact.
-    scaled = frames.astype(np.float64 if bits == 32 else np.float32) * 2.0 ** (bits - 1)
+    precise: NDArray[np.floating[Any]] = frames.astype(np.float64 if bits == 32 else np.float32)
+    scaled: NDArray[np.floating[Any]] = np.multiply(precise, 2.0 ** (bits - 1))
     np.rint(scaled, out=scaled)
     np.clip(scaled, -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1, out=scaled)
     if wire == "int16":
@@ -153,7 +154,7 @@ def encode(frames: NDArray[np.float32], wire: Wire = "float32") -> bytes:
     integers = np.ascontiguousarray(scaled, dtype="<i4")
     if wire == "int32":
         return integers.tobytes()
-    return integers.reshape(-1, 1).view(np.uint8)[:, :3].tobytes()
+    return bytes(integers.reshape(-1, 1).view(np.uint8)[:, :3].tobytes())
 
 
 def decode(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Optional, Protocol, Sequence, Union, runtime_checkable
+from typing import Literal, Optional, Protocol, Union, runtime_checkable
 
 from numpy.typing import ArrayLike
 
@@ -82,8 +83,8 @@ class Play:
     Attributes
     ----------
     sound : array_like or Buffer
-        Shape (frames,) or (frames, channels); see `rtmixd.samples.to_frames`. No frames are legal: a
-        timer. Or a buffer of the server that is complete.
+        Shape (frames,) or (frames, channels); see `rtmixd.samples.to_frames`. No frames are legal:
+        a timer. Or a buffer of the server that is complete.
     outputs : sequence of int, optional
         Output channels, from 1: one for each channel of the sound, which is put on all of them if
         it has one. By default channel i goes to output i.

@@ -6,5 +6,16 @@ from rtmixd.aio.action import Action, Batch
 from rtmixd.aio.buffer import Buffer
 from rtmixd.aio.client import Client
 from rtmixd.aio.session import Session
+from rtmixd.aio.streams import DuplexStream, LostAudio, PlayStream, RecordStream
 
-__all__ = ["Action", "Batch", "Buffer", "Client", "Session"]
+__all__ = [
+    "Action",
+    "Batch",
+    "Buffer",
+    "Client",
+    "DuplexStream",
+    "LostAudio",
+    "PlayStream",
+    "RecordStream",
+    "Session",
+]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from typing import Any, AsyncIterable, AsyncIterator, Optional, TypeVar
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Any, Optional, TypeVar
 
 import grpc
 import grpc.aio

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine, Generator
 from types import TracebackType
-from typing import Any, Coroutine, Generator, Generic, Optional, Protocol, TypeVar
+from typing import Any, Generic, Optional, Protocol, TypeVar
 
 __all__ = ["Opening"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Iterator, Literal, Optional, Union
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal, Optional, Union
 
 from rtmixd import errors
 from rtmixd.recording import Recording
@@ -188,7 +189,7 @@ def _age(state: int) -> int:
         action_pb2.ACTION_STATE_DONE,
         action_pb2.ACTION_STATE_ENDED,
     )
-    return order.index(state) if state in order else 0  # type: ignore[arg-type]
+    return order.index(state) if state in order else 0
 
 
 class Batch:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -221,11 +223,11 @@ class Buffer:
     ) -> None:
         if not self._owned:
             return
-        try:
+        # If not, it is gone already, or goes with its session.
+        with contextlib.suppress(
+            errors.Disconnected, errors.NotFound, errors.SessionExpired, errors.Cancelled
+        ):
             await self.delete()
-        except (errors.Disconnected, errors.NotFound, errors.SessionExpired, errors.Cancelled):
-            # It is gone already, or goes with its session.
-            pass
 
     async def _info(self) -> buffer_pb2.AudioBuffer:
         request = buffer_pb2.GetBufferRequest(buffer_id=self.id)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
-from typing import Any, AsyncIterator, Iterable, Optional
+from typing import Any, Optional
 
 from rtmixd import _methods, errors
 from rtmixd._enums import number_of

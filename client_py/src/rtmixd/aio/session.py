@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Optional, Sequence, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,6 +31,7 @@ from rtmixd.info import BufferInfo, DirectionSettings, SessionInfo, StreamInfo, 
 from rtmixd.recording import Recording
 from rtmixd.report import Report, StreamStats
 from rtmixd.samples import Wire
+from rtmixd.specs import Spec
 from rtmixd.v1 import (
     action_pb2,
     buffer_pb2,
@@ -114,7 +117,7 @@ class Session(SessionStreams):
 
     async def schedule(
         self,
-        specs: Union[specs.Spec, Sequence[specs.Spec]],
+        specs: Union[Spec, Sequence[Spec]],
         origin: Optional[specs.Start] = None,
         *,
         align: bool = False,
@@ -131,8 +134,8 @@ class Session(SessionStreams):
         specs : Play, Record, Cancel, Stats, or a sequence of them
             What.
         origin : Start, optional
-            Where starts count from, by `at_frame` or `at_time`; by default now: the first frame that
-            can still be played, which is never late.
+            Where starts count from, by `at_frame` or `at_time`; by default now: the first frame
+            that can still be played, which is never late.
         align : bool, optional
             Recordings start later by the latency of the stream, so that they line up through a
             cable with plays of the same start.
@@ -160,7 +163,7 @@ class Session(SessionStreams):
         Disconnected
             The server cannot be reached.
         """
-        wanted = [specs] if not isinstance(specs, (list, tuple)) else list(specs)
+        wanted: list[Spec] = list(specs) if isinstance(specs, Sequence) else [specs]
         request = action_pb2.ScheduleActionsRequest(
             align_at_converters=align, request_id=request_id or new_request_id()
         )
@@ -360,7 +363,7 @@ class Session(SessionStreams):
         return recording, recording.report
 
     def on_recording(self, callback: Optional[Callable[[Recording], object]]) -> None:
-        """Call back with each recording that is handed out: by `rec`, `playrec`, `Action.recording`.
+        """Call back with each recording of `rec`, `playrec` and `Action.recording`.
 
         Parameters
         ----------
@@ -706,16 +709,14 @@ class Session(SessionStreams):
         await self._watch.stop()
         if not self._owned or self._error is not None:
             return
-        try:
+        # Nobody is left to be told of an error, and the TTL ends it anyway.
+        with contextlib.suppress(errors.RtmixdError):
             await self._connection.call(
                 _methods.END_SESSION,
                 session_pb2.EndSessionRequest(),
                 token=self._token,
                 timeout=_END_SECONDS,
             )
-        except errors.RtmixdError:
-            # Nobody is left to be told, and the TTL ends it anyway.
-            pass
 
     async def __aenter__(self) -> Session:
         return self
@@ -772,11 +773,9 @@ class Session(SessionStreams):
         response = await self._call(_methods.GET_BUFFER, request, retry=True)
         return response.buffer
 
-    async def _upload_long(
-        self, wanted: list[specs.Spec], wire: Wire
-    ) -> tuple[list[specs.Spec], list[Buffer]]:
+    async def _upload_long(self, wanted: list[Spec], wire: Wire) -> tuple[list[Spec], list[Buffer]]:
         """Return the specs with buffers for what does not fit into a request, and those buffers."""
-        prepared: list[specs.Spec] = []
+        prepared: list[Spec] = []
         uploaded: list[Buffer] = []
         room = min(_INLINE_BYTES, self._client._limits.max_message_bytes - _OVERHEAD_BYTES)
         # Plays of the same array share a buffer.
@@ -845,22 +844,18 @@ class Session(SessionStreams):
         return complete
 
     async def _delete(self, buffer_id: str) -> None:
-        try:
+        # If not, it goes with the session.
+        with contextlib.suppress(errors.RtmixdError):
             await self._call(
                 _methods.DELETE_BUFFER, buffer_pb2.DeleteBufferRequest(buffer_id=buffer_id)
             )
-        except errors.RtmixdError:
-            # It goes with the session.
-            pass
 
     def _later(self, work: Any) -> None:
         """Do something that nobody waits for."""
 
         async def run() -> None:
-            try:
+            with contextlib.suppress(errors.RtmixdError):
                 await work
-            except errors.RtmixdError:
-                pass
 
         task = asyncio.get_running_loop().create_task(run())
         self._background.add(task)
