@@ -22,12 +22,22 @@ struct Submission;
 
 // A play stream's own: the ring, and when it is handed to the mixer.
 struct PlayFeedState {
-  std::shared_ptr<PlayFeed> feed;
-  int64_t ring_frames = 0;  // what may be sent ahead; the ring may hold more
+  std::shared_ptr<PlayFeed> feed;  // null once it has ended: its memory is its session's
+  int64_t ring_frames = 0;         // what may be sent ahead; the ring may hold more
   bool handed_over = false;
   bool ended = false;            // by its sender
   int64_t flushed_position = 0;  // what was sent before does not count as there
   int64_t told_position = 0;     // how far its call was told of
+  // Of the feed when it was given up.
+  int64_t last_write_position = 0;
+  int64_t last_read_position = 0;
+
+  int64_t write_position() const {
+    return feed != nullptr ? feed->write_position() : last_write_position;
+  }
+  int64_t read_position() const {
+    return feed != nullptr ? feed->read_position() : last_read_position;
+  }
 };
 
 // What the call of a record stream waits for, told to the pump.

@@ -189,7 +189,7 @@ void EngineImpl::CopyOutcome(const Voice& voice, Action* action) {
   if (action->play_feed != nullptr) {
     report.underruns = report.gap_count;
     // All that left the ring and did not sound.
-    report.dropped_frames = action->play_feed->feed->read_position() - report.done_frames;
+    report.dropped_frames = action->play_feed->read_position() - report.done_frames;
   }
 }
 
@@ -207,6 +207,17 @@ void EngineImpl::OnVoiceEnded(const Voice& voice) {
     Conclude(action, reason, voice.end_frame());
   }
   action->audio = nullptr;
+  GiveUpFeed(action.get());
+}
+
+void EngineImpl::GiveUpFeed(Action* action) {
+  if (action->play_feed == nullptr || action->play_feed->feed == nullptr) return;
+  PlayFeedState& state = *action->play_feed;
+  state.last_write_position = state.feed->write_position();
+  state.last_read_position = state.feed->read_position();
+  // Freed without the lock.
+  Defer([feed = std::move(state.feed)] {});
+  state.feed = nullptr;
 }
 
 void EngineImpl::CopyStatus(const Recording::Status& status, ActionReport* report) const {
@@ -281,7 +292,7 @@ void EngineImpl::LookAtFeed(const std::shared_ptr<Action>& action) {
       tell = true;
     }
   }
-  const int64_t played = state.feed->read_position();
+  const int64_t played = state.read_position();
   if (played - state.told_position >= std::max<int64_t>(state.ring_frames / 16, 1)) tell = true;
   if (tell && action->signal != nullptr) {
     state.told_position = played;
@@ -495,6 +506,7 @@ void EngineImpl::Finish(const std::shared_ptr<Action>& action) {
       action->report.kind != ActionKind::kStats) {
     action->stream->Describe(action->mark, ending.end_frame, &report);
   }
+  if (action->voice == nullptr) GiveUpFeed(action.get());
   report.end_reason = ending.reason;
   report.end_frame = ending.end_frame;
   SetState(action.get(), ActionState::kEnded);

@@ -42,18 +42,51 @@ absl::StatusOr<std::shared_ptr<void>> EngineImpl::TakeStreamSlot() {
   return std::shared_ptr<void>(nullptr, [open = open_streams_](void*) { --*open; });
 }
 
-absl::StatusOr<std::shared_ptr<Action>> EngineImpl::MakePlayAction(const std::string& session_id,
-                                                                   const PlayStreamSpec& spec,
-                                                                   const std::string& prefix) {
-  absl::Status status = CheckPlayStream(spec, Shape(), limits_, prefix);
-  if (!status.ok()) return status;
-  const int64_t ring_frames =
-      spec.ring_frames > 0
-          ? spec.ring_frames
-          : std::clamp<int64_t>(static_cast<int64_t>(stream_->rate_hz() * kRingSeconds), 1,
-                                limits_.max_ring_frames);
-  status = CheckFrames(spec.prebuffer_frames, 0, ring_frames, prefix + "prebuffer_frames");
-  if (!status.ok()) return status;
+absl::StatusOr<EngineImpl::PlayRing> EngineImpl::MakePlayRing(const std::string& session_id,
+                                                              const PlayStreamSpec& spec,
+                                                              const std::string& prefix) {
+  PlayRing ring;
+  std::shared_ptr<ByteBudget> budget;
+  {
+    Lock lock(this);
+    absl::Status status = CheckMayWork(session_id);
+    if (status.ok()) status = CheckStream();
+    if (status.ok()) status = CheckPlayStream(spec, Shape(), limits_, prefix);
+    if (!status.ok()) return status;
+    ring.frames = spec.ring_frames > 0
+                      ? spec.ring_frames
+                      : std::clamp<int64_t>(static_cast<int64_t>(stream_->rate_hz() * kRingSeconds),
+                                            1, limits_.max_ring_frames);
+    status = CheckFrames(spec.prebuffer_frames, 0, ring.frames, prefix + "prebuffer_frames");
+    if (!status.ok()) return status;
+    auto slot = TakeStreamSlot();
+    if (!slot.ok()) return slot.status();
+    ring.slot = *std::move(slot);
+    ring.stream = stream_;
+    budget = buffers_.Budget(session_id);
+  }
+  const int64_t bytes = PlayFeed::MemoryBytes(spec.channels, ring.frames);
+  if (absl::Status status = budget->Reserve(bytes); !status.ok()) return status;
+  ring.feed =
+      std::shared_ptr<PlayFeed>(new PlayFeed(spec.channels, ring.frames, spec.prebuffer_frames),
+                                [budget, bytes](PlayFeed* feed) {
+                                  delete feed;
+                                  budget->Release(bytes);
+                                });
+  return ring;
+}
+
+absl::Status EngineImpl::CheckStillThere(const std::string& session_id, const PlayRing& ring) {
+  if (absl::Status status = CheckMayWork(session_id); !status.ok()) return status;
+  if (ring.stream == stream_) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kFailedPrecondition, {.reason = ErrorReason::kNoStream},
+                   "the stream was closed meanwhile");
+}
+
+std::shared_ptr<Action> EngineImpl::MakePlayAction(const std::string& session_id,
+                                                   const PlayStreamSpec& spec,
+                                                   const std::string& prefix,
+                                                   const PlayRing& ring) {
   auto action = std::make_shared<Action>();
   actions_.Number(action.get());
   action->session_id = session_id;
@@ -69,9 +102,8 @@ absl::StatusOr<std::shared_ptr<Action>> EngineImpl::MakePlayAction(const std::st
   action->report.kind = ActionKind::kPlayStream;
   action->report.stream_id = stream_->id();
   action->play_feed = std::make_unique<PlayFeedState>();
-  action->play_feed->feed =
-      std::make_shared<PlayFeed>(spec.channels, ring_frames, spec.prebuffer_frames);
-  action->play_feed->ring_frames = ring_frames;
+  action->play_feed->feed = ring.feed;
+  action->play_feed->ring_frames = ring.frames;
   // What starts at a frame starts there, whatever has come by then.
   action->play_feed->handed_over = !StartsNow(*action);
   action->signal = std::make_shared<ChangeSignal>();
@@ -183,30 +215,35 @@ absl::StatusOr<std::shared_ptr<Action>> EngineImpl::Reattach(const std::string& 
   return action;
 }
 
-absl::StatusOr<std::unique_ptr<PlayStream>> EngineImpl::OpenPlay(const std::string& session_id,
-                                                                 const PlayStreamSpec& spec,
-                                                                 ChangeCallback on_change) {
+absl::StatusOr<std::unique_ptr<PlayStream>> EngineImpl::ReattachPlay(const std::string& session_id,
+                                                                     const PlayStreamSpec& spec,
+                                                                     ChangeCallback on_change) {
   Lock lock(this);
-  if (!spec.reattach_action_id.empty()) {
-    auto action = Reattach(session_id, spec.reattach_action_id, ActionKind::kPlayStream,
-                           "reattach_action_id");
-    if (!action.ok()) return action.status();
-    auto slot = TakeStreamSlot();
-    if (!slot.ok()) return slot.status();
-    events_.Append(Event(EventKind::kCallReattached, **action));
-    return MakePlayStream(*action, spec, std::move(on_change), *std::move(slot));
-  }
-  absl::Status status = CheckMayWork(session_id);
-  if (status.ok()) status = CheckStream();
-  if (!status.ok()) return status;
-  auto action = MakePlayAction(session_id, spec, "");
+  auto action =
+      Reattach(session_id, spec.reattach_action_id, ActionKind::kPlayStream, "reattach_action_id");
   if (!action.ok()) return action.status();
   auto slot = TakeStreamSlot();
   if (!slot.ok()) return slot.status();
-  status = AdmitStreams(session_id, {*action}, 0);
-  if (!status.ok()) return status;
-  feeds_.push_back(*action);
+  events_.Append(Event(EventKind::kCallReattached, **action));
   return MakePlayStream(*action, spec, std::move(on_change), *std::move(slot));
+}
+
+absl::StatusOr<std::unique_ptr<PlayStream>> EngineImpl::OpenPlay(const std::string& session_id,
+                                                                 const PlayStreamSpec& spec,
+                                                                 ChangeCallback on_change) {
+  if (!spec.reattach_action_id.empty()) {
+    return ReattachPlay(session_id, spec, std::move(on_change));
+  }
+  const auto ring = MakePlayRing(session_id, spec, "");
+  if (!ring.ok()) return ring.status();
+  Lock lock(this);
+  absl::Status status = CheckStillThere(session_id, *ring);
+  if (!status.ok()) return status;
+  const std::shared_ptr<Action> action = MakePlayAction(session_id, spec, "", *ring);
+  status = AdmitStreams(session_id, {action}, 0);
+  if (!status.ok()) return status;
+  feeds_.push_back(action);
+  return MakePlayStream(action, spec, std::move(on_change), ring->slot);
 }
 
 absl::StatusOr<std::unique_ptr<RecordStream>> EngineImpl::OpenRecord(const std::string& session_id,
@@ -241,28 +278,26 @@ absl::StatusOr<Engine::DuplexStream> EngineImpl::OpenDuplex(const std::string& s
                                                             const RecordStreamSpec& record,
                                                             bool align_at_converters,
                                                             ChangeCallback on_change) {
-  Lock lock(this);
   if (!play.reattach_action_id.empty() || !record.reattach_action_id.empty()) {
     return ReattachDuplex(session_id, play, record, std::move(on_change));
   }
-  absl::Status status = CheckMayWork(session_id);
-  if (status.ok()) status = CheckStream();
+  const auto ring = MakePlayRing(session_id, play, "play.");
+  if (!ring.ok()) return ring.status();
+  Lock lock(this);
+  absl::Status status = CheckStillThere(session_id, *ring);
   if (!status.ok()) return status;
-  auto play_action = MakePlayAction(session_id, play, "play.");
-  if (!play_action.ok()) return play_action.status();
-  auto record_action = MakeRecordAction(session_id, record, "record.");
+  const auto record_action = MakeRecordAction(session_id, record, "record.");
   if (!record_action.ok()) return record_action.status();
-  auto slot = TakeStreamSlot();
-  if (!slot.ok()) return slot.status();
+  const std::shared_ptr<Action> play_action = MakePlayAction(session_id, play, "play.", *ring);
   const int64_t shift = align_at_converters ? stream_->info().input_latency_frames +
                                                   stream_->info().output_latency_frames
                                             : 0;
-  status = AdmitStreams(session_id, {*play_action, *record_action}, shift);
+  status = AdmitStreams(session_id, {play_action, *record_action}, shift);
   if (!status.ok()) return status;
-  feeds_.push_back(*play_action);
+  feeds_.push_back(play_action);
   DuplexStream duplex;
-  duplex.play = MakePlayStream(*play_action, play, on_change, *slot);
-  duplex.record = MakeRecordStream(*record_action, record, on_change, *slot);
+  duplex.play = MakePlayStream(play_action, play, on_change, ring->slot);
+  duplex.record = MakeRecordStream(*record_action, record, on_change, ring->slot);
   return duplex;
 }
 
@@ -277,6 +312,7 @@ absl::StatusOr<Engine::DuplexStream> EngineImpl::ReattachDuplex(const std::strin
   if (record.reattach_action_id.empty()) {
     return BadField("record.reattach_action_id", "", "set, as play.reattach_action_id is");
   }
+  Lock lock(this);
   auto play_action = Reattach(session_id, play.reattach_action_id, ActionKind::kPlayStream,
                               "play.reattach_action_id");
   if (!play_action.ok()) return play_action.status();
@@ -342,8 +378,8 @@ PlayStreamProgress EngineImpl::ProgressOf(const std::shared_ptr<Action>& action)
   Lock lock(this);
   const PlayFeedState& state = *action->play_feed;
   PlayStreamProgress progress;
-  progress.received_position = state.feed->write_position();
-  progress.played_position = state.feed->read_position();
+  progress.received_position = state.write_position();
+  progress.played_position = state.read_position();
   progress.granted_position = progress.played_position + state.ring_frames;
   progress.next_frame = action->stream->mixer().next_frame();
   progress.underruns =

@@ -282,6 +282,8 @@ class EngineImpl : public Engine {
   void OnVoiceStarted(const Voice& voice, int64_t frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnVoiceEnded(const Voice& voice) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CopyOutcome(const Voice& voice, Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The mixer has no part in it any more, nor will have.
+  void GiveUpFeed(Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CopyStatus(const Recording::Status& status, ActionReport* report) const;
   // Moves a recording on as far as its history; ends it if it has ended.
   void LookAtRecording(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -319,9 +321,20 @@ class EngineImpl : public Engine {
 
   // --- Audio streams (engine_audio.cc) ---
   absl::StatusOr<std::shared_ptr<void>> TakeStreamSlot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::StatusOr<std::shared_ptr<Action>> MakePlayAction(const std::string& session_id,
-                                                         const PlayStreamSpec& spec,
-                                                         const std::string& prefix)
+  // What a new play stream needs that is made without the lock, since it allocates much.
+  struct PlayRing {
+    std::shared_ptr<LiveStream> stream;  // that it is for
+    std::shared_ptr<PlayFeed> feed;      // its memory is charged to the session
+    int64_t frames = 0;
+    std::shared_ptr<void> slot;
+  };
+  absl::StatusOr<PlayRing> MakePlayRing(const std::string& session_id, const PlayStreamSpec& spec,
+                                        const std::string& prefix) ABSL_LOCKS_EXCLUDED(mu_);
+  // That nothing in the way of a play stream has come up since its ring was made.
+  absl::Status CheckStillThere(const std::string& session_id, const PlayRing& ring)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::shared_ptr<Action> MakePlayAction(const std::string& session_id, const PlayStreamSpec& spec,
+                                         const std::string& prefix, const PlayRing& ring)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<std::shared_ptr<Action>> MakeRecordAction(const std::string& session_id,
                                                            const RecordStreamSpec& spec,
@@ -335,11 +348,14 @@ class EngineImpl : public Engine {
                                                    const std::string& action_id, ActionKind kind,
                                                    const std::string& field)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<std::unique_ptr<PlayStream>> ReattachPlay(const std::string& session_id,
+                                                           const PlayStreamSpec& spec,
+                                                           ChangeCallback on_change)
+      ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<DuplexStream> ReattachDuplex(const std::string& session_id,
                                               const PlayStreamSpec& play,
                                               const RecordStreamSpec& record,
-                                              ChangeCallback on_change)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+                                              ChangeCallback on_change) ABSL_LOCKS_EXCLUDED(mu_);
   std::unique_ptr<PlayStream> MakePlayStream(const std::shared_ptr<Action>& action,
                                              const PlayStreamSpec& spec, ChangeCallback on_change,
                                              std::shared_ptr<void> slot)

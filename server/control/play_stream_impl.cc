@@ -16,6 +16,7 @@ PlayStreamImpl::PlayStreamImpl(EngineImpl* engine, std::shared_ptr<Action> actio
     : engine_(engine),
       action_(std::move(action)),
       feed_(action_->play_feed->feed),
+      channels_(static_cast<int>(action_->channel_map.size())),
       action_id_(action_->report.action_id),
       stream_id_(action_->report.stream_id),
       format_(format),
@@ -23,14 +24,15 @@ PlayStreamImpl::PlayStreamImpl(EngineImpl* engine, std::shared_ptr<Action> actio
       ring_frames_(action_->play_feed->ring_frames),
       slot_(std::move(slot)),
       subscription_(std::move(subscription)),
-      next_position_(feed_->write_position()),
+      next_position_(action_->play_feed->write_position()),
       ended_(action_->play_feed->ended),
       handed_over_(action_->play_feed->handed_over),
       flushed_position_(action_->play_feed->flushed_position) {}
 
 PlayStreamImpl::~PlayStreamImpl() {
   subscription_ = nullptr;
-  if (!ended_) feed_->ClearDoubt();
+  const std::shared_ptr<PlayFeed> feed = feed_.lock();
+  if (!ended_ && feed != nullptr) feed->ClearDoubt();
   engine_->EndCall(action_, /*complete=*/ended_);
 }
 
@@ -46,7 +48,7 @@ absl::Status PlayStreamImpl::Push(int64_t position, std::string_view bytes) {
     return BadField("data", absl::StrCat(bytes.size(), " bytes"),
                     absl::StrCat("at most ", max_chunk_bytes_, " bytes"));
   }
-  const absl::StatusOr<int64_t> frames = CheckWireAudio(bytes, format_, feed_->channels());
+  const absl::StatusOr<int64_t> frames = CheckWireAudio(bytes, format_, channels_);
   if (!frames.ok()) return frames.status();
   if (position != next_position_) {
     return MakeError(absl::StatusCode::kInvalidArgument, {.reason = ErrorReason::kBadPosition,
@@ -54,11 +56,12 @@ absl::Status PlayStreamImpl::Push(int64_t position, std::string_view bytes) {
                                                           .value = absl::StrCat(position),
                                                           .limit = absl::StrCat(next_position_)});
   }
-  if (action_->over) {
+  const std::shared_ptr<PlayFeed> feed = feed_.lock();
+  if (action_->over || feed == nullptr) {
     next_position_ += *frames;
     return absl::OkStatus();
   }
-  const int64_t granted = feed_->read_position() + ring_frames_;
+  const int64_t granted = feed->read_position() + ring_frames_;
   if (position + *frames > granted) {
     return MakeError(absl::StatusCode::kResourceExhausted,
                      {.reason = ErrorReason::kCreditExceeded,
@@ -66,22 +69,21 @@ absl::Status PlayStreamImpl::Push(int64_t position, std::string_view bytes) {
                       .value = absl::StrCat(position + *frames),
                       .limit = absl::StrCat(granted)});
   }
-  const int channels = feed_->channels();
-  planar_.resize(static_cast<size_t>(*frames) * channels);
-  DecodeWireAudio(bytes.data(), format_, channels, *frames, planar_.data(), *frames);
-  std::vector<const float*> pointers(channels);
-  for (int c = 0; c < channels; ++c) pointers[c] = planar_.data() + c * *frames;
-  next_position_ += feed_->Write(pointers.data(), *frames);
+  planar_.resize(static_cast<size_t>(*frames) * channels_);
+  DecodeWireAudio(bytes.data(), format_, channels_, *frames, planar_.data(), *frames);
+  std::vector<const float*> pointers(channels_);
+  for (int c = 0; c < channels_; ++c) pointers[c] = planar_.data() + c * *frames;
+  next_position_ += feed->Write(pointers.data(), *frames);
   if (handed_over_) return absl::OkStatus();
   const bool enough =
-      next_position_ - flushed_position_ >= feed_->prebuffer_frames() || next_position_ == granted;
+      next_position_ - flushed_position_ >= feed->prebuffer_frames() || next_position_ == granted;
   handed_over_ = engine_->FeedChanged(action_, flushed_position_, enough);
   return absl::OkStatus();
 }
 
 absl::Status PlayStreamImpl::Flush() {
   if (absl::Status status = CheckNotEnded(); !status.ok()) return status;
-  feed_->Flush();
+  if (const auto feed = feed_.lock()) feed->Flush();
   flushed_position_ = next_position_;
   if (!handed_over_) {
     handed_over_ = engine_->FeedChanged(action_, flushed_position_, /*enough=*/false);
@@ -91,14 +93,14 @@ absl::Status PlayStreamImpl::Flush() {
 
 absl::Status PlayStreamImpl::Idle() {
   if (absl::Status status = CheckNotEnded(); !status.ok()) return status;
-  feed_->SetIdle();
+  if (const auto feed = feed_.lock()) feed->SetIdle();
   PlayWhatIsThere();
   return absl::OkStatus();
 }
 
 void PlayStreamImpl::MayHaveEnded() {
   if (ended_) return;
-  feed_->SetDoubt();
+  if (const auto feed = feed_.lock()) feed->SetDoubt();
   PlayWhatIsThere();
 }
 
@@ -111,7 +113,7 @@ void PlayStreamImpl::PlayWhatIsThere() {
 absl::Status PlayStreamImpl::EndOfSound() {
   if (ended_) return absl::OkStatus();
   ended_ = true;
-  feed_->SetEnd();
+  if (const auto feed = feed_.lock()) feed->SetEnd();
   engine_->FeedChanged(action_, flushed_position_, /*enough=*/true);
   return absl::OkStatus();
 }

@@ -16,7 +16,7 @@
 namespace rtmixd {
 
 // A call's hold on a play stream: decodes what comes and puts it into the ring, without the
-// engine's lock once the mixer has the ring.
+// engine's lock once the mixer has the ring. The ring is its action's and goes when that has ended.
 //
 // Threading: as PlayStream. Destroyed before the engine.
 class PlayStreamImpl : public PlayStream {
@@ -43,7 +43,8 @@ class PlayStreamImpl : public PlayStream {
 
   EngineImpl* const engine_;
   const std::shared_ptr<Action> action_;
-  const std::shared_ptr<PlayFeed> feed_;
+  const std::weak_ptr<PlayFeed> feed_;
+  const int channels_;
   const std::string action_id_;
   const std::string stream_id_;
   const SampleFormat format_;

@@ -31,6 +31,10 @@ class PlayFeed {
   // idling, sound resumes when so many frames are there (at most the capacity is waited for), or
   // when what is there ends with the sound or with the next idle mark.
   PlayFeed(int channels, int64_t min_capacity_frames, int64_t prebuffer_frames);
+  // Bytes of samples that such a feed takes.
+  static int64_t MemoryBytes(int channels, int64_t min_capacity_frames) {
+    return SpscFrameRing::MemoryBytes(channels, min_capacity_frames);
+  }
 
   // --- Producer ---
   // Writes as many of `frames` as fit; returns how many. `planar[c]`: channel c. Samples must be

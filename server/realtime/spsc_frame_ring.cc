@@ -12,13 +12,24 @@ void Copy(const float* __restrict from, int64_t samples, float* __restrict to) n
   for (int64_t i = 0; i < samples; ++i) to[i] = from[i];
 }
 
+int64_t Capacity(int64_t min_capacity_frames) {
+  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(min_capacity_frames)));
+}
+
+int64_t Stride(int64_t capacity_frames) {
+  return capacity_frames + static_cast<int64_t>(kCacheLineBytes / sizeof(float));
+}
+
 }  // namespace
+
+int64_t SpscFrameRing::MemoryBytes(int channels, int64_t min_capacity_frames) {
+  return channels * Stride(Capacity(min_capacity_frames)) * static_cast<int64_t>(sizeof(float));
+}
 
 SpscFrameRing::SpscFrameRing(int channels, int64_t min_capacity_frames)
     : channels_(channels),
-      capacity_frames_(
-          static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(min_capacity_frames)))),
-      stride_(capacity_frames_ + static_cast<int64_t>(kCacheLineBytes / sizeof(float))),
+      capacity_frames_(Capacity(min_capacity_frames)),
+      stride_(Stride(capacity_frames_)),
       samples_(static_cast<std::size_t>(channels * stride_)) {
   assert(channels > 0 && min_capacity_frames > 0);
 }

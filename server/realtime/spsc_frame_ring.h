@@ -39,6 +39,8 @@ class SpscFrameRing {
 
   // The capacity is `min_capacity_frames` (> 0) rounded up to a power of two; `channels` > 0.
   SpscFrameRing(int channels, int64_t min_capacity_frames);
+  // Bytes of samples that such a ring takes.
+  static int64_t MemoryBytes(int channels, int64_t min_capacity_frames);
   SpscFrameRing(const SpscFrameRing&) = delete;
   SpscFrameRing& operator=(const SpscFrameRing&) = delete;
 

@@ -268,6 +268,70 @@ TEST_F(EngineStreamTest, AnotherCallTakesAPlayOver) {
   EXPECT_EQ(stream->FinalReport()->gap_count, 0);
 }
 
+TEST_F(EngineStreamTest, ARingIsItsSessionsMemoryUntilItsActionHasEnded) {
+  const auto bytes = [&] { return rig_.engine().GetSession(session_)->buffer_bytes; };
+  auto completed = Open(Mono(1000));
+  const int64_t one = bytes();
+  EXPECT_GE(one, 1024 * 4);
+  EXPECT_LT(one, 2 * 1024 * 4);
+  PlayStreamSpec wide = Mono(1000);
+  wide.channels = 2;
+  auto never_handed_over = Open(wide);
+  EXPECT_EQ(bytes(), 3 * one);
+  wide.start = AtFrame(100000);
+  auto cancelled = Open(wide);
+  EXPECT_EQ(bytes(), 5 * one);
+
+  ASSERT_TRUE(Push(completed.get(), 0, 100).ok());
+  ASSERT_TRUE(completed->EndOfSound().ok());
+  rig_.Run(4);
+  EXPECT_EQ(bytes(), 4 * one);
+  EXPECT_EQ(completed->Progress().received_position, 100);
+  EXPECT_EQ(completed->Progress().played_position, 100);
+  rig_.engine()
+      .CancelActions(session_, {never_handed_over->action_id(), cancelled->action_id()}, false,
+                     std::nullopt)
+      .IgnoreError();
+  rig_.Run(1);
+  EXPECT_EQ(bytes(), 0);
+  EXPECT_TRUE(cancelled->Push(0, TestBytes(1, 2, 0, 10)).ok());
+  EXPECT_TRUE(cancelled->Flush().ok());
+  EXPECT_TRUE(cancelled->EndOfSound().ok());
+}
+
+TEST_F(EngineStreamTest, RingsAreLimitedByTheBytesOfASessionAndOfAll) {
+  constexpr int64_t kRingBytes = 4096 * 4;
+  EngineRig::Options options = EngineRig::DefaultOptions();
+  options.limits.max_buffer_bytes_per_session = 2 * kRingBytes;
+  options.limits.max_buffer_bytes = 3 * kRingBytes;
+  EngineRig rig(options);
+  const std::string first = rig.Session();
+  const std::string second = rig.Session();
+  const auto open = [&](const std::string& session) {
+    return rig.engine().OpenPlay(session, Mono(4000), [] {});
+  };
+  auto one = open(first);
+  ASSERT_TRUE(one.ok()) << one.status();
+  absl::Status refused = open(first).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ReasonOf(refused), ErrorReason::kLimitExceeded);
+  EXPECT_EQ(FieldOf(refused), "max_buffer_bytes_per_session");
+  auto two = open(second);
+  ASSERT_TRUE(two.ok()) << two.status();
+  const std::string third = rig.Session();
+  EXPECT_EQ(FieldOf(open(third).status()), "max_buffer_bytes");
+  RecordStreamSpec record;
+  EXPECT_EQ(FieldOf(rig.engine().OpenDuplex(third, Mono(4000), record, false, [] {}).status()),
+            "max_buffer_bytes");
+  EXPECT_EQ(rig.engine().ListActions(first, false)->size(), 1u);
+  EXPECT_TRUE(rig.engine().ListActions(third, false)->empty());
+  // The call goes, and with it the action and its ring.
+  *one = nullptr;
+  rig.Run(2);
+  EXPECT_EQ(rig.engine().GetSession(first)->buffer_bytes, 0);
+  EXPECT_TRUE(open(first).ok());
+}
+
 TEST_F(EngineStreamTest, BadPlaySpecsAreNamed) {
   const auto field = [&](const PlayStreamSpec& spec) {
     return FieldOf(rig_.engine().OpenPlay(session_, spec, [] {}).status());
