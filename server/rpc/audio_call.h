@@ -82,7 +82,12 @@ class AudioCall : public grpc::ServerBidiReactor<Request, Response> {
   virtual void Closing() {}
   // The client has stopped sending.
   virtual void Closed() = 0;
-  virtual bool Next(Response* response, std::optional<absl::Status>* end) = 0;
+  // Fills in the first answer, which tells what was opened.
+  virtual void TellOpened(Response* response) = 0;
+  // Puts into `response` what there is to be said; false if that is nothing.
+  virtual bool Tell(Response* response) = 0;
+  // The last report was put into a response.
+  virtual bool reported() const = 0;
 
   ChangeCallback OnChange() {
     return [this] { pump_.Kick(); };
@@ -106,6 +111,20 @@ class AudioCall : public grpc::ServerBidiReactor<Request, Response> {
     return absl::OkStatus();
   }
 
+  bool Next(Response* response, std::optional<absl::Status>* end) {
+    if (!open()) return false;
+    if (!told_open_) {
+      told_open_ = true;
+      TellOpened(response);
+      return true;
+    }
+    if (reported()) {
+      *end = absl::OkStatus();
+      return false;
+    }
+    return Tell(response);
+  }
+
   void Tick() {
     if (open() && closed_.load(std::memory_order_acquire) && !context_->IsCancelled() &&
         ++ticks_since_closed_ == 2) {
@@ -121,6 +140,7 @@ class AudioCall : public grpc::ServerBidiReactor<Request, Response> {
   std::atomic<bool> open_{false};
   std::atomic<bool> closed_{false};
   int ticks_since_closed_ = 0;  // of the alarm only
+  bool told_open_ = false;      // of the pump only
   std::shared_ptr<PeriodicAlarm> alarm_;
   WritePump<Response> pump_;
 };

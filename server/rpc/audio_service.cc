@@ -3,7 +3,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -16,20 +15,34 @@ namespace {
 
 absl::Status MessageNotSet() { return BadField("message", "not set", "one of its fields"); }
 
-// Puts what a half has to say into a response; false if that is nothing. `setters` has an overload
-// for each kind of message.
-template <typename Item, typename Setters>
-bool Put(Item item, const Setters& setters) {
-  return std::visit(
-      [&setters](auto&& message) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(message)>, std::monostate>) {
-          return false;
-        } else {
-          setters(std::forward<decltype(message)>(message));
-          return true;
-        }
-      },
-      std::move(item));
+// Hands a message of Play or Duplex to its play half; absent if it is not for that.
+template <typename Request>
+std::optional<absl::Status> HandToPlay(const Request& request, PlayHalf& play) {
+  switch (request.message_case()) {
+    case Request::kAudio:
+      return play.Audio(request.audio());
+    case Request::kFlush:
+      return play.Flush();
+    case Request::kIdle:
+      return play.Idle();
+    case Request::kEndOfSound:
+      return play.EndOfSound();
+    default:
+      return std::nullopt;
+  }
+}
+
+// The same for Record or Duplex and the record half.
+template <typename Request>
+std::optional<absl::Status> HandToRecord(const Request& request, RecordHalf& record) {
+  switch (request.message_case()) {
+    case Request::kGrant:
+      return PrefixField(record.Grant(request.grant()), "grant.");
+    case Request::kStop:
+      return PrefixField(record.Stop(request.stop()), "stop.");
+    default:
+      return std::nullopt;
+  }
 }
 
 template <typename... Functions>
@@ -39,17 +52,58 @@ struct Overloaded : Functions... {
 template <typename... Functions>
 Overloaded(Functions...) -> Overloaded<Functions...>;
 
-// For Record and StreamRecording, whose responses have the same fields.
+// Where a response holds what a field of it is called in this call: `&Response::mutable_report`.
+template <typename Response, typename Message>
+using Field = Message* (Response::*)();
+
+// Puts what a half has to say into a response; false if that is nothing.
 template <typename Response>
-bool PutRecord(RecordHalf& half, Response* response) {
-  return Put(
-      half.Next(),
-      Overloaded{
-          [&](v1::AudioChunk&& audio) { *response->mutable_audio() = std::move(audio); },
-          [&](v1::Gap&& gap) { *response->mutable_gap() = std::move(gap); },
-          [&](v1::RecordProgress&& progress) { *response->mutable_progress() = progress; },
-          [&](v1::ActionReport&& report) { *response->mutable_report() = std::move(report); },
-      });
+bool TellPlay(PlayHalf& play, Response* response, Field<Response, v1::PlayProgress> progress,
+              Field<Response, v1::ActionReport> report) {
+  return std::visit(Overloaded{
+                        [](std::monostate) { return false; },
+                        [&](v1::PlayProgress&& message) {
+                          *(response->*progress)() = std::move(message);
+                          return true;
+                        },
+                        [&](v1::ActionReport&& message) {
+                          *(response->*report)() = std::move(message);
+                          return true;
+                        },
+                    },
+                    play.Next());
+}
+
+template <typename Response>
+bool TellRecord(RecordHalf& record, Response* response,
+                Field<Response, v1::RecordProgress> progress,
+                Field<Response, v1::ActionReport> report) {
+  return std::visit(Overloaded{
+                        [](std::monostate) { return false; },
+                        [&](v1::AudioChunk&& message) {
+                          *response->mutable_audio() = std::move(message);
+                          return true;
+                        },
+                        [&](v1::Gap&& message) {
+                          *response->mutable_gap() = std::move(message);
+                          return true;
+                        },
+                        [&](v1::RecordProgress&& message) {
+                          *(response->*progress)() = std::move(message);
+                          return true;
+                        },
+                        [&](v1::ActionReport&& message) {
+                          *(response->*report)() = std::move(message);
+                          return true;
+                        },
+                    },
+                    record.Next());
+}
+
+// Of Record and StreamRecording, which call their fields the same.
+template <typename Response>
+bool TellRecord(RecordHalf& record, Response* response) {
+  return TellRecord(record, response, &Response::mutable_progress, &Response::mutable_report);
 }
 
 class PlayCall final : public AudioCall<v1::PlayRequest, v1::PlayResponse> {
@@ -70,44 +124,21 @@ class PlayCall final : public AudioCall<v1::PlayRequest, v1::PlayResponse> {
   }
 
   absl::Status Continue(v1::PlayRequest& request) override {
-    switch (request.message_case()) {
-      case v1::PlayRequest::kAudio:
-        return play_->Audio(request.audio());
-      case v1::PlayRequest::kFlush:
-        return play_->Flush();
-      case v1::PlayRequest::kIdle:
-        return play_->Idle();
-      case v1::PlayRequest::kEndOfSound:
-        return play_->EndOfSound();
-      default:
-        return MessageNotSet();
-    }
+    return HandToPlay(request, *play_).value_or(MessageNotSet());
   }
-
   void Closing() override { play_->MayHaveEnded(); }
   void Closed() override { (void)play_->EndOfSound(); }
 
-  bool Next(v1::PlayResponse* response, std::optional<absl::Status>* end) override {
-    if (!open()) return false;
-    if (!told_open_) {
-      told_open_ = true;
-      *response->mutable_opened() = play_->Opened();
-      return true;
-    }
-    if (play_->reported()) {
-      *end = absl::OkStatus();
-      return false;
-    }
-    return Put(
-        play_->Next(),
-        Overloaded{
-            [&](v1::PlayProgress&& progress) { *response->mutable_progress() = progress; },
-            [&](v1::ActionReport&& report) { *response->mutable_report() = std::move(report); },
-        });
+  void TellOpened(v1::PlayResponse* response) override {
+    *response->mutable_opened() = play_->Opened();
   }
+  bool Tell(v1::PlayResponse* response) override {
+    return TellPlay(*play_, response, &v1::PlayResponse::mutable_progress,
+                    &v1::PlayResponse::mutable_report);
+  }
+  bool reported() const override { return play_->reported(); }
 
   std::optional<PlayHalf> play_;
-  bool told_open_ = false;
 };
 
 class RecordCall final : public AudioCall<v1::RecordRequest, v1::RecordResponse> {
@@ -128,34 +159,17 @@ class RecordCall final : public AudioCall<v1::RecordRequest, v1::RecordResponse>
   }
 
   absl::Status Continue(v1::RecordRequest& request) override {
-    switch (request.message_case()) {
-      case v1::RecordRequest::kGrant:
-        return PrefixField(record_->Grant(request.grant()), "grant.");
-      case v1::RecordRequest::kStop:
-        return PrefixField(record_->Stop(request.stop()), "stop.");
-      default:
-        return MessageNotSet();
-    }
+    return HandToRecord(request, *record_).value_or(MessageNotSet());
   }
-
   void Closed() override { (void)record_->StopNow(); }
 
-  bool Next(v1::RecordResponse* response, std::optional<absl::Status>* end) override {
-    if (!open()) return false;
-    if (!told_open_) {
-      told_open_ = true;
-      *response->mutable_opened() = record_->Opened();
-      return true;
-    }
-    if (record_->reported()) {
-      *end = absl::OkStatus();
-      return false;
-    }
-    return PutRecord(*record_, response);
+  void TellOpened(v1::RecordResponse* response) override {
+    *response->mutable_opened() = record_->Opened();
   }
+  bool Tell(v1::RecordResponse* response) override { return TellRecord(*record_, response); }
+  bool reported() const override { return record_->reported(); }
 
   std::optional<RecordHalf> record_;
-  bool told_open_ = false;
 };
 
 class DuplexCall final : public AudioCall<v1::DuplexRequest, v1::DuplexResponse> {
@@ -181,67 +195,30 @@ class DuplexCall final : public AudioCall<v1::DuplexRequest, v1::DuplexResponse>
   }
 
   absl::Status Continue(v1::DuplexRequest& request) override {
-    switch (request.message_case()) {
-      case v1::DuplexRequest::kAudio:
-        return play_->Audio(request.audio());
-      case v1::DuplexRequest::kFlush:
-        return play_->Flush();
-      case v1::DuplexRequest::kIdle:
-        return play_->Idle();
-      case v1::DuplexRequest::kEndOfSound:
-        return play_->EndOfSound();
-      case v1::DuplexRequest::kGrant:
-        return PrefixField(record_->Grant(request.grant()), "grant.");
-      case v1::DuplexRequest::kStop:
-        return PrefixField(record_->Stop(request.stop()), "stop.");
-      default:
-        return MessageNotSet();
-    }
+    if (const auto status = HandToPlay(request, *play_)) return *status;
+    return HandToRecord(request, *record_).value_or(MessageNotSet());
   }
-
   void Closing() override { play_->MayHaveEnded(); }
   void Closed() override {
     (void)play_->EndOfSound();
     if (!record_has_length_) (void)record_->StopNow();
   }
 
-  bool Next(v1::DuplexResponse* response, std::optional<absl::Status>* end) override {
-    if (!open()) return false;
-    if (!told_open_) {
-      told_open_ = true;
-      *response->mutable_opened()->mutable_play() = play_->Opened();
-      *response->mutable_opened()->mutable_record() = record_->Opened();
-      return true;
-    }
-    if (play_->reported() && record_->reported()) {
-      *end = absl::OkStatus();
-      return false;
-    }
-    return Put(play_->Next(), Overloaded{
-                                  [&](v1::PlayProgress&& progress) {
-                                    *response->mutable_play_progress() = progress;
-                                  },
-                                  [&](v1::ActionReport&& report) {
-                                    *response->mutable_play_report() = std::move(report);
-                                  },
-                              }) ||
-           Put(record_->Next(),
-               Overloaded{
-                   [&](v1::AudioChunk&& audio) { *response->mutable_audio() = std::move(audio); },
-                   [&](v1::Gap&& gap) { *response->mutable_gap() = std::move(gap); },
-                   [&](v1::RecordProgress&& progress) {
-                     *response->mutable_record_progress() = progress;
-                   },
-                   [&](v1::ActionReport&& report) {
-                     *response->mutable_record_report() = std::move(report);
-                   },
-               });
+  void TellOpened(v1::DuplexResponse* response) override {
+    *response->mutable_opened()->mutable_play() = play_->Opened();
+    *response->mutable_opened()->mutable_record() = record_->Opened();
   }
+  bool Tell(v1::DuplexResponse* response) override {
+    return TellPlay(*play_, response, &v1::DuplexResponse::mutable_play_progress,
+                    &v1::DuplexResponse::mutable_play_report) ||
+           TellRecord(*record_, response, &v1::DuplexResponse::mutable_record_progress,
+                      &v1::DuplexResponse::mutable_record_report);
+  }
+  bool reported() const override { return play_->reported() && record_->reported(); }
 
   std::optional<PlayHalf> play_;
   std::optional<RecordHalf> record_;
   bool record_has_length_ = false;
-  bool told_open_ = false;
 };
 
 // Record without a sending half.
@@ -299,7 +276,7 @@ class StreamRecordingCall final : public grpc::ServerWriteReactor<v1::StreamReco
       *end = absl::OkStatus();
       return false;
     }
-    return PutRecord(*record_, response);
+    return TellRecord(*record_, response);
   }
 
   WritePump<v1::StreamRecordingResponse> pump_;
