@@ -116,6 +116,8 @@ struct Action : std::enable_shared_from_this<Action> {
   bool is_stream() const {
     return report.kind == ActionKind::kPlayStream || report.kind == ActionKind::kRecordStream;
   }
+  // Starts an offset after an origin that may not be known yet.
+  bool floats() const { return is_play() && start.kind == StartSpec::Kind::kOffset; }
   bool ended() const { return report.state == ActionState::kEnded; }
 };
 

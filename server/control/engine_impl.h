@@ -214,16 +214,22 @@ class EngineImpl : public Engine {
   ExclusiveAnswer AnswerExclusive(const std::string& session_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void FinishWait(WaitId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  // --- The stream (engine_device.cc) ---
+  // --- Calls of the device (engine_device.cc) ---
   // A call of the device on its thread. `done` and `given_up` run without lock, one of them, once.
   void CallDevice(std::function<std::function<void()>(AudioDevice&)> call,
                   std::function<void()> given_up) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void GiveUpHungDevice();
+  static absl::Status DeviceHangs();
+
+  // --- The stream (engine_stream.cc) ---
   void AddOp(OpPtr op) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RunOps() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void BeginOp(const OpPtr& op) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void FinishOp(const OpPtr& op, const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckMayChange(const StreamOp& op) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  StreamStatus StatusOf() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // --- Its steps (engine_stream_steps.cc) ---
   using Next = std::function<void(absl::Status)>;  // called with mu_ held
   void DoOpen(const OpPtr& op, const StreamSettings& settings, const Next& next)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -233,18 +239,19 @@ class EngineImpl : public Engine {
   void DoStop(const OpPtr& op, bool abort, const Next& next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DoClose(const OpPtr& op, const Next& next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DoRestore(const OpPtr& op) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DropStream() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetRunning() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // --- Loss and recovery (engine_recovery.cc) ---
   void DoRecover(const OpPtr& op) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Reopened(const OpPtr& op, const StreamInfo& info, std::shared_ptr<SinkRelay> relay)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RetryRecovery(const OpPtr& op, const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void DropStream() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WatchDevice() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NoteLoss(const std::string& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void SetRunning() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  StreamStatus StatusOf() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  // --- Admission (engine_schedule.cc) ---
+  // --- Scheduling (engine_schedule.cc) ---
   absl::Status CheckStream() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   StreamShape Shape() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<std::vector<std::shared_ptr<const AudioStorage>>> DecodeInline(
@@ -260,6 +267,8 @@ class EngineImpl : public Engine {
   absl::Status MakeRecord(const std::string& session_id, const RecordSpec& spec,
                           const std::string& field, const std::shared_ptr<Action>& action,
                           Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // --- Admission (engine_admission.cc) ---
   // Lends the plays to the mixer and registers everything; nothing has happened on an error.
   absl::Status Admit(std::unique_ptr<Submission> submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status Lend(Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

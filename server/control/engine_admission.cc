@@ -1,0 +1,227 @@
+// Admission: a batch is lent to the mixer and registered as a whole, and answered when its origin
+// is known.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/error_info.h"
+#include "server/control/engine_impl.h"
+#include "server/mixer/stream_time.h"
+
+namespace rtmixd {
+namespace {
+
+// A batch that starts now is answered without its origin if the device does not take it up by then.
+constexpr int64_t kOriginPatienceNanos = 1'000'000'000;
+
+}  // namespace
+
+absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
+  Submission* const s = submission.get();
+  if (s->admitted.batch_id.empty() && s->callback) {
+    s->admitted.batch_id = absl::StrCat("t-", ++last_batch_);
+  }
+  const int64_t next_frame = NextFrame();
+  for (const std::shared_ptr<Action>& action : s->members) {
+    action->report.batch_id = s->admitted.batch_id;
+    action->report.requested_start_frame = FrameOf(*action, *s);
+  }
+  // Cuts that are known now go with the voices, so that they hold however soon they come.
+  for (const std::shared_ptr<Action>& cancel : s->members) {
+    if (cancel->target == nullptr || cancel->target->submission != s ||
+        !cancel->target->is_play()) {
+      continue;
+    }
+    Action& target = *cancel->target;
+    const std::optional<int64_t> frame = cancel->report.requested_start_frame;
+    const bool late = frame.has_value() && *frame < next_frame;
+    if (frame.has_value() && !(late && cancel->late_policy == LatePolicy::kSkip)) {
+      target.cut_frame = std::min(target.cut_frame, *frame);
+    } else if (!frame.has_value() && target.floats()) {
+      target.cut_offset_frames = std::min(target.cut_offset_frames, cancel->start.frames);
+    } else {
+      continue;
+    }
+    cancel->handed_on = true;
+  }
+  if (absl::Status status = Lend(s); !status.ok()) {
+    for (const std::string& buffer_id : s->made_buffers) {
+      buffers_.Delete(s->session_id, buffer_id).IgnoreError();
+    }
+    // Kept for as long as the mixer has a part of it.
+    if (s->lent > 0) submissions_.emplace(s, std::move(submission));
+    return status;
+  }
+
+  submissions_.emplace(s, std::move(submission));
+  for (const std::shared_ptr<Action>& action : s->members) Register(action);
+  for (const std::shared_ptr<Action>& action : s->members) {
+    if (action->target == nullptr) continue;
+    if (action->target->ended() || action->target->ending.has_value()) {
+      action->target = nullptr;
+    } else {
+      action->target->cancels.push_back(action);
+    }
+  }
+  if (s->callback) {
+    s->answer_by_nanos = NowNanos() + kOriginPatienceNanos;
+    unanswered_.insert(s);
+  }
+  for (const std::shared_ptr<Action>& action : std::vector<std::shared_ptr<Action>>(s->members)) {
+    if (!action->is_play() && action->report.requested_start_frame.has_value()) {
+      Place(action, /*can_be_late=*/true);
+    }
+  }
+  if (s->origin.has_value()) {
+    Answer(s);
+    DropSubmission(s);
+  }
+  RunDue();
+  WakePump();
+  return absl::OkStatus();
+}
+
+absl::Status EngineImpl::Lend(Submission* submission) {
+  auto placed = std::make_unique<Batch>();
+  placed->origin_frame = 0;
+  auto floating = std::make_unique<Batch>();
+  for (const std::shared_ptr<Action>& action : submission->members) {
+    if (!action->is_play() || (action->play_feed != nullptr && !action->play_feed->handed_over)) {
+      continue;
+    }
+    const std::optional<int64_t>& frame = action->report.requested_start_frame;
+    Batch& batch = frame.has_value() ? *placed : *floating;
+    batch.voices.push_back(
+        MakeVoice(action.get(), frame.has_value() ? *frame : action->start.frames));
+  }
+  std::vector<Voice*> voices;
+  for (std::unique_ptr<Batch>* batch : {&placed, &floating}) {
+    if ((*batch)->voices.empty()) continue;
+    (*batch)->owner = submission;
+    for (const std::unique_ptr<Voice>& voice : (*batch)->voices) voices.push_back(voice.get());
+    absl::Status status = stream_->mixer().Submit(batch);
+    if (!status.ok()) {
+      // The mixer has room to spare beyond all that is admitted, and would have to lose two at
+      // once.
+      return status.code() == absl::StatusCode::kResourceExhausted && submission->lent == 0
+                 ? LimitExceeded("max_actions", "more", absl::StrCat(limits_.max_actions))
+                 : MakeError(absl::StatusCode::kInternal, {.reason = ErrorReason::kInternal},
+                             std::string(status.message()));
+    }
+    ++submission->lent;
+  }
+  for (Voice* const voice : voices) static_cast<Action*>(voice->spec().owner)->voice = voice;
+  return absl::OkStatus();
+}
+
+std::unique_ptr<Voice> EngineImpl::MakeVoice(Action* action, int64_t offset_frames) {
+  Voice::Spec spec;
+  spec.offset_frames = offset_frames;
+  spec.sequence = action->number;
+  spec.late_policy = action->late_policy;
+  spec.underrun_policy = action->underrun_policy;
+  spec.gain = action->gain;
+  spec.channel_map = action->channel_map;
+  if (action->play_feed != nullptr) {
+    spec.feed = action->play_feed->feed.get();
+  } else {
+    spec.view = action->audio->View();
+  }
+  spec.cut_offset_frames = action->cut_offset_frames;
+  spec.owner = action;
+  auto voice = std::make_unique<Voice>(std::move(spec));
+  if (action->cut_frame != Voice::kNoFrame) voice->CutRt(action->cut_frame);
+  return voice;
+}
+
+std::optional<int64_t> EngineImpl::FrameOf(const Action& action,
+                                           const Submission& submission) const {
+  // Which converter's clock a start is on; a cancel's is its target's.
+  const Action* const of = action.target != nullptr ? action.target.get() : &action;
+  const bool records_input = of->is_record() && of->source == RecordSource::kInput;
+  const bool on_output_clock = of->is_play() || (of->is_record() && !records_input);
+  const StreamInfo& info = submission.stream->info();
+  switch (action.start.kind) {
+    case StartSpec::Kind::kFrame:
+      return action.start.frames;
+    case StartSpec::Kind::kStreamTime: {
+      const int64_t frame = *FrameAtStreamTime(action.start.seconds, info.sample_rate_hz);
+      if (records_input) return frame + info.input_latency_frames;
+      return on_output_clock ? frame - info.output_latency_frames : frame;
+    }
+    case StartSpec::Kind::kOffset:
+      break;
+  }
+  if (!submission.origin.has_value()) return std::nullopt;
+  return *submission.origin + action.start.frames +
+         (records_input ? submission.record_shift_frames : 0);
+}
+
+void EngineImpl::Resolve(Submission* submission) {
+  for (const std::shared_ptr<Action>& action :
+       std::vector<std::shared_ptr<Action>>(submission->members)) {
+    if (action->report.requested_start_frame.has_value()) continue;
+    action->report.requested_start_frame = FrameOf(*action, *submission);
+    if (!action->is_play() && !action->ended() && !action->ending.has_value()) {
+      Place(action, /*can_be_late=*/false);
+    }
+  }
+  Answer(submission);
+}
+
+void EngineImpl::Place(const std::shared_ptr<Action>& action, bool can_be_late) {
+  const int64_t frame = *action->report.requested_start_frame;
+  switch (action->report.kind) {
+    case ActionKind::kRecord:
+    case ActionKind::kRecordStream:
+      // Nothing has to be there to record nothing.
+      due_.emplace(action->report.total_frames == 0 ? frame - 1 : frame, action);
+      break;
+    case ActionKind::kCancel:
+      HandOnCancel(action, can_be_late);
+      if (!action->ended()) due_.emplace(frame - 1, action);
+      break;
+    case ActionKind::kStats: {
+      const int64_t late = can_be_late ? NextFrame() - frame : 0;
+      action->report.late_frames = std::max<int64_t>(late, 0);
+      if (late > 0 && action->late_policy == LatePolicy::kSkip) {
+        Conclude(action, ActionEnd::kSkipped, frame);
+      } else {
+        due_.emplace(frame, action);
+      }
+      break;
+    }
+    default:
+      break;
+  }
+}
+
+void EngineImpl::Answer(Submission* submission) {
+  unanswered_.erase(submission);
+  BatchAdmitted& admitted = submission->admitted;
+  if (!submission->callback) return;
+  admitted.origin_frame = submission->origin;
+  for (size_t i = 0; i < admitted.actions.size(); ++i) {
+    admitted.actions[i].start_frame = submission->members[i]->report.requested_start_frame;
+  }
+  for (auto& other : requests_.Finish(submission->session_id, submission->request_id, admitted,
+                                      Now().monotonic)) {
+    Defer([other = std::move(other), admitted] { other(admitted); });
+  }
+  Defer([callback = std::move(submission->callback), admitted] { callback(admitted); });
+  submission->callback = nullptr;
+}
+
+void EngineImpl::DropSubmission(Submission* submission) {
+  if (submission->lent > 0 || submission->callback) return;
+  if (!submission->origin.has_value()) {
+    for (const std::shared_ptr<Action>& action : submission->members) {
+      if (!action->ended() && !action->ending.has_value()) return;
+    }
+  }
+  for (const std::shared_ptr<Action>& action : submission->members) action->submission = nullptr;
+  submissions_.erase(submission);
+}
+
+}  // namespace rtmixd
