@@ -47,6 +47,9 @@ class AudioStream:
         How samples are encoded on the wire.
     reattach
         Whether another call takes over; if not, the stream fails with its call.
+    eager
+        Send audio that is there at once, as far as the ring that is asked for has room, instead of
+        a round trip later.
     """
 
     def __init__(
@@ -55,11 +58,13 @@ class AudioStream:
         config: audio_pb2.DuplexConfig,
         wire: samples.Wire = "float32",
         reattach: bool = True,
+        eager: bool = False,
     ) -> None:
         self._host = host
         self._config = config
         self.wire = wire
         self._reattach = reattach
+        self._eager = eager
         sample_bytes = samples.bytes_per_sample(wire)
         sample_format: Any = number_of("SampleFormat", wire, "wire")
         self._loop = asyncio.get_running_loop()
@@ -82,6 +87,8 @@ class AudioStream:
             frame_bytes = config.play.channels * sample_bytes
             self._max_chunk_frames = max(1, _CHUNK_BYTES // frame_bytes)
             self.play = PlayWindow(frame_bytes)
+            if eager:
+                self.play.grant(config.play.ring_frames)
         if config.HasField("record"):
             config.record.sample_format = sample_format
             config.record.reattachable = reattach
@@ -261,7 +268,7 @@ class AudioStream:
         call = StreamCall(kind, self._host.start_call(kind), self._next_fields, self._on_message)
         self._call = call
         try:
-            return await call.run(config)
+            return await call.run(config, eager=self._eager and not self._opened_once)
         finally:
             self._call = None
             self.attached = False

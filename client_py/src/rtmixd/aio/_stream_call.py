@@ -69,8 +69,15 @@ class StreamCall:
         """End it as a broken connection would."""
         self._call.cancel()
 
-    async def run(self, config: audio_pb2.DuplexConfig) -> Optional[errors.RtmixdError]:
-        """Carry the call from its configuration to its end, and return how it ended."""
+    async def run(
+        self, config: audio_pb2.DuplexConfig, eager: bool = False
+    ) -> Optional[errors.RtmixdError]:
+        """Carry the call from its configuration to its end, and return how it ended.
+
+        If it is eager, more is sent before the answer to the configuration came.
+        """
+        if eager:
+            self._attached.set()
         # A task of its own, since a cancelled call looks like a cancelled task to who reads.
         receiver = self._loop.create_task(self._receive())
         sender = self._loop.create_task(self._send(config))

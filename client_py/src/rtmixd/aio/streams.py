@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from types import TracebackType
-from typing import Any, Callable, Literal, Optional
+from typing import Any, Callable, Literal, Optional, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,6 +36,10 @@ Frames = NDArray[np.float32]
 _MAX_READ_FRAMES = 1 << 16
 # Frames that a callback is asked for, unless the caller says otherwise.
 _CALLBACK_FRAMES = 480
+
+
+_Self = TypeVar("_Self", bound="_Stream")
+_Reader = TypeVar("_Reader", bound="_RecordSide")
 
 
 class _Stream:
@@ -64,7 +68,7 @@ class _Stream:
             self._callback.cancel()
         await self._core.close()
 
-    async def __aenter__(self) -> Any:
+    async def __aenter__(self: _Self) -> _Self:
         """Return the stream itself."""
         return self
 
@@ -415,7 +419,7 @@ class _RecordSide(_Stream):
             until,
         )
 
-    def __aiter__(self) -> Any:
+    def __aiter__(self: _Reader) -> _Reader:
         """Iterate over the audio as it comes."""
         return self
 
