@@ -9,12 +9,12 @@ import contextlib
 import os
 import threading
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Generic, Optional, Protocol, TypeVar
 
 from rtmixd.errors import Cancelled
 
-__all__ = ["close_at_exit", "iterate", "run"]
+__all__ = ["close_at_exit", "is_own_thread", "iterate", "post", "run", "start"]
 
 _Result = TypeVar("_Result")
 
@@ -144,6 +144,21 @@ def run(awaitable: Awaitable[_Result]) -> _Result:
         This is the loop's own thread, which cannot wait for itself.
     """
     return _get().run(awaitable)
+
+
+def start(coroutine: Coroutine[Any, Any, _Result]) -> concurrent.futures.Future[_Result]:
+    """Run something in the loop, without waiting for it; for any thread."""
+    return asyncio.run_coroutine_threadsafe(coroutine, _get()._loop)
+
+
+def post(function: Callable[..., object], *arguments: Any) -> None:
+    """Call a function in the loop, after what was posted before; for any thread."""
+    _get()._loop.call_soon_threadsafe(function, *arguments)
+
+
+def is_own_thread() -> bool:
+    """Say whether this is the loop's own thread, which must not wait."""
+    return _current is not None and threading.current_thread() is _current._thread
 
 
 def close_at_exit(thing: _Closable) -> None:
