@@ -54,8 +54,8 @@ struct Action : std::enable_shared_from_this<Action> {
   int64_t number = 0;  // counts all actions: the order of admission
   std::string session_id;
   std::string session_label;
-  std::shared_ptr<LiveStream> stream;
-  Submission* submission = nullptr;  // that it came with; null when that is over
+  std::shared_ptr<LiveStream> stream;  // null once that was closed
+  Submission* submission = nullptr;    // that it came with; null when that is over
   StartSpec start;
   LatePolicy late_policy = LatePolicy::kPlay;
   XrunPolicy xrun_policy = XrunPolicy::kContinue;
@@ -84,8 +84,8 @@ struct Action : std::enable_shared_from_this<Action> {
   int64_t cut_offset_frames = Voice::kNoFrame;  // the same, from the origin
 
   // --- Recordings ---
-  std::shared_ptr<Recording> recording;
-  int64_t noted_gap_frames = 0;  // of which the event log knows
+  std::shared_ptr<Recording> recording;  // after the end only if another call may come for it
+  int64_t noted_gap_frames = 0;          // of which the event log knows
   RecordSource source = RecordSource::kInput;
   std::shared_ptr<RecordCallState> call;
   int64_t seen_frames = 0;       // recorded when the pump last looked

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/control/action.h"
@@ -46,6 +47,10 @@ class ActionRegistry {
                                             bool unfinished_only) const;
   // Of all sessions, in order of admission.
   const std::map<int64_t, std::shared_ptr<Action>>& unfinished() const { return unfinished_; }
+  // Of all sessions, those whose reports are kept included.
+  void ForEach(absl::FunctionRef<void(Action&)> visit) const {
+    for (const auto& [id, action] : by_id_) visit(*action);
+  }
   int64_t unfinished_count(const std::string& session_id) const;
   // The sessions that have unfinished actions.
   std::vector<std::string> BusySessions() const;

@@ -118,7 +118,7 @@ class RecordStream {
     int64_t position = 0;
     std::string bytes;  // interleaved in the agreed format
   };
-  // Nothing: no granted audio now. Ended: everything granted was read and the action has ended.
+  // Nothing: no granted audio now. Ended: the action has ended and all of it was read.
   struct Nothing {};
   struct Ended {
     ActionReport report;

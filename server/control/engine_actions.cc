@@ -220,24 +220,43 @@ void EngineImpl::GiveUpFeed(Action* action) {
   state.feed = nullptr;
 }
 
+void EngineImpl::LetGoOfStream(Action* action) {
+  const bool closed = action->stream != stream_;
+  // Another call may come for what the client lacks.
+  if (closed || !action->reattachable) action->recording = nullptr;
+  if (closed) action->stream = nullptr;
+}
+
 void EngineImpl::CopyStatus(const Recording::Status& status, ActionReport* report) const {
   report->start_frame = status.start_frame;
-  report->done_frames =
-      status.end != ActionEnd::kNone ? status.copied_frames : status.recorded_frames;
+  report->done_frames = status.recorded_frames;
   report->late_frames = status.late_frames;
+  CopyGaps(status, report);
+}
+
+void EngineImpl::CopyGaps(const Recording::Status& status, ActionReport* report) const {
   report->gaps = status.gaps;
   report->gap_count = status.gap_count;
   report->gap_frames = status.gap_frames;
+}
+
+void EngineImpl::NoteGaps(const Recording::Status& status, Action* action) {
+  if (status.gap_frames <= action->noted_gap_frames) return;
+  LogEntry entry = Event(EventKind::kOverrun, *action);
+  entry.frame = status.gaps.back().frame;
+  entry.frames = status.gap_frames - action->noted_gap_frames;
+  events_.Append(std::move(entry));
+  action->noted_gap_frames = status.gap_frames;
 }
 
 void EngineImpl::LookAtRecording(const std::shared_ptr<Action>& action) {
   if (action->ended() || action->ending.has_value()) return;
   Recording& recording = *action->recording;
   Recording::Status status = recording.status();
-  // Nobody takes what is left of a recording that was stopped without a call.
+  // A recording that is stopped without a call ends at once; a call to come may read what is left.
   if (status.stopping && status.end == ActionEnd::kNone && action->is_stream() &&
       !action->attached) {
-    recording.EndNow(action->doom != ActionEnd::kNone ? action->doom : ActionEnd::kCancelled);
+    recording.EndUnread(action->doom != ActionEnd::kNone ? action->doom : ActionEnd::kCancelled);
     status = recording.status();
   }
   if (status.start_frame.has_value() && !action->report.start_frame.has_value()) {
@@ -245,13 +264,7 @@ void EngineImpl::LookAtRecording(const std::shared_ptr<Action>& action) {
     Began(action.get(), *status.start_frame);
     if (action->signal != nullptr) Defer([signal = action->signal] { signal->Notify(); });
   }
-  if (status.gap_frames > action->noted_gap_frames) {
-    LogEntry entry = Event(EventKind::kOverrun, *action);
-    entry.frame = status.gaps.back().frame;
-    entry.frames = status.gap_frames - action->noted_gap_frames;
-    events_.Append(std::move(entry));
-    action->noted_gap_frames = status.gap_frames;
-  }
+  NoteGaps(status, action.get());
   if (status.end != ActionEnd::kNone) {
     CopyStatus(status, &action->report);
     const ActionEnd reason = status.end == ActionEnd::kCancelled && action->doom != ActionEnd::kNone
@@ -507,6 +520,7 @@ void EngineImpl::Finish(const std::shared_ptr<Action>& action) {
     action->stream->Describe(action->mark, ending.end_frame, &report);
   }
   if (action->voice == nullptr) GiveUpFeed(action.get());
+  LetGoOfStream(action.get());
   report.end_reason = ending.reason;
   report.end_frame = ending.end_frame;
   SetState(action.get(), ActionState::kEnded);

@@ -205,8 +205,11 @@ absl::StatusOr<std::shared_ptr<Action>> EngineImpl::Reattach(const std::string& 
                     kind == ActionKind::kPlayStream ? "a play stream" : "a record stream");
   }
   const char* wrong = nullptr;
+  if ((*action)->over && !(*action)->reattachable) wrong = "an action that has not ended";
+  if ((*action)->over && kind == ActionKind::kRecordStream && (*action)->recording == nullptr) {
+    wrong = "an action that has not ended, or a recording of the open stream";
+  }
   if ((*action)->attached) wrong = "an action without a call";
-  if ((*action)->over) wrong = "an action that has not ended";
   if (wrong != nullptr) {
     return MakeError(
         absl::StatusCode::kFailedPrecondition,
@@ -381,7 +384,8 @@ PlayStreamProgress EngineImpl::ProgressOf(const std::shared_ptr<Action>& action)
   progress.received_position = state.write_position();
   progress.played_position = state.read_position();
   progress.granted_position = progress.played_position + state.ring_frames;
-  progress.next_frame = action->stream->mixer().next_frame();
+  progress.next_frame = action->stream != nullptr ? action->stream->mixer().next_frame()
+                                                  : action->report.end_frame.value_or(0);
   progress.underruns =
       action->voice != nullptr ? action->voice->gap_count() : action->report.underruns;
   progress.start_frame = action->report.start_frame;
@@ -392,6 +396,12 @@ std::optional<ActionReport> EngineImpl::FinalReportOf(const std::shared_ptr<Acti
   if (!action->over) return std::nullopt;
   Lock lock(this);
   if (!action->ended()) return std::nullopt;
+  // A call that came after the end may have found that what it lacks was lost.
+  if (action->recording != nullptr) {
+    const Recording::Status status = action->recording->status();
+    NoteGaps(status, action.get());
+    CopyGaps(status, &action->report);
+  }
   return action->report;
 }
 

@@ -293,7 +293,12 @@ class EngineImpl : public Engine {
   void CopyOutcome(const Voice& voice, Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The mixer has no part in it any more, nor will have.
   void GiveUpFeed(Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // It has ended. Would it keep the history of a closed stream, there would be as many as openings.
+  void LetGoOfStream(Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CopyStatus(const Recording::Status& status, ActionReport* report) const;
+  void CopyGaps(const Recording::Status& status, ActionReport* report) const;
+  // Logs what its reader has lost since the last time.
+  void NoteGaps(const Recording::Status& status, Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Moves a recording on as far as its history; ends it if it has ended.
   void LookAtRecording(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LookAtFeed(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -177,7 +177,12 @@ void EngineImpl::DropStream() {
   submissions_.clear();
   due_.clear();
   cuts_.clear();
+  Defer([stream = std::move(stream_)] {});  // freed without the lock
   stream_ = nullptr;
+  actions_.ForEach([this](Action& action) {
+    mu_.AssertHeld();
+    if (action.ended()) LetGoOfStream(&action);
+  });
   relay_ = nullptr;
   stream_state_ = StreamState::kClosed;
   goal_running_ = false;

@@ -21,8 +21,10 @@ RecordStreamImpl::RecordStreamImpl(EngineImpl* engine, std::shared_ptr<Action> a
                                    std::shared_ptr<void> slot)
     : engine_(engine),
       action_(std::move(action)),
+      stream_(action_->stream),
       recording_(action_->recording),
       call_(action_->call),
+      signal_(action_->signal),
       action_id_(action_->report.action_id),
       stream_id_(action_->report.stream_id),
       options_(options),
@@ -51,6 +53,8 @@ absl::Status RecordStreamImpl::Grant(int64_t granted_position) {
   }
   granted_position_.store(granted_position, std::memory_order_relaxed);
   call_->wake_position = 0;  // the pump tells of what is there already
+  // But not of what has ended.
+  if (recording_->ended()) signal_->Notify();
   return absl::OkStatus();
 }
 
@@ -95,6 +99,7 @@ RecordStream::Item RecordStreamImpl::Read() {
   if (there == 0 && (status.stopping || recording_->ended())) {
     engine_->FinishRecordStream(action_);
   }
+  if (!recording_->drained()) return Nothing{};
   if (std::optional<ActionReport> report = engine_->FinalReportOf(action_)) {
     return Ended{*std::move(report)};
   }
@@ -106,7 +111,7 @@ RecordStreamProgress RecordStreamImpl::Progress() const {
   RecordStreamProgress progress;
   progress.recorded_position = status.recorded_frames;
   progress.sent_position = status.copied_frames;
-  progress.next_frame = action_->stream->mixer().next_frame();
+  progress.next_frame = stream_->mixer().next_frame();
   progress.start_frame = status.start_frame;
   return progress;
 }

@@ -12,6 +12,8 @@
 #include "server/control/audio_stream.h"
 #include "server/control/change_signal.h"
 #include "server/control/engine_impl.h"
+#include "server/control/live_stream.h"
+#include "server/control/recording.h"
 
 namespace rtmixd {
 
@@ -44,8 +46,10 @@ class RecordStreamImpl : public RecordStream {
  private:
   EngineImpl* const engine_;
   const std::shared_ptr<Action> action_;
+  const std::shared_ptr<LiveStream> stream_;
   const std::shared_ptr<Recording> recording_;
   const std::shared_ptr<RecordCallState> call_;
+  const std::shared_ptr<ChangeSignal> signal_;
   const std::string action_id_;
   const std::string stream_id_;
   const Options options_;

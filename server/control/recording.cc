@@ -70,6 +70,15 @@ void Recording::EndNow(ActionEnd reason) {
   if (end_ == ActionEnd::kNone) End(reason);
 }
 
+void Recording::EndUnread(ActionEnd reason) {
+  MutexLock lock(&mutex_);
+  if (end_ != ActionEnd::kNone) return;
+  if (start_.has_value()) end_frame_ = ReadableEnd();
+  const bool whole = start_.has_value() && spec_.total_frames.has_value() &&
+                     *end_frame_ == *start_ + *spec_.total_frames;
+  End(whole ? ActionEnd::kCompleted : reason);
+}
+
 void Recording::AddHole(int64_t first_frame, int64_t frames) {
   MutexLock lock(&mutex_);
   holes_.push_back({first_frame, first_frame + frames});
@@ -81,7 +90,7 @@ Recording::Status Recording::status() const {
   status.start_frame = start_;
   status.copied_frames = copied_;
   if (start_.has_value()) {
-    status.recorded_frames = end_ != ActionEnd::kNone ? copied_ : ReadableEnd() - *start_;
+    status.recorded_frames = ReadableEnd() - *start_;
   }
   status.late_frames = late_frames_;
   status.gaps = gaps_;
@@ -98,12 +107,18 @@ bool Recording::ended() const {
   return end_ != ActionEnd::kNone;
 }
 
+bool Recording::drained() const {
+  MutexLock lock(&mutex_);
+  return end_ != ActionEnd::kNone && (!start_.has_value() || *start_ + copied_ >= *end_frame_);
+}
+
 int64_t Recording::EndFrame() const {
   return spec_.total_frames.has_value() ? std::min(stop_frame_, *start_ + *spec_.total_frames)
                                         : stop_frame_;
 }
 
 int64_t Recording::ReadableEnd() const {
+  if (end_ != ActionEnd::kNone) return *end_frame_;
   return std::max(std::min(spec_.source.history->head_frame(), EndFrame()), *start_ + copied_);
 }
 
@@ -222,7 +237,7 @@ bool Recording::CopySome() {
 Recording::Piece Recording::Read(int64_t limit_position, int64_t max_frames, float* planar) {
   MutexLock lock(&mutex_);
   Piece piece;
-  if (end_ != ActionEnd::kNone || !start_.has_value()) return piece;
+  if (!start_.has_value()) return piece;
   const int64_t end = std::min(ReadableEnd() - *start_, limit_position);
   int64_t frames = end - copied_;
   if (frames <= 0) {
@@ -251,7 +266,7 @@ Recording::Piece Recording::Read(int64_t limit_position, int64_t max_frames, flo
 
 int64_t Recording::AvailableBelow(int64_t limit_position) const {
   MutexLock lock(&mutex_);
-  if (end_ != ActionEnd::kNone || !start_.has_value()) return 0;
+  if (!start_.has_value()) return 0;
   return std::max<int64_t>(std::min(ReadableEnd() - *start_, limit_position) - copied_, 0);
 }
 

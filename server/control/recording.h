@@ -62,13 +62,15 @@ class Recording {
   void StopBefore(int64_t frame, ActionEnd reason);
   // It ends with what was copied so far.
   void EndNow(ActionEnd reason);
+  // It ends with what was recorded so far. What a client has not read of that can still be read.
+  void EndUnread(ActionEnd reason);
   // The device was away: the frames from `first_frame` on do not exist.
   void AddHole(int64_t first_frame, int64_t frames);
 
   // What has become of it so far.
   struct Status {
     std::optional<int64_t> start_frame;
-    int64_t recorded_frames = 0;  // as far as the history goes; may be ahead of what was copied
+    int64_t recorded_frames = 0;  // as far as the history goes, or to its end; copied or not
     int64_t copied_frames = 0;    // to the buffer, or by Read
     int64_t late_frames = 0;
     std::vector<GapInfo> gaps;
@@ -80,6 +82,8 @@ class Recording {
   };
   Status status() const;
   bool ended() const;
+  // It has ended, and all of it was copied.
+  bool drained() const;
 
   // --- Into a buffer ---
   // Copies what can be copied by now. True if it was something.
@@ -96,8 +100,8 @@ class Recording {
   Piece Read(int64_t limit_position, int64_t max_frames, float* planar);
   // Frames that Read could give.
   int64_t AvailableBelow(int64_t limit_position) const;
-  // What a client that has taken over lacks comes again, as far as the history still has it. False
-  // if `position` is beyond what was copied.
+  // What a client that has taken over lacks comes again, as far as the history still has it, also
+  // after the end. False if `position` is beyond what was copied.
   bool Rewind(int64_t position);
 
  private:

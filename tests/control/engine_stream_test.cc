@@ -494,6 +494,133 @@ TEST_F(EngineRecordStreamTest, AnotherCallHasEveryFrame) {
   EXPECT_GT(position_, 3700);
 }
 
+TEST_F(EngineRecordStreamTest, WhatWasLostOnItsWayComesAgainAfterTheEnd) {
+  RecordStreamSpec spec = Left(1 << 20);
+  spec.frames = 500;
+  spec.reattachable = true;
+  auto stream = Open(spec);
+  rig_.Run(20);
+  ReadAll(stream.get(), 0);
+  EXPECT_EQ(position_, 500);
+  const std::string id = stream->action_id();
+  stream = nullptr;
+  rig_.Run(100);
+  RecordStreamSpec again = Left(400);
+  again.reattach_action_id = id;
+  again.resume_position = 501;
+  EXPECT_EQ(FieldOf(rig_.engine().OpenRecord(session_, again, [] {}).status()), "resume_position");
+  again.resume_position = 300;
+  stream = Open(again);
+  ASSERT_NE(stream, nullptr);
+  position_ = 300;
+  const auto first = ReadAll(stream.get(), 0);
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_TRUE(std::holds_alternative<RecordStream::Chunk>(first[0]));
+  EXPECT_EQ(position_, 400);
+  EXPECT_TRUE(std::holds_alternative<RecordStream::Nothing>(stream->Read()));
+  const int changes = changes_;
+  ASSERT_TRUE(stream->Grant(1000).ok());
+  EXPECT_GT(changes_, changes);
+  stream = nullptr;  // breaks off once more
+  rig_.Run(3000);
+  // By now the history has lost it.
+  RecordStreamSpec late = Left(1000);
+  late.reattach_action_id = id;
+  late.resume_position = 400;
+  stream = Open(late);
+  ASSERT_NE(stream, nullptr);
+  position_ = 400;
+  const auto items = ReadAll(stream.get(), 0);
+  ASSERT_EQ(items.size(), 2u);
+  EXPECT_EQ(std::get<GapInfo>(items[0]).frames, 100);
+  const ActionReport report = std::get<RecordStream::Ended>(items[1]).report;
+  EXPECT_EQ(report.end_reason, ActionEnd::kCompleted);
+  EXPECT_EQ(report.done_frames, 500);
+  EXPECT_EQ(report.gap_frames, 100);
+  EXPECT_EQ(rig_.Report(session_, id).gap_frames, 100);
+  EXPECT_EQ(rig_.CountEvents(EventKind::kOverrun), 1);
+}
+
+TEST_F(EngineRecordStreamTest, AStopWithoutACallLeavesWhatWasNotRead) {
+  RecordStreamSpec spec = Left(600);
+  spec.reattachable = true;
+  auto stream = Open(spec);
+  rig_.Run(10);
+  ReadAll(stream.get(), 0);
+  EXPECT_EQ(position_, 600);
+  const std::string id = stream->action_id();
+  stream = nullptr;
+  ASSERT_TRUE(rig_.engine().CancelActions(session_, {id}, false, 1000).ok());
+  rig_.Run(20);
+  RecordStreamSpec again = Left(1 << 20);
+  again.reattach_action_id = id;
+  again.resume_position = 437;
+  stream = Open(again);
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(ReasonOf(rig_.engine().OpenRecord(session_, again, [] {}).status()),
+            ErrorReason::kWrongState);
+  position_ = 437;
+  ReadAll(stream.get(), 0);
+  EXPECT_EQ(position_, 1000);
+  rig_.Run(3000);
+  const auto items = ReadAll(stream.get(), 0);
+  ASSERT_EQ(items.size(), 1u);
+  const ActionReport report = std::get<RecordStream::Ended>(items[0]).report;
+  EXPECT_EQ(report.end_reason, ActionEnd::kCancelled);
+  EXPECT_EQ(report.end_frame, 1000);
+  EXPECT_EQ(report.done_frames, 1000);
+  EXPECT_EQ(report.gap_count, 0);
+}
+
+TEST_F(EngineRecordStreamTest, OnlyAReattachableRecordingOfTheOpenStreamIsKeptAfterItsEnd) {
+  RecordStreamSpec spec = Left(1 << 20);
+  spec.frames = 100;
+  spec.reattachable = true;
+  auto kept = Open(spec);
+  spec.reattachable = false;
+  auto forgotten = Open(spec);
+  rig_.Run(10);
+  ReadAll(kept.get(), 0);
+  position_ = 0;
+  ReadAll(forgotten.get(), 0);
+  const std::string kept_id = kept->action_id();
+  const std::string forgotten_id = forgotten->action_id();
+  kept = nullptr;
+  forgotten = nullptr;
+  rig_.Finish(session_);
+  rig_.Run(3000);
+  const auto reason = [&](const std::string& id) {
+    RecordStreamSpec again = Left(100);
+    again.reattach_action_id = id;
+    return ReasonOf(rig_.engine().OpenRecord(session_, again, [] {}).status());
+  };
+  EXPECT_EQ(reason(forgotten_id), ErrorReason::kWrongState);
+  rig_.engine().CloseStream(session_, [](const absl::StatusOr<StreamStatus>&) {});
+  EXPECT_EQ(rig_.engine().GetStream().state, StreamState::kClosed);
+  EXPECT_EQ(reason(kept_id), ErrorReason::kWrongState);
+  EXPECT_EQ(rig_.Report(session_, kept_id).end_reason, ActionEnd::kCompleted);
+}
+
+TEST_F(EngineStreamTest, AnotherCallGetsTheReportOfAPlayThatHasEnded) {
+  PlayStreamSpec spec = Mono();
+  spec.reattachable = true;
+  auto stream = Open(spec);
+  const std::string id = stream->action_id();
+  ASSERT_TRUE(Push(stream.get(), 0, 300).ok());
+  ASSERT_TRUE(stream->EndOfSound().ok());
+  stream = nullptr;
+  rig_.Finish(session_);
+  rig_.Run(3000);
+  PlayStreamSpec again;
+  again.reattach_action_id = id;
+  stream = Open(again);
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(stream->Progress().received_position, 300);
+  EXPECT_EQ(stream->Progress().played_position, 300);
+  ASSERT_TRUE(stream->FinalReport().has_value());
+  EXPECT_EQ(stream->FinalReport()->end_reason, ActionEnd::kCompleted);
+}
+
 TEST_F(EngineRecordStreamTest, ADetachedRecordingEndsWithItsSession) {
   RecordStreamSpec spec = Left(1 << 20);
   spec.reattachable = true;
