@@ -65,7 +65,8 @@ struct Action : std::enable_shared_from_this<Action> {
   RunStats::Mark mark;  // valid once it has started
   // Why control ends it; the mixer only knows that it was cancelled.
   ActionEnd doom = ActionEnd::kNone;
-  // Its audio is over, but its report waits until it is known what the device lost.
+  // Its audio is over. Its report waits, unless it is final, until it is known what the device
+  // lost.
   struct Ending {
     ActionEnd reason = ActionEnd::kNone;
     int64_t end_frame = 0;
@@ -119,6 +120,8 @@ struct Action : std::enable_shared_from_this<Action> {
   // Starts an offset after an origin that may not be known yet.
   bool floats() const { return is_play() && start.kind == StartSpec::Kind::kOffset; }
   bool ended() const { return report.state == ActionState::kEnded; }
+  // It does not count as active any more.
+  bool done() const { return ended() || report.state == ActionState::kDone; }
 };
 
 }  // namespace rtmixd

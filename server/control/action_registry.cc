@@ -33,20 +33,22 @@ void ActionRegistry::Add(std::shared_ptr<Action> action) {
   unfinished_.emplace(action->number, std::move(action));
 }
 
-void ActionRegistry::NoteEnded(const Action& action) {
+std::shared_ptr<Action> ActionRegistry::NoteEnded(const Action& action) {
   const int64_t number = action.number;
   const auto found = sessions_.find(action.session_id);
   Session& session = found->second;
   --session.unfinished;
   session.ended.push_back(number);
   const bool forgotten = session.forgotten;
+  std::shared_ptr<Action> dropped;
   if (static_cast<int>(session.ended.size()) > limits_.max_kept_reports_per_session || forgotten) {
     const int64_t oldest = session.ended.front();
     session.ended.pop_front();
-    Forget(&session, oldest);
+    dropped = Forget(&session, oldest);
   }
   if (forgotten && session.unfinished == 0) sessions_.erase(found);
   unfinished_.erase(number);
+  return dropped;
 }
 
 void ActionRegistry::ForgetSession(const std::string& session_id) {
@@ -59,10 +61,12 @@ void ActionRegistry::ForgetSession(const std::string& session_id) {
   if (session.unfinished == 0) sessions_.erase(found);
 }
 
-void ActionRegistry::Forget(Session* session, int64_t number) {
+std::shared_ptr<Action> ActionRegistry::Forget(Session* session, int64_t number) {
   const auto found = session->actions.find(number);
-  by_id_.erase(found->second->report.action_id);
+  std::shared_ptr<Action> action = std::move(found->second);
+  by_id_.erase(action->report.action_id);
   session->actions.erase(found);
+  return action;
 }
 
 absl::StatusOr<std::shared_ptr<Action>> ActionRegistry::Find(const std::string& session_id,
@@ -85,7 +89,7 @@ std::vector<std::shared_ptr<Action>> ActionRegistry::List(const std::string& ses
   const auto found = sessions_.find(session_id);
   if (found == sessions_.end()) return actions;
   for (const auto& [number, action] : found->second.actions) {
-    if (!unfinished_only || !action->ended()) actions.push_back(action);
+    if (!unfinished_only || !action->done()) actions.push_back(action);
   }
   return actions;
 }

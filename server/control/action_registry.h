@@ -17,8 +17,8 @@
 
 namespace rtmixd {
 
-// All actions by their ids: those that have not ended, and per session the latest that have, for
-// their reports. An id can be looked up for as long as its report is kept.
+// All actions by their ids: the unfinished ones, which are those that are not done, and per session
+// the latest others, for their reports. An id can be looked up for as long as its report is kept.
 //
 // Threading: thread-compatible (guarded by the engine's mutex).
 class ActionRegistry {
@@ -32,8 +32,8 @@ class ActionRegistry {
   // Gives it its number and id.
   void Number(Action* action);
   void Add(std::shared_ptr<Action> action);
-  // Its report is final from now on; may forget older reports.
-  void NoteEnded(const Action& action);
+  // It is unfinished no more. Returns the one whose report is forgotten for this one's, if any.
+  std::shared_ptr<Action> NoteEnded(const Action& action);
   // The session is gone: nobody can ask any more. What has not ended is forgotten when it does.
   void ForgetSession(const std::string& session_id);
 
@@ -42,6 +42,8 @@ class ActionRegistry {
   absl::StatusOr<std::shared_ptr<Action>> Find(const std::string& session_id,
                                                const std::string& action_id,
                                                const std::string& field) const;
+  // Whether its report is kept.
+  bool Knows(const Action& action) const { return by_id_.contains(action.report.action_id); }
   // In order of admission.
   std::vector<std::shared_ptr<Action>> List(const std::string& session_id,
                                             bool unfinished_only) const;
@@ -59,10 +61,10 @@ class ActionRegistry {
   struct Session {
     std::map<int64_t, std::shared_ptr<Action>> actions;
     int64_t unfinished = 0;
-    std::deque<int64_t> ended;  // in order of their ends
+    std::deque<int64_t> ended;  // or done, in order
     bool forgotten = false;
   };
-  void Forget(Session* session, int64_t number);
+  std::shared_ptr<Action> Forget(Session* session, int64_t number);
 
   const Limits limits_;
   int64_t last_number_ = 0;

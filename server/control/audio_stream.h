@@ -8,8 +8,10 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "server/control/types.h"
 
 namespace rtmixd {
@@ -41,6 +43,7 @@ struct PlayStreamProgress {
   int64_t next_frame = 0;
   int64_t underruns = 0;
   std::optional<int64_t> start_frame;
+  bool done = false;
 };
 
 // One call's hold on an action that plays what a client sends. Destroying it without EndOfSound and
@@ -93,6 +96,7 @@ struct RecordStreamProgress {
   int64_t sent_position = 0;
   int64_t next_frame = 0;
   std::optional<int64_t> start_frame;
+  std::optional<int64_t> end_position;
 };
 
 // One call's hold on an action that records for a client. The recording is a reader of the stream's
@@ -129,6 +133,18 @@ class RecordStream {
   virtual Item Read() = 0;
 
   virtual RecordStreamProgress Progress() const = 0;
+};
+
+// Follows the actions of a session.
+//
+// Threading: Read by one thread at a time.
+class ActionWatch {
+ public:
+  virtual ~ActionWatch() = default;
+  // The reports, as they are now, of actions that have started, are done or have ended since they
+  // were last read: the next `max_reports`, each action once, in order of their latest changes.
+  // UNAUTHENTICATED (kSessionExpired) when the session has ended and nothing is left to be told.
+  virtual absl::StatusOr<std::vector<ActionReport>> Read(int max_reports) = 0;
 };
 
 // Appends to one buffer; only one writer at a time.

@@ -140,14 +140,22 @@ class Engine {
   virtual absl::StatusOr<std::vector<ActionReport>> CancelActions(
       const std::string& session_id, const std::vector<std::string>& action_ids, bool all,
       std::optional<int64_t> frame) = 0;
+  // `until_done`: kDone is enough, and among what has ended.
   struct WaitAnswer {
     std::vector<ActionReport> ended;
     std::vector<std::string> still_running;
   };
   virtual WaitId WaitActions(const std::string& session_id,
-                             const std::vector<std::string>& action_ids, bool any,
+                             const std::vector<std::string>& action_ids, bool any, bool until_done,
                              absl::Duration timeout,
                              std::function<void(absl::StatusOr<WaitAnswer>)> callback) = 0;
+  // `include_present`: begins with all that have not ended. `on_change` comes when there is
+  // something to be read after there was nothing, when the session has ended and when the engine
+  // stops; never after the destruction of the watch has returned. RESOURCE_EXHAUSTED at
+  // max_watch_streams.
+  virtual absl::StatusOr<std::unique_ptr<ActionWatch>> WatchActions(const std::string& session_id,
+                                                                    bool include_present,
+                                                                    ChangeCallback on_change) = 0;
   virtual absl::StatusOr<StreamStatsInfo> GetStats(const std::string& session_id,
                                                    bool reset_baseline) = 0;
 

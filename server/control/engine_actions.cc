@@ -122,7 +122,8 @@ ActionReport EngineImpl::ReportOf(const Action& action) {
   if (report.start_frame.has_value()) {
     const int64_t end_frame =
         action.ending.has_value() ? action.ending->end_frame : action.stream->mixer().next_frame();
-    action.stream->Describe(action.mark, end_frame, &report);
+    if (!action.done()) action.stream->DescribeBlocks(action.mark, end_frame, &report);
+    action.stream->DescribeXruns(action.mark, end_frame, &report);
     if (!action.ending.has_value() && report.touched == Touched::kNo) {
       report.touched = Touched::kCannotTell;
     }
@@ -152,6 +153,7 @@ void EngineImpl::Began(Action* action, int64_t start_frame) {
   action->report.start_frame = start_frame;
   action->mark = action->stream->run_stats().MarkAt(start_frame);
   SetState(action, ActionState::kActive);
+  TellFollowers(action->shared_from_this());
   LogEntry entry = Event(EventKind::kActionStarted, *action);
   entry.frame = start_frame;
   events_.Append(std::move(entry));
@@ -266,6 +268,12 @@ void EngineImpl::LookAtRecording(const std::shared_ptr<Action>& action) {
   }
   NoteGaps(status, action.get());
   if (status.end != ActionEnd::kNone) {
+    // The history may be ahead of the blocks that were read, and what those tell is final here.
+    if (status.start_frame.has_value() && stream_state_ == StreamState::kRunning &&
+        *status.end_frame > stream_->counted_until_frame()) {
+      TakeBlocks();
+      if (*status.end_frame > stream_->counted_until_frame()) return;
+    }
     CopyStatus(status, &action->report);
     const ActionEnd reason = status.end == ActionEnd::kCancelled && action->doom != ActionEnd::kNone
                                  ? action->doom
@@ -285,7 +293,8 @@ void EngineImpl::LookAtRecording(const std::shared_ptr<Action>& action) {
   const bool waited = there > status.copied_frames &&
                       action->call->wake_position != Recording::kNever &&
                       now_nanos - action->seen_since_nanos >= kLongestWaitNanos;
-  if (there >= action->call->wake_position || waited || status.stopping) {
+  if (there >= action->call->wake_position || waited || status.stopping ||
+      status.end_position.has_value()) {
     Defer([signal = action->signal] { signal->Notify(); });
   }
 }
@@ -506,8 +515,19 @@ void EngineImpl::Conclude(const std::shared_ptr<Action>& action, ActionEnd reaso
   if (!had_audio || action->doom != ActionEnd::kNone || stream_state_ != StreamState::kRunning) {
     Finish(action);
   } else {
-    judging_.emplace(end_frame, action);
+    AwaitJudgement(action);
   }
+}
+
+void EngineImpl::AwaitJudgement(const std::shared_ptr<Action>& action) {
+  const Action::Ending& ending = *action->ending;
+  action->report.end_reason = ending.reason;
+  action->report.end_frame = ending.end_frame;
+  action->stream->DescribeBlocks(action->mark, ending.end_frame, &action->report);
+  SetState(action.get(), ActionState::kDone);
+  judging_.emplace(std::pair(ending.end_frame, action->number), action);
+  NoteOver(action);
+  TellEnd(action);
 }
 
 void EngineImpl::Finish(const std::shared_ptr<Action>& action) {
@@ -517,33 +537,53 @@ void EngineImpl::Finish(const std::shared_ptr<Action>& action) {
   report.touched = Touched::kNo;
   if (report.start_frame.has_value() && action->report.kind != ActionKind::kCancel &&
       action->report.kind != ActionKind::kStats) {
-    action->stream->Describe(action->mark, ending.end_frame, &report);
+    if (!action->done()) {
+      action->stream->DescribeBlocks(action->mark, ending.end_frame, &report);
+    }
+    action->stream->DescribeXruns(action->mark, ending.end_frame, &report);
   }
   if (action->voice == nullptr) GiveUpFeed(action.get());
   LetGoOfStream(action.get());
   report.end_reason = ending.reason;
   report.end_frame = ending.end_frame;
+  const bool was_done = action->done();
   SetState(action.get(), ActionState::kEnded);
-  LogEntry entry = Event(EventKind::kActionEnded, *action);
-  entry.frame = report.end_frame;
-  entry.end_reason = report.end_reason;
-  entry.frames = report.done_frames;
-  events_.Append(std::move(entry));
-  action->target = nullptr;
-
-  const std::vector<int64_t> waits = std::exchange(action->waits, {});
-  for (const int64_t id : waits) {
-    const auto wait = waits_.find(id);
-    if (wait == waits_.end()) continue;
-    --wait->second.remaining;
-    if (wait->second.any || wait->second.remaining == 0) FinishWait(id);
+  if (was_done) {
+    judging_.erase({ending.end_frame, action->number});
+  } else {
+    NoteOver(action);
   }
-  if (action->signal != nullptr) Defer([signal = action->signal] { signal->Notify(); });
-  actions_.NoteEnded(*action);
+  TellEnd(action);
+  action->target = nullptr;
   // Of a play stream whose mixer never had it, nothing else will.
   if (action->submission != nullptr && action->play_feed != nullptr) {
     DropSubmission(action->submission);
   }
+}
+
+void EngineImpl::TellEnd(const std::shared_ptr<Action>& action) {
+  const ActionReport& report = action->report;
+  LogEntry entry =
+      Event(action->ended() ? EventKind::kActionEnded : EventKind::kActionDone, *action);
+  entry.frame = report.end_frame;
+  entry.end_reason = report.end_reason;
+  entry.frames = report.done_frames;
+  events_.Append(std::move(entry));
+
+  std::vector<int64_t> still_waiting;
+  for (const int64_t id : std::exchange(action->waits, {})) {
+    const auto wait = waits_.find(id);
+    if (wait == waits_.end()) continue;
+    if (!wait->second.Over(*action)) {
+      still_waiting.push_back(id);
+      continue;
+    }
+    --wait->second.remaining;
+    if (wait->second.any || wait->second.remaining == 0) FinishWait(id);
+  }
+  action->waits = std::move(still_waiting);
+  if (action->signal != nullptr) Defer([signal = action->signal] { signal->Notify(); });
+  TellFollowers(action);
 }
 
 }  // namespace rtmixd

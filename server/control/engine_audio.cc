@@ -389,6 +389,7 @@ PlayStreamProgress EngineImpl::ProgressOf(const std::shared_ptr<Action>& action)
   progress.underruns =
       action->voice != nullptr ? action->voice->gap_count() : action->report.underruns;
   progress.start_frame = action->report.start_frame;
+  progress.done = action->done();
   return progress;
 }
 

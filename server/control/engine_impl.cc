@@ -329,13 +329,12 @@ void EngineImpl::Judge(bool all) {
   const int64_t next_frame = NextFrame();
   const auto patience = static_cast<int64_t>(kMaxJudgeSeconds * stream_->rate_hz());
   while (!judging_.empty()) {
-    const int64_t end_frame = judging_.begin()->first;
+    const int64_t end_frame = judging_.begin()->first.first;
     if (!all && stream_state_ == StreamState::kRunning && !stream_->Judged(end_frame) &&
         next_frame < end_frame + patience) {
       return;
     }
-    const std::shared_ptr<Action> action = std::move(judging_.begin()->second);
-    judging_.erase(judging_.begin());
+    const std::shared_ptr<Action> action = judging_.begin()->second;
     Finish(action);
   }
 }
@@ -350,6 +349,10 @@ void EngineImpl::RunTimeouts() {
     for (const auto& [number, action] : actions_.unfinished()) {
       if (action->attached) sessions_.Touch(action->session_id, now);
     }
+    for (const auto& [key, action] : judging_) {
+      if (action->attached) sessions_.Touch(action->session_id, now);
+    }
+    for (const auto& [session_id, follower] : followers_) sessions_.Touch(session_id, now);
   }
   for (const SessionInfo& session : sessions_.TakeExpired(now)) {
     WindUp(session, EventKind::kSessionExpired);
@@ -382,12 +385,19 @@ void EngineImpl::Shutdown(absl::Duration grace, std::function<void()> done) {
 
 void EngineImpl::CheckShutdown() {
   if (!shutting_down_ || on_shutdown_.empty()) return;
-  if (!actions_.unfinished().empty() && !ended_everything_ && NowNanos() >= shutdown_by_nanos_) {
+  const auto all_ended = [this] {
+    mu_.AssertHeld();
+    return actions_.unfinished().empty() && judging_.empty();
+  };
+  if (!all_ended() && !ended_everything_ && NowNanos() >= shutdown_by_nanos_) {
     ended_everything_ = true;
     EndEverything(ActionEnd::kShutdown);
   }
-  if (!actions_.unfinished().empty()) return;
+  if (!all_ended()) return;
   stopped_ = true;
+  for (const auto& [session_id, follower] : followers_) {
+    Defer([follower = follower] { follower->changed.Notify(); });
+  }
   LogEntry entry = Event(EventKind::kNote);
   entry.text = "nothing is active any more";
   events_.Append(std::move(entry));
@@ -413,10 +423,7 @@ int64_t EngineImpl::next_event_sequence() { return events_.next_sequence(); }
 
 absl::StatusOr<Engine::WatchId> EngineImpl::Watch(ChangeCallback on_change) {
   Lock lock(this);
-  if (static_cast<int>(watches_.size()) >= limits_.max_watch_streams) {
-    return LimitExceeded("max_watch_streams", absl::StrCat(watches_.size() + 1),
-                         absl::StrCat(limits_.max_watch_streams));
-  }
+  if (absl::Status status = CheckRoomForWatch(); !status.ok()) return status;
   watches_.emplace(++last_watch_, events_.Watch(std::move(on_change)));
   return last_watch_;
 }

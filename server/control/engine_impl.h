@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -21,8 +22,10 @@
 #include "absl/time/time.h"
 #include "server/base/mutex.h"
 #include "server/control/action.h"
+#include "server/control/action_news.h"
 #include "server/control/action_registry.h"
 #include "server/control/buffer_store.h"
+#include "server/control/change_signal.h"
 #include "server/control/device_runner.h"
 #include "server/control/engine.h"
 #include "server/control/event_log.h"
@@ -40,7 +43,8 @@ namespace rtmixd {
 // The engine: what the parts of control/ know separately, tied together under one lock. Its sources
 // are split by what they are about: engine_impl.cc life and the pump, engine_sessions.cc,
 // engine_buffers.cc, engine_device.cc the stream and its recovery, engine_schedule.cc admission,
-// engine_actions.cc what becomes of actions, engine_audio.cc audio streams.
+// engine_actions.cc what becomes of actions, engine_watch.cc who follows it, engine_audio.cc audio
+// streams.
 //
 // Threading: everything below "Guarded" is guarded by mu_. The pump drains what the audio thread
 // reports, and does what time brings; device calls run on the device thread. Callbacks are
@@ -111,8 +115,11 @@ class EngineImpl : public Engine {
       const std::string& session_id, const std::vector<std::string>& action_ids, bool all,
       std::optional<int64_t> frame) override;
   WaitId WaitActions(const std::string& session_id, const std::vector<std::string>& action_ids,
-                     bool any, absl::Duration timeout,
+                     bool any, bool until_done, absl::Duration timeout,
                      std::function<void(absl::StatusOr<WaitAnswer>)> callback) override;
+  absl::StatusOr<std::unique_ptr<ActionWatch>> WatchActions(const std::string& session_id,
+                                                            bool include_present,
+                                                            ChangeCallback on_change) override;
   absl::StatusOr<StreamStatsInfo> GetStats(const std::string& session_id,
                                            bool reset_baseline) override;
 
@@ -146,6 +153,17 @@ class EngineImpl : public Engine {
                                 std::optional<int64_t> frame);
   int64_t NowNanos() const { return options_.monotonic_nanos(); }
 
+  // --- For the watches (any thread) ---
+  // Who follows the actions of a session; guarded by mu_ but for `changed`.
+  struct Follower {
+    std::string session_id;
+    ActionNews news;
+    ChangeSignal changed;
+  };
+  absl::StatusOr<std::vector<ActionReport>> ReadNews(const std::shared_ptr<Follower>& follower,
+                                                     int max_reports);
+  void Unfollow(const std::shared_ptr<Follower>& follower);
+
  private:
   // Holds mu_; what was deferred meanwhile runs when it was released.
   class ABSL_SCOPED_LOCKABLE Lock {
@@ -167,6 +185,8 @@ class EngineImpl : public Engine {
     std::vector<std::shared_ptr<Action>> actions;
     int64_t remaining = 0;
     bool any = false;
+    bool until_done = false;
+    bool Over(const Action& action) const { return until_done ? action.done() : action.ended(); }
     std::function<void(absl::StatusOr<WaitAnswer>)> on_actions;
     // For being exclusive.
     std::function<void(absl::StatusOr<ExclusiveAnswer>)> on_exclusive;
@@ -318,11 +338,15 @@ class EngineImpl : public Engine {
   // Control ends it, whatever it does.
   void Doom(const std::shared_ptr<Action>& action, ActionEnd reason)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Its audio is over.
+  // Its audio is over: it is done, or has ended if no judgement is to be waited for.
   void Conclude(const std::shared_ptr<Action>& action, ActionEnd reason, int64_t end_frame)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // It is done, and waits to be judged.
+  void AwaitJudgement(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Its report is final.
   void Finish(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // It is done, or has ended: logs it, and tells whoever waits.
+  void TellEnd(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   ActionReport ReportOf(const Action& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   StreamStatsInfo CountersOf(const std::string& session_id, int64_t end_frame, bool reset_baseline)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -332,6 +356,16 @@ class EngineImpl : public Engine {
   int64_t NextFrame() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return stream_ == nullptr ? 0 : stream_->mixer().next_frame();
   }
+
+  // --- Who follows it (engine_watch.cc) ---
+  absl::Status CheckRoomForWatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellFollowers(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WakeFollowers(const std::string& session_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // It is unfinished no more; whoever follows is not told of what is forgotten for it.
+  void NoteOver(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The session's actions whose reports are not final, in order of admission.
+  std::vector<std::shared_ptr<Action>> NotEnded(const std::string& session_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // --- Audio streams (engine_audio.cc) ---
   absl::StatusOr<std::shared_ptr<void>> TakeStreamSlot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -407,8 +441,8 @@ class EngineImpl : public Engine {
   std::multimap<int64_t, std::shared_ptr<Action>> due_ ABSL_GUARDED_BY(mu_);
   std::vector<std::shared_ptr<Action>> recordings_ ABSL_GUARDED_BY(mu_);  // begun, not ended
   std::vector<std::shared_ptr<Action>> feeds_ ABSL_GUARDED_BY(mu_);       // play streams, not ended
-  // Over, and waiting to be judged; by the frame of their end.
-  std::multimap<int64_t, std::shared_ptr<Action>> judging_ ABSL_GUARDED_BY(mu_);
+  // Done, and waiting to be judged; by the frame of their end and their number.
+  std::map<std::pair<int64_t, int64_t>, std::shared_ptr<Action>> judging_ ABSL_GUARDED_BY(mu_);
   struct Cut {
     std::shared_ptr<Action> action;
     int64_t frame;
@@ -424,6 +458,8 @@ class EngineImpl : public Engine {
   absl::flat_hash_map<std::string, SessionBaseline> baselines_ ABSL_GUARDED_BY(mu_);
   WatchId last_watch_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<WatchId, std::unique_ptr<ChangeSignal::Subscription>> watches_ ABSL_GUARDED_BY(mu_);
+  // By their sessions.
+  std::multimap<std::string, std::shared_ptr<Follower>> followers_ ABSL_GUARDED_BY(mu_);
 
   std::shared_ptr<LiveStream> stream_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<SinkRelay> relay_ ABSL_GUARDED_BY(mu_);

@@ -99,7 +99,7 @@ void EngineImpl::WindUp(const SessionInfo& session, EventKind how) {
   entry.session_label = session.label;
   events_.Append(std::move(entry));
 
-  for (const std::shared_ptr<Action>& action : actions_.List(id, /*unfinished_only=*/true)) {
+  for (const std::shared_ptr<Action>& action : NotEnded(id)) {
     const bool broke_off = action->is_stream() && !action->attached && action->reattachable;
     Doom(action, broke_off ? ActionEnd::kDisconnected : ActionEnd::kSessionEnded);
   }
@@ -108,6 +108,7 @@ void EngineImpl::WindUp(const SessionInfo& session, EventKind how) {
     if (wait.session_id == id) waits.push_back(wait_id);
   }
   for (const WaitId wait : waits) FinishWait(wait);
+  WakeFollowers(id);
   actions_.ForgetSession(id);
   buffers_.EndSession(id);
   baselines_.erase(id);
@@ -207,22 +208,27 @@ Engine::WaitId EngineImpl::AwaitExclusive(
 
 Engine::WaitId EngineImpl::WaitActions(const std::string& session_id,
                                        const std::vector<std::string>& action_ids, bool any,
-                                       absl::Duration timeout,
+                                       bool until_done, absl::Duration timeout,
                                        std::function<void(absl::StatusOr<WaitAnswer>)> callback) {
   Lock lock(this);
   absl::Status error = CheckSession(session_id);
   std::vector<std::shared_ptr<Action>> actions;
-  if (error.ok() && action_ids.empty()) actions = actions_.List(session_id, true);
+  if (error.ok() && action_ids.empty()) {
+    actions =
+        until_done ? actions_.List(session_id, /*unfinished_only=*/true) : NotEnded(session_id);
+  }
   for (size_t i = 0; error.ok() && i < action_ids.size(); ++i) {
     absl::StatusOr<std::shared_ptr<Action>> action =
         actions_.Find(session_id, action_ids[i], absl::StrCat("action_ids[", i, "]"));
     error = action.status();
     if (action.ok()) actions.push_back(*std::move(action));
   }
-  int64_t remaining = 0;
-  for (const std::shared_ptr<Action>& action : actions) remaining += action->ended() ? 0 : 1;
-  const bool at_once = remaining == 0 || timeout <= absl::ZeroDuration() ||
-                       (any && remaining < static_cast<int64_t>(actions.size()));
+  Wait wait;
+  wait.until_done = until_done;
+  for (const std::shared_ptr<Action>& action : actions)
+    wait.remaining += wait.Over(*action) ? 0 : 1;
+  const bool at_once = wait.remaining == 0 || timeout <= absl::ZeroDuration() ||
+                       (any && wait.remaining < static_cast<int64_t>(actions.size()));
   if (error.ok() && !at_once && static_cast<int>(waits_.size()) >= limits_.max_waits) {
     error = LimitExceeded("max_waits", absl::StrCat(waits_.size() + 1),
                           absl::StrCat(limits_.max_waits));
@@ -232,16 +238,15 @@ Engine::WaitId EngineImpl::WaitActions(const std::string& session_id,
     return 0;
   }
   const WaitId id = ++last_wait_;
-  Wait& wait = waits_[id];
   wait.session_id = session_id;
   wait.deadline_nanos = NowNanos() + absl::ToInt64Nanoseconds(std::min(timeout, absl::Hours(24)));
-  wait.remaining = remaining;
   wait.any = any;
   wait.on_actions = std::move(callback);
   for (const std::shared_ptr<Action>& action : actions) {
-    if (!action->ended()) action->waits.push_back(id);
+    if (!wait.Over(*action)) action->waits.push_back(id);
   }
   wait.actions = std::move(actions);
+  waits_.emplace(id, std::move(wait));
   if (at_once) FinishWait(id);
   return id;
 }
@@ -268,8 +273,8 @@ void EngineImpl::FinishWait(WaitId id) {
   }
   WaitAnswer answer;
   for (const std::shared_ptr<Action>& action : wait.actions) {
-    if (action->ended()) {
-      answer.ended.push_back(action->report);
+    if (wait.Over(*action)) {
+      answer.ended.push_back(ReportOf(*action));
     } else {
       answer.still_running.push_back(action->report.action_id);
       std::erase(action->waits, id);

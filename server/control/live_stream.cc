@@ -143,13 +143,16 @@ bool LiveStream::Judged(int64_t frame) const {
   return xrun_detector_.judged_until_frame() >= frame;
 }
 
-void LiveStream::Describe(const RunStats::Mark& mark, int64_t end_frame,
-                          ActionReport* report) const {
+void LiveStream::DescribeBlocks(const RunStats::Mark& mark, int64_t end_frame,
+                                ActionReport* report) const {
   const RunStats::Counts counts = run_stats_.Between(mark, end_frame);
   report->blocks = counts.blocks;
   report->clipped_samples = counts.clipped_samples;
   report->nonfinite_input_samples = counts.nonfinite_input_samples;
+}
 
+void LiveStream::DescribeXruns(const RunStats::Mark& mark, int64_t end_frame,
+                               ActionReport* report) const {
   report->xruns.clear();
   report->xrun_count = 0;
   report->touched = Touched::kNo;

@@ -73,10 +73,15 @@ class LiveStream {
   void NoteJump(int64_t frames);
 
   const RunStats& run_stats() const { return run_stats_; }
+  // The blocks that were read reach up to here.
+  int64_t counted_until_frame() const { return last_block_end_frame_; }
   const TimeMap& time_map() const { return time_map_; }
 
-  // Fills in what the blocks from `mark` to `end_frame` tell.
-  void Describe(const RunStats::Mark& mark, int64_t end_frame, ActionReport* report) const;
+  // Fills in what the blocks from `mark` to `end_frame` counted. Soon after `end_frame`: counts are
+  // not kept for ever.
+  void DescribeBlocks(const RunStats::Mark& mark, int64_t end_frame, ActionReport* report) const;
+  // Fills in what is known of xruns between them by now.
+  void DescribeXruns(const RunStats::Mark& mark, int64_t end_frame, ActionReport* report) const;
   // Nothing more can be learnt of xruns before `frame`.
   bool Judged(int64_t frame) const;
 

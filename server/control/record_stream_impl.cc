@@ -68,9 +68,8 @@ RecordStream::Item RecordStreamImpl::Read() {
   const int64_t there = recording_->AvailableBelow(granted);
   const int64_t now_nanos = engine_->NowNanos();
   // The last part of the recording, or of what was granted, is not waited for to be a whole chunk.
-  const bool last = status.stopping || status.copied_frames + there == granted ||
-                    (action_->report.total_frames.has_value() &&
-                     status.copied_frames + there == *action_->report.total_frames);
+  const bool last =
+      status.stopping || status.end_position.has_value() || status.copied_frames + there == granted;
   if (there == 0) {
     waiting_since_nanos_ = 0;
   } else if (waiting_since_nanos_ == 0) {
@@ -113,6 +112,7 @@ RecordStreamProgress RecordStreamImpl::Progress() const {
   progress.sent_position = status.copied_frames;
   progress.next_frame = stream_->mixer().next_frame();
   progress.start_frame = status.start_frame;
+  progress.end_position = status.end_position;
   return progress;
 }
 

@@ -99,6 +99,11 @@ Recording::Status Recording::status() const {
   status.stopping = stop_frame_ <= spec_.source.history->head_frame();
   status.end = end_;
   status.end_frame = end_frame_;
+  if (end_ != ActionEnd::kNone) {
+    status.end_position = copied_;
+  } else if (start_.has_value() && EndFrame() <= *start_ + status.recorded_frames) {
+    status.end_position = EndFrame() - *start_;
+  }
   return status;
 }
 

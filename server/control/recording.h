@@ -79,6 +79,8 @@ class Recording {
     bool stopping = false;  // a stop has come; what is there is still to be copied
     ActionEnd end = ActionEnd::kNone;
     std::optional<int64_t> end_frame;  // when it has ended
+    // No frame has this position or a later one; once all before it were recorded.
+    std::optional<int64_t> end_position;
   };
   Status status() const;
   bool ended() const;

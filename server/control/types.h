@@ -135,7 +135,7 @@ enum class ActionKind {
   kCancel = 5,
   kStats = 6
 };
-enum class ActionState { kPending = 1, kActive = 2, kEnded = 3 };
+enum class ActionState { kPending = 1, kActive = 2, kEnded = 3, kDone = 4 };
 enum class ActionEnd {
   kNone = 0,
   kCompleted = 1,
@@ -274,6 +274,7 @@ enum class EventKind {
   kCallReattached,
   kFaultInjected,
   kNote,
+  kActionDone,
 };
 struct LogEntry {
   int64_t sequence = 0;

@@ -1,19 +1,68 @@
 #include "server/rpc/action_service.h"
 
+#include <atomic>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "server/base/error_info.h"
 #include "server/rpc/call.h"
 #include "server/rpc/convert_action.h"
 #include "server/rpc/convert_time.h"
 #include "server/rpc/page.h"
 #include "server/rpc/request_check.h"
+#include "server/rpc/watch_call.h"
 
 namespace rtmixd {
+namespace {
+
+constexpr absl::Duration kWatchInterval =
+    absl::Milliseconds(900);  // so that an answer comes each second
+// A report tells of 64 xruns and 8 gaps at most: about 2 kB.
+constexpr int kMaxReportsPerMessage = 500;
+
+class WatchActionsCall final : public WatchCall<v1::WatchActionsResponse> {
+ public:
+  WatchActionsCall(Engine& engine, std::string session_id, bool include_present)
+      : WatchCall(engine), session_id_(std::move(session_id)), include_present_(include_present) {}
+
+ private:
+  absl::Status Subscribe(ChangeCallback on_change) override {
+    absl::StatusOr<std::unique_ptr<ActionWatch>> watch =
+        engine().WatchActions(session_id_, include_present_, std::move(on_change));
+    if (!watch.ok()) return watch.status();
+    watch_ = *std::move(watch);
+    open_.store(true, std::memory_order_release);
+    return absl::OkStatus();
+  }
+
+  bool Next(v1::WatchActionsResponse* response) override {
+    // A change may be told of before Subscribe has the watch.
+    if (!open_.load(std::memory_order_acquire)) return false;
+    const bool due = due_.exchange(false);
+    const absl::StatusOr<std::vector<ActionReport>> reports = watch_->Read(kMaxReportsPerMessage);
+    over_ = reports.status();
+    if (!reports.ok() || (reports->empty() && !due)) return false;
+    for (const ActionReport& report : *reports) *response->add_reports() = ToProto(report);
+    return true;
+  }
+  absl::Status Over() override { return over_; }
+  void OnInterval() override { due_ = true; }
+
+  const std::string session_id_;
+  const bool include_present_;
+  std::unique_ptr<ActionWatch> watch_;
+  std::atomic<bool> open_{false};
+  std::atomic<bool> due_{true};
+  absl::Status over_;  // of Next and Over only
+};
+
+}  // namespace
+
 grpc::ServerUnaryReactor* ActionService::ScheduleActions(grpc::CallbackServerContext* context,
                                                          const v1::ScheduleActionsRequest* request,
                                                          v1::ScheduleActionsResponse* response) {
@@ -92,7 +141,8 @@ grpc::ServerUnaryReactor* ActionService::WaitActions(grpc::CallbackServerContext
   return ReplyLater(engine_, [&](const FinishCallback& finish) {
     return engine_.WaitActions(
         *session, {request->action_ids().begin(), request->action_ids().end()}, request->any(),
-        *timeout, [response, finish](const absl::StatusOr<Engine::WaitAnswer>& answer) {
+        request->until_done(), *timeout,
+        [response, finish](const absl::StatusOr<Engine::WaitAnswer>& answer) {
           if (answer.ok()) {
             for (const ActionReport& report : answer->ended) {
               *response->add_ended() = ToProto(report);
@@ -102,6 +152,16 @@ grpc::ServerUnaryReactor* ActionService::WaitActions(grpc::CallbackServerContext
           finish(answer.status());
         });
   });
+}
+
+grpc::ServerWriteReactor<v1::WatchActionsResponse>* ActionService::WatchActions(
+    grpc::CallbackServerContext* context, const v1::WatchActionsRequest* request) {
+  absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
+  const absl::Status status = session.status();
+  auto* call =
+      new WatchActionsCall(engine_, std::move(session).value_or(""), request->include_present());
+  call->Begin(status, kWatchInterval);
+  return call;
 }
 
 grpc::ServerUnaryReactor* ActionService::GetStats(grpc::CallbackServerContext* context,

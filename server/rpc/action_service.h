@@ -26,6 +26,8 @@ class ActionService final : public v1::ActionService::CallbackService {
   grpc::ServerUnaryReactor* WaitActions(grpc::CallbackServerContext* context,
                                         const v1::WaitActionsRequest* request,
                                         v1::WaitActionsResponse* response) override;
+  grpc::ServerWriteReactor<v1::WatchActionsResponse>* WatchActions(
+      grpc::CallbackServerContext* context, const v1::WatchActionsRequest* request) override;
   grpc::ServerUnaryReactor* GetStats(grpc::CallbackServerContext* context,
                                      const v1::GetStatsRequest* request,
                                      v1::GetStatsResponse* response) override;

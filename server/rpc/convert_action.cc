@@ -286,6 +286,7 @@ v1::PlayProgress ToProto(const PlayStreamProgress& progress) {
   proto.set_next_frame(progress.next_frame);
   proto.set_underruns(progress.underruns);
   if (progress.start_frame) proto.set_start_frame(*progress.start_frame);
+  proto.set_done(progress.done);
   return proto;
 }
 
@@ -295,6 +296,7 @@ v1::RecordProgress ToProto(const RecordStreamProgress& progress) {
   proto.set_sent_position(progress.sent_position);
   proto.set_next_frame(progress.next_frame);
   if (progress.start_frame) proto.set_start_frame(*progress.start_frame);
+  if (progress.end_position) proto.set_end_position(*progress.end_position);
   return proto;
 }
 

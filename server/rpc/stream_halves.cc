@@ -61,7 +61,7 @@ PlayHalf::Item PlayHalf::Next() {
   const absl::Time now = absl::Now();
   const bool due = progress.granted_position - told_.granted_position >= granted_step_frames_ ||
                    progress.underruns != told_.underruns ||
-                   progress.start_frame != told_.start_frame ||
+                   progress.start_frame != told_.start_frame || progress.done != told_.done ||
                    now - told_time_ >= kProgressInterval - kProgressCheckInterval;
   if (!due) return {};
   told_ = progress;
@@ -96,9 +96,14 @@ absl::Status RecordHalf::StopNow() { return stream_->Stop(std::nullopt); }
 RecordHalf::Item RecordHalf::Next() {
   if (reported_) return {};
   const absl::Time now = absl::Now();
-  if (now - told_time_ >= kProgressInterval - kProgressCheckInterval) {
-    told_time_ = now;
-    return ToProto(stream_->Progress());
+  const bool due = now - told_time_ >= kProgressInterval - kProgressCheckInterval;
+  if (due || !told_end_) {
+    const RecordStreamProgress progress = stream_->Progress();
+    if (due || progress.end_position.has_value()) {
+      told_time_ = now;
+      told_end_ = progress.end_position.has_value();
+      return ToProto(progress);
+    }
   }
   RecordStream::Item item = stream_->Read();
   if (auto* chunk = std::get_if<RecordStream::Chunk>(&item)) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/base/error_info.h"
 #include "server/control/engine.h"
@@ -17,8 +18,9 @@
 
 namespace rtmixd {
 
-// A call that tells the client something again and again: clock, meters, events. It counts against
-// max_watch_streams, wakes when events were added and at an interval, and sends what `Next` says.
+// A call that tells the client something again and again: clock, meters, events, actions. It counts
+// against max_watch_streams, wakes when there is something new and at an interval, and sends what
+// `Next` says.
 //
 // Threading: as WritePump. Deletes itself in OnDone.
 template <typename Response>
@@ -37,9 +39,8 @@ class WatchCall : public grpc::ServerWriteReactor<Response> {
   void Begin(const absl::Status& status, absl::Duration interval) {
     this->StartSendInitialMetadata();
     if (!status.ok()) return pump_.Fail(status);
-    absl::StatusOr<Engine::WatchId> watch = engine_.Watch([this] { pump_.Kick(); });
-    if (!watch.ok()) return pump_.Fail(watch.status());
-    watch_ = *watch;
+    const absl::Status subscribed = Subscribe([this] { pump_.Kick(); });
+    if (!subscribed.ok()) return pump_.Fail(subscribed);
     alarm_ = PeriodicAlarm::Start(interval, [this] {
       OnInterval();
       pump_.Kick();
@@ -63,10 +64,20 @@ class WatchCall : public grpc::ServerWriteReactor<Response> {
   virtual bool Next(Response* response) = 0;
   // The interval has passed; Next is called after it.
   virtual void OnInterval() = 0;
+  // Has the call woken when there may be something new: when events were added, unless overridden.
+  virtual absl::Status Subscribe(ChangeCallback on_change) {
+    absl::StatusOr<Engine::WatchId> watch = engine_.Watch(std::move(on_change));
+    if (watch.ok()) watch_ = *watch;
+    return watch.status();
+  }
+  // After a Next that had nothing to say: why it never will; OK if it may.
+  virtual absl::Status Over() { return absl::OkStatus(); }
 
   bool NextOrEnd(Response* response, std::optional<absl::Status>* end) {
     if (Next(response)) return true;
-    if (engine_.stopped()) {
+    if (absl::Status over = Over(); !over.ok()) {
+      *end = std::move(over);
+    } else if (engine_.stopped()) {
       *end = MakeError(absl::StatusCode::kUnavailable, {.reason = ErrorReason::kShuttingDown},
                        "the server is stopping");
     }

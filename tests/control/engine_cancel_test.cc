@@ -183,10 +183,10 @@ TEST(EngineCancelTest, WaitsEndByTheirConditionTheirTimeoutOrTheirCancellation) 
   const auto into = [](std::vector<Engine::WaitAnswer>* to) {
     return [to](absl::StatusOr<Engine::WaitAnswer> answer) { to->push_back(*answer); };
   };
-  rig.engine().WaitActions(session, {}, true, absl::Seconds(100), into(&any));
-  rig.engine().WaitActions(session, {}, false, absl::Seconds(20), into(&all));
-  const auto id = rig.engine().WaitActions(session, {IdOf(play, 1)}, false, absl::Seconds(20),
-                                           into(&cancelled));
+  rig.engine().WaitActions(session, {}, true, /*until_done=*/false, absl::Seconds(100), into(&any));
+  rig.engine().WaitActions(session, {}, false, /*until_done=*/false, absl::Seconds(20), into(&all));
+  const auto id = rig.engine().WaitActions(session, {IdOf(play, 1)}, false, /*until_done=*/false,
+                                           absl::Seconds(20), into(&cancelled));
   rig.engine().CancelWait(id);
   ASSERT_EQ(cancelled.size(), 1u);
   EXPECT_EQ(cancelled[0].still_running, std::vector<std::string>{IdOf(play, 1)});
@@ -204,7 +204,7 @@ TEST(EngineCancelTest, WaitsEndByTheirConditionTheirTimeoutOrTheirCancellation) 
   EXPECT_EQ(all[0].ended.size(), 1u);
   auto unknown = absl::OkStatus();
   rig.engine().WaitActions(
-      session, {"a-99"}, false, absl::Seconds(1),
+      session, {"a-99"}, false, /*until_done=*/false, absl::Seconds(1),
       [&](const absl::StatusOr<Engine::WaitAnswer>& answer) { unknown = answer.status(); });
   EXPECT_EQ(FieldOf(unknown), "action_ids[0]");
 }

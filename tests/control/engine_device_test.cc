@@ -122,7 +122,7 @@ TEST_F(EngineDeviceTest, ClosingEndsEverythingAndTellsEverybody) {
   ASSERT_TRUE(play.ok());
   ASSERT_TRUE(record.ok());
   std::optional<Engine::WaitAnswer> told;
-  rig_.engine().WaitActions(session_, {}, false, absl::Seconds(1000),
+  rig_.engine().WaitActions(session_, {}, false, /*until_done=*/false, absl::Seconds(1000),
                             [&](absl::StatusOr<Engine::WaitAnswer> answer) { told = *answer; });
   std::optional<BatchAdmitted> floating;
   rig_.Run(3);

@@ -65,10 +65,15 @@ void EngineRig::Run(int blocks, int frames) {
 }
 
 void EngineRig::Finish(const std::string& session_id) {
-  for (int i = 0; i < 20000; ++i) {
-    if (engine_->GetSession(session_id)->active_actions == 0) return;
-    Run(1);
-  }
+  bool ended = false;
+  const auto wait =
+      engine_->WaitActions(session_id, {}, /*any=*/false, /*until_done=*/false, absl::Hours(24),
+                           [&ended](const absl::StatusOr<Engine::WaitAnswer>& answer) {
+                             ended = answer.ok() && answer->still_running.empty();
+                           });
+  for (int i = 0; i < 20000 && !ended; ++i) Run(1);
+  if (ended) return;
+  engine_->CancelWait(wait);
   FAIL() << "actions go on for ever";
 }
 

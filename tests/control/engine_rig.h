@@ -47,7 +47,8 @@ class EngineRig {
 
   // Makes `blocks` blocks, and lets the engine look after each.
   void Run(int blocks, int frames = kBlockFrames);
-  // Runs until the session has no unfinished action; a failure if that takes for ever.
+  // Runs until the reports of all actions of the session are final; a failure if that takes for
+  // ever.
   void Finish(const std::string& session_id);
   // Moves the clock without a block and lets the engine look.
   void Wait(absl::Duration duration);

@@ -71,9 +71,9 @@ TEST(EngineSessionTest, SignsOfLifeAndOpenWaitsKeepItAlive) {
   EXPECT_TRUE(rig.engine().GetSession(session->info.session_id).ok());
   rig.ScheduleNow(session->info.session_id, At(200000, {PlayInline("", 1, 1, 1, 0)})).IgnoreError();
   bool told = false;
-  const auto wait =
-      rig.engine().WaitActions(session->info.session_id, {}, false, absl::Seconds(60),
-                               [&](const absl::StatusOr<Engine::WaitAnswer>&) { told = true; });
+  const auto wait = rig.engine().WaitActions(
+      session->info.session_id, {}, false, /*until_done=*/false, absl::Seconds(60),
+      [&](const absl::StatusOr<Engine::WaitAnswer>&) { told = true; });
   rig.Run(1500);
   EXPECT_FALSE(told);
   rig.engine().CancelWait(wait);

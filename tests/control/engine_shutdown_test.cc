@@ -36,7 +36,7 @@ TEST(EngineShutdownTest, AfterTheGraceTheRestIsEnded) {
   rig.Run(4);
   std::optional<Engine::WaitAnswer> told;
   rig.engine().WaitActions(
-      session, {}, false, absl::Seconds(1000),
+      session, {}, false, /*until_done=*/false, absl::Seconds(1000),
       [&](absl::StatusOr<Engine::WaitAnswer> answer) { told = *std::move(answer); });
   int done = 0;
   rig.engine().Shutdown(absl::Milliseconds(10), [&] { ++done; });
@@ -66,7 +66,7 @@ TEST(EngineShutdownTest, TheEndOfTheEngineTellsEverybody) {
   std::optional<Engine::WaitAnswer> told;
   std::optional<absl::StatusOr<BatchAdmitted>> floating;
   rig.engine().WaitActions(
-      session, {}, false, absl::Seconds(1000),
+      session, {}, false, /*until_done=*/false, absl::Seconds(1000),
       [&](absl::StatusOr<Engine::WaitAnswer> answer) { told = *std::move(answer); });
   rig.engine().Schedule(session, NowBatch({PlayInline("", 1, 1, 10, 0)}),
                         [&](absl::StatusOr<BatchAdmitted> answer) { floating = answer; });

@@ -100,7 +100,7 @@ void PlayAndRecord(Engine* engine, int channel) {
     const absl::StatusOr<BatchAdmitted> answer = admitted.Get();
     ASSERT_TRUE(answer.ok()) << answer.status();
     Awaited<absl::StatusOr<Engine::WaitAnswer>> ended;
-    engine->WaitActions(session, {}, false, absl::Minutes(2),
+    engine->WaitActions(session, {}, false, /*until_done=*/false, absl::Minutes(2),
                         [&](absl::StatusOr<Engine::WaitAnswer> got) { ended.Set(std::move(got)); });
     ASSERT_EQ(ended.Get()->ended.size(), 2u);
     auto reader = engine->OpenDownload(session, answer->actions[1].buffer_id, [] {});
