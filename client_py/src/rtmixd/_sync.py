@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from rtmixd import errors
 from rtmixd import specs
 from rtmixd.aio._record_window import LostAudio
+from rtmixd.aio._stream_file import PlayFile
+from rtmixd.aio._stream_file import RecordFile
 from rtmixd.aio.action import Until
 from rtmixd.aio.buffer import Progress
 from rtmixd.info import BufferInfo
@@ -1283,6 +1285,22 @@ class PlayStream(Twin):
         """Wait for the play: `wait_play`."""
         return _loop.run(self._async.wait(timeout, until))
 
+    def as_file(self, encoding: Wire='float32') -> PlayFile:
+        """Make it a file that is written to: whole frames and parts of them, interleaved.
+
+        Parameters
+        ----------
+        encoding : {"float32", "int16", "int24", "int32"}
+            Of the bytes that are written, little endian.
+
+        Returns
+        -------
+        io.RawIOBase
+            A raw file that blocks, for threads other than the event loop's. Closing it is the end
+            of the sound.
+        """
+        return self._async.as_file(encoding)
+
 
 @twin_of(_aio.RecordStream)
 class RecordStream(Twin):
@@ -1436,6 +1454,22 @@ class RecordStream(Twin):
     def wait(self, timeout: Optional[float]=None, until: Until='ended') -> Report:
         """Wait for the recording: `wait_record`."""
         return _loop.run(self._async.wait(timeout, until))
+
+    def as_file(self, encoding: Wire='float32') -> RecordFile:
+        """Make it a file that is read from: interleaved samples, as they come.
+
+        Parameters
+        ----------
+        encoding : {"float32", "int16", "int24", "int32"}
+            Of the bytes that are read, little endian.
+
+        Returns
+        -------
+        io.RawIOBase
+            A raw file that blocks, for threads other than the event loop's. Closing it stops the
+            recording.
+        """
+        return self._async.as_file(encoding)
 
 
 @twin_of(_aio.DuplexStream)

@@ -67,7 +67,7 @@ class AudioStream:
         self._eager = eager
         sample_bytes = samples.bytes_per_sample(wire)
         sample_format: Any = number_of("SampleFormat", wire, "wire")
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self.opened = audio_pb2.DuplexOpened()
         self.play: Optional[PlayWindow] = None
         self.record: Optional[RecordWindow] = None
@@ -101,7 +101,7 @@ class AudioStream:
         self._stop_sent = False
         self._opened_once = False
         self._call: Optional[StreamCall] = None
-        self._heard = self._loop.time()
+        self._heard = self.loop.time()
         self._supervisor: Optional[asyncio.Task[None]] = None
 
     async def open(self) -> None:
@@ -112,7 +112,7 @@ class AudioStream:
         RtmixdError
             What the server refused it for; `Disconnected` if it does not answer within 3 s.
         """
-        self._supervisor = self._loop.create_task(self._supervise())
+        self._supervisor = self.loop.create_task(self._supervise())
         try:
             await self.wait_until(lambda: self._opened_once)
         except BaseException:
@@ -159,15 +159,15 @@ class AudioStream:
         Exception
             `failure`, once the stream cannot go on and `ready()` is not true.
         """
-        deadline = None if timeout is None else self._loop.time() + timeout
+        deadline = None if timeout is None else self.loop.time() + timeout
         while not ready():
             if self.failure is not None:
                 raise self.failure
-            if deadline is not None and self._loop.time() >= deadline:
+            if deadline is not None and self.loop.time() >= deadline:
                 return False
-            waiter: asyncio.Future[None] = self._loop.create_future()
+            waiter: asyncio.Future[None] = self.loop.create_future()
             self._waiters.append(waiter)
-            alarm = None if deadline is None else self._loop.call_at(deadline, _resolve, waiter)
+            alarm = None if deadline is None else self.loop.call_at(deadline, _resolve, waiter)
             try:
                 await waiter
             finally:
@@ -296,7 +296,7 @@ class AudioStream:
             held = isinstance(error, errors.WrongState)
             if not (self._reattach and (broken or held)):
                 raise error
-        if self._loop.time() >= self._heard + self._host.ttl:
+        if self.loop.time() >= self._heard + self._host.ttl:
             raise errors.Disconnected(
                 f"the connection broke, and no other could take over: {error}"
             )
