@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -166,25 +166,10 @@ class Buffer:
         Disconnected
             The server cannot be reached any more.
         """
-        out = np.empty((0, self._channels), np.float32)
-        done = 0
-        async for data, held in self._fetch(first_frame, frames, wire, follow):
-            if data is None:
-                # The first answer tells how much there is; following, there will be more.
-                size = held - first_frame if frames is None else min(frames, held - first_frame)
-                if done == 0 and size > 0:
-                    out = np.empty((size, self._channels), np.float32)
-                continue
-            count = len(data) // (samples.bytes_per_sample(wire) * self._channels)
-            if done + count > len(out):
-                grown = np.empty((max(done + count, 2 * len(out)), self._channels), np.float32)
-                grown[:done] = out[:done]
-                out = grown
-            samples.decode(data, self._channels, wire, out=out[done : done + count])
-            done += count
-            if progress is not None:
-                progress(done, len(out))
-        return out if done == len(out) else out[:done].copy()
+        _, out = await fetch(
+            self._session, self.id, first_frame, frames, wire, follow=follow, progress=progress
+        )
+        return out
 
     async def chunks(
         self,
@@ -201,9 +186,9 @@ class Buffer:
         numpy.ndarray
             The next frames: float32, shape (frames, channels), not to be written.
         """
-        async for data, _ in self._fetch(first_frame, frames, wire, follow):
-            if data is not None:
-                yield samples.decode(data, self._channels, wire)
+        async for piece in _pieces(self._session, self.id, first_frame, frames, wire, follow):
+            if isinstance(piece, bytes):
+                yield samples.decode(piece, self._channels, wire)
 
     async def delete(self) -> None:
         """Delete it. What plays it plays on."""
@@ -279,45 +264,96 @@ class Buffer:
             _methods.UPLOAD_BUFFER, requests(), token=self._session.token
         )
 
-    async def _fetch(
-        self, first_frame: int, frames: Optional[int], wire: Wire, follow: bool
-    ) -> AsyncIterator[tuple[Optional[bytes], int]]:
-        """Yield (None, frames held) once per call, and (encoded frames, their position)."""
-        loop = asyncio.get_running_loop()
-        patience = max(SILENCE_SECONDS, self._session._patience)
-        frame_bytes = samples.bytes_per_sample(wire) * self._channels
-        position = first_frame
-        end = None if frames is None else first_frame + frames
-        give_up = loop.time() + patience
-        while True:
-            request = buffer_pb2.DownloadBufferRequest(
-                buffer_id=self.id,
-                first_frame=position,
-                frames=None if end is None else end - position,
-                sample_format=_convert.sample_format(wire),
-                follow=follow,
-            )
-            try:
-                async for response in self._session._connection.stream(
-                    _methods.DOWNLOAD_BUFFER, request, token=self._session.token
-                ):
-                    give_up = loop.time() + patience
-                    if response.HasField("audio"):
-                        if response.audio.position != position:
-                            raise errors.InternalError(
-                                f"frame {response.audio.position} came instead of {position}",
-                                code="internal",
-                            )
-                        data = response.audio.data
-                        position += len(data) // frame_bytes
-                        yield data, position
-                    else:
-                        yield None, int(response.buffer.frames)
-                return
-            except errors.Disconnected:
-                if loop.time() + _PAUSE_SECONDS >= give_up:
-                    raise
-            await asyncio.sleep(_PAUSE_SECONDS)
-
     def __repr__(self) -> str:
         return f"<Buffer {self.id}: {self.channels} channels, {self.sample_rate_hz:g} Hz>"
+
+
+async def fetch(
+    session: Session,
+    buffer_id: str,
+    first_frame: int = 0,
+    frames: Optional[int] = None,
+    wire: Wire = "float32",
+    *,
+    follow: bool = False,
+    progress: Optional[Progress] = None,
+) -> tuple[buffer_pb2.AudioBuffer, NDArray[np.float32]]:
+    """Download from a buffer, in one round trip; see `Buffer.download`.
+
+    Returns
+    -------
+    info : rtmixd.v1.AudioBuffer
+        As it was when the download began.
+    audio : numpy.ndarray
+        float32, shape (frames, channels).
+    """
+    info: Optional[buffer_pb2.AudioBuffer] = None
+    out = np.empty((0, 1), np.float32)
+    done = 0
+    async for piece in _pieces(session, buffer_id, first_frame, frames, wire, follow):
+        if not isinstance(piece, bytes):
+            # Again after a break, when everything is prepared already.
+            if info is None:
+                info = piece
+                held = max(0, int(info.frames) - first_frame)
+                size = held if frames is None else min(frames, held)
+                out = np.empty((size, info.channels), np.float32)
+            continue
+        channels = out.shape[1]
+        count = len(piece) // (samples.bytes_per_sample(wire) * channels)
+        if done + count > len(out):
+            grown = np.empty((max(done + count, 2 * len(out)), channels), np.float32)
+            grown[:done] = out[:done]
+            out = grown
+        samples.decode(piece, channels, wire, out=out[done : done + count])
+        done += count
+        if progress is not None:
+            progress(done, len(out))
+    if info is None:
+        raise errors.InternalError("the server did not tell of the buffer", code="internal")
+    return info, out if done == len(out) else out[:done].copy()
+
+
+async def _pieces(
+    session: Session,
+    buffer_id: str,
+    first_frame: int,
+    frames: Optional[int],
+    wire: Wire,
+    follow: bool,
+) -> AsyncIterator[Union[buffer_pb2.AudioBuffer, bytes]]:
+    """Yield the buffer, at the beginning and after each break, and its encoded frames."""
+    loop = asyncio.get_running_loop()
+    patience = max(SILENCE_SECONDS, session._patience)
+    frame_bytes = 1
+    position = first_frame
+    end = None if frames is None else first_frame + frames
+    give_up = loop.time() + patience
+    while True:
+        request = buffer_pb2.DownloadBufferRequest(
+            buffer_id=buffer_id,
+            first_frame=position,
+            frames=None if end is None else end - position,
+            sample_format=_convert.sample_format(wire),
+            follow=follow,
+        )
+        try:
+            async for response in session._stream_from(_methods.DOWNLOAD_BUFFER, request):
+                give_up = loop.time() + patience
+                if not response.HasField("audio"):
+                    frame_bytes = samples.bytes_per_sample(wire) * response.buffer.channels
+                    yield response.buffer
+                    continue
+                if response.audio.position != position:
+                    raise errors.InternalError(
+                        f"frame {response.audio.position} came instead of {position}",
+                        code="internal",
+                    )
+                data = response.audio.data
+                position += len(data) // frame_bytes
+                yield data
+            return
+        except errors.Disconnected:
+            if loop.time() + _PAUSE_SECONDS >= give_up:
+                raise
+        await asyncio.sleep(_PAUSE_SECONDS)

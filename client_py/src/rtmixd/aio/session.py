@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
@@ -26,7 +26,7 @@ from rtmixd.aio._session_streams import SessionStreams
 from rtmixd.aio._stream_host import StreamHost
 from rtmixd.aio._watch import Watch
 from rtmixd.aio.action import Action, Batch, Until
-from rtmixd.aio.buffer import Buffer, Progress
+from rtmixd.aio.buffer import Buffer, Progress, fetch
 from rtmixd.info import BufferInfo, DirectionSettings, SessionInfo, StreamInfo, StreamSettings
 from rtmixd.recording import Recording
 from rtmixd.report import Report, StreamStats
@@ -240,7 +240,7 @@ class Session(SessionStreams):
             As for `schedule`.
         """
         spec = specs.Play(sound, outputs, gain, late, xrun, start)
-        batch = await self.schedule(spec, wire=wire)
+        batch = await self._begin(spec, wire=wire)
         return (await self._finish(batch, timeout, until))[0]
 
     async def rec(
@@ -296,7 +296,7 @@ class Session(SessionStreams):
         if seconds is not None:
             frames = await self._client._frames_of(seconds)
         spec = specs.Record(frames, inputs, source, late, start)
-        batch = await self.schedule(spec)
+        batch = await self._begin(spec)
         recording = await self._finish_recording(batch, timeout, until, wire)
         return recording, recording.report
 
@@ -358,7 +358,7 @@ class Session(SessionStreams):
             frames = len(play.sound)  # type: ignore[arg-type]
         frames += await self._client._frames_of(tail) if tail else 0
         record = specs.Record(frames, inputs, source, late, start, key="record")
-        batch = await self.schedule([record, play], align=True, wire=wire)
+        batch = await self._begin([record, play], align=True, wire=wire)
         recording = await self._finish_recording(batch, timeout, until, wire)
         return recording, recording.report
 
@@ -743,6 +743,13 @@ class Session(SessionStreams):
             method, request, token=self._token, timeout=timeout, retry=retry
         )
 
+    def _stream_from(
+        self, method: Method[_Request, _Response], request: _Request
+    ) -> AsyncIterator[_Response]:
+        if self._closed:
+            raise errors.Cancelled("the session is closed", code="cancelled")
+        return self._connection.stream(method, request, token=self._token)
+
     async def _stream(self, method: Method[Any, Any], request: Any) -> StreamInfo:
         response = await self._call(method, request, timeout=DEVICE_SECONDS)
         info = StreamInfo._of(response.stream)
@@ -797,6 +804,21 @@ class Session(SessionStreams):
             prepared.append(spec)
         return prepared, uploaded
 
+    async def _begin(
+        self, specs: Union[Spec, Sequence[Spec]], *, align: bool = False, wire: Wire = "float32"
+    ) -> Batch:
+        """Schedule what nobody else would cancel, if this task is cancelled meanwhile."""
+        scheduling = asyncio.ensure_future(self.schedule(specs, align=align, wire=wire))
+
+        async def undo() -> None:
+            await (await scheduling).cancel()
+
+        try:
+            return await asyncio.shield(scheduling)
+        except asyncio.CancelledError:
+            self._later(undo())
+            raise
+
     async def _finish(self, batch: Batch, timeout: Optional[float], until: Until) -> list[Report]:
         """Wait for a batch; cancel it when that is broken off."""
         try:
@@ -819,14 +841,8 @@ class Session(SessionStreams):
         return self._hand_out(recording, record.report, play)
 
     async def _fetch(self, record: Action, wire: Wire = "float32") -> Recording:
-        info = await self._buffer_info(record.buffer_id)
-        buffer = Buffer(self, info, owned=False)
-        return Recording(
-            await buffer.download(wire=wire),
-            buffer.sample_rate_hz,
-            record.report.start_frame,
-            record.report,
-        )
+        info, audio = await fetch(self, record.buffer_id, wire=wire)
+        return Recording(audio, info.sample_rate_hz, record.report.start_frame, record.report)
 
     def _hand_out(
         self, recording: Recording, report: Report, play_report: Optional[Report] = None
