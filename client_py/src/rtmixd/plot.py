@@ -133,7 +133,7 @@ def plot_waveform(
     names = [f"channel {i + 1}" for i in range(channels)] if labels is None else list(labels)
     if len(names) != channels:
         raise ValueError(f"{len(names)} labels for {channels} channels")
-    canvas = _canvas(figure, height=1.4 + 1.3 * max(channels, 1))
+    canvas: Any = _canvas(figure, height=1.4 + 1.3 * max(channels, 1))
     grid = canvas.subplots(max(channels, 1), 1, sharex=True, sharey=True, squeeze=False)
     axes: list[Axes] = list(grid[:, 0])
 
@@ -164,7 +164,8 @@ def plot_waveform(
     over.set_xlabel("frame of the stream")
     _plain_numbers(over)
     _finish(canvas, marking, title)
-    return canvas
+    drawn_into: Canvas = canvas
+    return drawn_into
 
 
 def plot_recording(
@@ -237,7 +238,7 @@ def plot_reports(
     rows = list(reports) if isinstance(reports, Sequence) else [reports]
     if len({report.stream_id for report in rows if report.stream_id}) > 1:
         raise ValueError("the reports are of different streams, whose frames cannot be compared")
-    canvas = _canvas(figure, height=1.8 + 0.45 * len(rows))
+    canvas: Any = _canvas(figure, height=1.8 + 0.45 * len(rows))
     axis: Axes = canvas.subplots()
     marking = _Marking([axis], float)
     for row, report in enumerate(rows):
@@ -267,7 +268,8 @@ def plot_reports(
     axis.set_xlabel("frame of the stream")
     _plain_numbers(axis)
     _finish(canvas, marking, title)
-    return canvas
+    drawn_into: Canvas = canvas
+    return drawn_into
 
 
 class LevelMeter:
