@@ -229,6 +229,33 @@ TEST(XrunDetectorTest, TwoLossesWithinASecondAreTwo) {
   EXPECT_EQ(xruns[1].lost_frames, 300);
 }
 
+// The larger loss is found first; what lies between the two fits neither the line before nor the
+// one after.
+TEST(XrunDetectorTest, LossShortlyBeforeALargerOneIsAnXrunOfItsOwn) {
+  for (const int64_t first_frames : {30, 100, 300}) {
+    for (const int64_t between_frames : {kSecond / 5, kSecond * 3 / 10, kSecond / 2}) {
+      SCOPED_TRACE(testing::Message() << first_frames << " lost, then 1000 more after "
+                                      << between_frames << " frames");
+      Stream stream({.clock_error_ppm = 50});
+      stream.Feed(20 * kSecond);
+      const int64_t first = stream.Lose(first_frames);
+      stream.Feed(between_frames);
+      const int64_t second = stream.Lose(1000);
+      stream.Feed(4 * kSecond);
+      const std::vector<Xrun> xruns = stream.detector.XrunsFrom(0);
+      ASSERT_EQ(xruns.size(), 2u);
+      ExpectExact(xruns[0], first, first_frames);
+      ExpectExact(xruns[1], second, 1000);
+      EXPECT_EQ(stream.detector.Touched(first, first + 1), TouchedByXrun::kYes);
+      EXPECT_EQ(stream.detector.Touched(second, second + 1), TouchedByXrun::kYes);
+      EXPECT_EQ(stream.detector.Touched(first + 257, second - 256), TouchedByXrun::kNo);
+      // The map is on the new line.
+      const int64_t newest = stream.simulator.next_frame() - 256;
+      EXPECT_NEAR(stream.simulator.ErrorFrames(newest, stream.map.NanosAt(newest)), 0, 0.1);
+    }
+  }
+}
+
 TEST(XrunDetectorTest, LossOfManySecondsIsOneXrun) {
   Stream stream({.clock_error_ppm = 50, .median_lateness_nanos = 100e3});
   stream.Feed(60 * kSecond);
@@ -257,6 +284,24 @@ TEST(XrunDetectorTest, TouchedTellsBeforeInAndAfter) {
   EXPECT_EQ(detector.Touched(place + 1, 100 * kSecond), TouchedByXrun::kCannotTell);
   EXPECT_EQ(detector.XrunsIn(place - 1, place + 1).size(), 1u);
   EXPECT_TRUE(detector.XrunsIn(place + 1, 100 * kSecond).empty());
+}
+
+TEST(XrunDetectorTest, ABlockBesideALossKnownFromTimeAloneNothingIsSaid) {
+  Stream stream({});
+  stream.Feed(10 * kSecond);
+  const int64_t place = stream.Lose(512);
+  stream.Feed(3 * kSecond);
+  const XrunDetector& detector = stream.detector;
+  ASSERT_EQ(detector.XrunsFrom(0).size(), 1u);
+  ExpectExact(detector.XrunsFrom(0)[0], place, 512);
+  EXPECT_EQ(detector.Touched(place, place + 1), TouchedByXrun::kYes);
+  // It may belong to the block before it or the one after, but to no other.
+  EXPECT_EQ(detector.Touched(place - kSecond, place), TouchedByXrun::kCannotTell);
+  EXPECT_EQ(detector.Touched(place - kSecond, place - 255), TouchedByXrun::kCannotTell);
+  EXPECT_EQ(detector.Touched(place - kSecond, place - 256), TouchedByXrun::kNo);
+  EXPECT_EQ(detector.Touched(place + 1, place + kSecond), TouchedByXrun::kCannotTell);
+  EXPECT_EQ(detector.Touched(place + 256, place + kSecond), TouchedByXrun::kCannotTell);
+  EXPECT_EQ(detector.Touched(place + 257, place + kSecond), TouchedByXrun::kNo);
 }
 
 TEST(XrunDetectorTest, ForgottenXrunsMakeNoNo) {
