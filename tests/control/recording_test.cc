@@ -274,8 +274,9 @@ TEST_F(RecordingTest, StopAheadEndsItBeforeThatFrame) {
   recording->CopyToBuffer();
   EXPECT_FALSE(recording->ended());
   EXPECT_FALSE(recording->status().stopping);
-  Run(100);
+  Run(50);
   EXPECT_TRUE(recording->status().stopping);
+  Run(50);
   recording->CopyToBuffer();
   const Recording::Status status = recording->status();
   EXPECT_EQ(status.end, ActionEnd::kCancelled);
@@ -587,9 +588,14 @@ TEST_F(RecordingTest, CopiedWhileTheHistoryMovesItIsTheInputButForItsGaps) {
   constexpr int64_t kFrames = 400'000;
   auto recording = ToBuffer(Spec(kFrames));
   recording->Begin(0);
-  std::thread audio([&] { Run(kFrames); });
-  while (!recording->ended()) recording->CopyToBuffer();
+  std::atomic<bool> written{false};
+  std::thread audio([&] {
+    Run(kFrames);
+    written = true;
+  });
+  while (!written) recording->CopyToBuffer();
   audio.join();
+  recording->CopyToBuffer();
   const Recording::Status status = recording->status();
   EXPECT_EQ(status.end, ActionEnd::kCompleted);
   ASSERT_EQ(storage_->frames(), kFrames);
