@@ -288,8 +288,8 @@ class Session(Twin):
         late : {"play", "skip", "trim"}, optional
             What if its start has passed.
         underrun : {"silence", "end", "keep_timeline"}, optional
-            What if the audio does not come in time: silence, the end of the sound, or silence in the
-            place of what comes too late.
+            What if the audio does not come in time: silence, the end of the sound, or silence in
+            the place of what comes too late.
         xrun : {"continue", "keep_timeline"}, optional
             What after the device lost frames.
         buffer_frames : int, optional

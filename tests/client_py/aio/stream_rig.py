@@ -90,12 +90,18 @@ def with_gaps(sound: Frames, report: Report) -> Frames:
     return np.concatenate([*pieces, sound[done:]])
 
 
+async def started(record: streams.RecordStream) -> int:
+    """Wait until it is told where a recording started."""
+    await record._core.wait_until(lambda: record.start_frame is not None)
+    assert record.start_frame is not None
+    return record.start_frame
+
+
 async def heard(listener: streams.RecordStream, report: Report) -> Frames:
     """What went to the outputs from the first frame of an action to its last."""
     assert report.start_frame is not None
     assert report.end_frame is not None
-    while listener.start_frame is None:
-        assert len(await listener.read(1))
-    assert listener.start_frame + listener.position <= report.start_frame
-    await listener.read(report.start_frame - listener.start_frame - listener.position)
+    first = await started(listener)
+    assert first + listener.position <= report.start_frame
+    await listener.read(report.start_frame - first - listener.position)
     return await listener.read(report.end_frame - report.start_frame)

@@ -17,7 +17,7 @@ from rtmixd import errors
 from rtmixd.aio import streams
 from rtmixd.local_server import LocalServer
 from rtmixd.specs import at_frame
-from stream_rig import Frames, Rig, heard, noise, run, with_gaps
+from stream_rig import Frames, Rig, heard, noise, run, started, with_gaps
 
 FAR_FRAME = 1 << 50
 # Longer than a break takes on a busy machine.
@@ -66,10 +66,7 @@ def test_recording_is_whole_however_often_its_connection_was_cut(target: str) ->
             play = await streams.open_play(
                 rig.direct, 2, callback=lambda frames: noise(frames, seed=next(seed) % 50)
             )
-            watch = await rig.listen()
-            await watch.read(480)
-            frame = watch.start_frame
-            assert frame is not None
+            frame = await started(await rig.listen())
             whole = await streams.open_record(
                 rig.direct, [1, 2], frames=120000, start=at_frame(frame), unread_frames=1 << 18
             )

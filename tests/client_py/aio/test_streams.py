@@ -12,7 +12,7 @@ from rtmixd import errors, samples
 from rtmixd.aio import streams
 from rtmixd.local_server import LocalServer
 from rtmixd.specs import at_frame
-from stream_rig import Frames, Rig, heard, noise, run, with_gaps
+from stream_rig import Frames, Rig, heard, noise, run, started, with_gaps
 
 FAR_FRAME = 1 << 50
 
@@ -144,8 +144,10 @@ def test_leaving_the_context_plays_out(target: str) -> None:
         async with Rig(target) as rig:
             async with await streams.open_play(rig.host, 1, prebuffer_frames=4000) as play:
                 await play.write(noise(20000, 1))
-            report = await rig.direct.get_report(play.action_id)
-            assert report.done_frames == 20000
+            assert play.play_done
+            report = await play.wait()
+            assert report.ended
+            assert (report.done_frames, report.end_reason) == (20000, "completed")
 
     run(test())
 
@@ -157,11 +159,7 @@ def test_leaving_the_context_with_an_error_stops(target: str) -> None:
                 async with await streams.open_play(rig.host, 1, start=at_frame(FAR_FRAME)) as play:
                     await play.write(noise(2000, 1))
                     raise KeyError
-            listener = await rig.listen(1)
-            while not (await rig.direct.get_report(play.action_id)).end_reason:
-                await listener.read(480)
-            with pytest.raises(errors.Cancelled):
-                await play.wait()
+            assert (await play.wait()).end_reason == "cancelled"
 
     run(test())
 
@@ -241,10 +239,9 @@ def test_recording_stops_before_the_frame_that_is_named(target: str) -> None:
     async def test() -> None:
         async with Rig(target) as rig:
             record = await streams.open_record(rig.host, [1])
-            await record.read(1)
-            assert record.start_frame is not None
-            await record.stop(record.start_frame + 30000)
-            assert len(await record.read(1 << 20)) == 29999
+            start = await started(record)
+            await record.stop(start + 96000)
+            assert len(await record.read(1 << 20)) == 96000
 
     run(test())
 

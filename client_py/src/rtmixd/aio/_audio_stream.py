@@ -230,9 +230,33 @@ class AudioStream:
             self.failure = error
         self._wake()
 
-    async def get_report(self, action_id: str) -> action_pb2.ActionReport:
-        """Ask for the report of one of its actions as it is now."""
-        return await self._host.get_report(action_id)
+    async def wait_report(
+        self,
+        action_id: str,
+        final: Callable[[], Optional[action_pb2.ActionReport]],
+        done: Callable[[], bool],
+        timeout: Optional[float],
+        until_done: bool,
+    ) -> Optional[action_pb2.ActionReport]:
+        """Wait for the report of one of its actions, closed or not; None after the timeout."""
+        started = self.loop.time()
+        try:
+            ready = done if until_done else lambda: final() is not None
+            if not await self.wait_until(lambda: self.closing or ready(), timeout):
+                return None
+        except errors.Cancelled:
+            # Whoever closed it may still want to know.
+            if not self.closing:
+                raise
+        report = final()
+        if report is not None:
+            return report
+        if self.failure is not None and not isinstance(self.failure, errors.Cancelled):
+            raise self.failure
+        if until_done and done():
+            return await self._host.get_report(action_id)
+        left = None if timeout is None else max(0.0, timeout - (self.loop.time() - started))
+        return await self._host.wait_report(action_id, left, until_done)
 
     @property
     def _play_active(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Optional
 import grpc
 
 from rtmixd import errors
+from rtmixd.aio._connection import _true_error
 from rtmixd.aio._play_window import Outgoing
 from rtmixd.aio._stream_host import Kind
 from rtmixd.v1 import audio_pb2, common_pb2
@@ -119,7 +120,7 @@ class StreamCall:
         try:
             await self._receive_all()
         except grpc.aio.AioRpcError as failure:
-            return errors.from_rpc_error(failure)
+            return errors.from_rpc_error(await _true_error(self._call, failure))
         return None
 
     async def _receive_all(self) -> None:

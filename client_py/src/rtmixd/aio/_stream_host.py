@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import asyncio
+from datetime import timedelta
+from typing import Any, Literal, Optional
 
 from rtmixd import _methods
 from rtmixd._methods import Method
-from rtmixd.aio._connection import Connection
+from rtmixd.aio._connection import CALL_SECONDS, Connection
 from rtmixd.v1 import action_pb2
 
 Kind = Literal["play", "record", "duplex"]
@@ -16,6 +18,8 @@ _METHODS: dict[Kind, Method[Any, Any]] = {
     "record": _methods.RECORD,
     "duplex": _methods.DUPLEX,
 }
+# One of the calls that wait.
+_WAIT_SECONDS = 20.0
 # A cancel at the end is worth no longer wait.
 _CANCEL_SECONDS = 1.0
 
@@ -55,6 +59,28 @@ class StreamHost:
             retry=True,
         )
         return response.report
+
+    async def wait_report(
+        self, action_id: str, timeout: Optional[float], until_done: bool
+    ) -> Optional[action_pb2.ActionReport]:
+        """Wait for the final report of an action, or until it is done; None after the timeout."""
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        while True:
+            left = _WAIT_SECONDS if deadline is None else max(0.0, deadline - loop.time())
+            request = action_pb2.WaitActionsRequest(action_ids=[action_id], until_done=until_done)
+            request.timeout.FromTimedelta(timedelta(seconds=min(left, _WAIT_SECONDS)))
+            response = await self._connection.call(
+                _methods.WAIT_ACTIONS,
+                request,
+                token=self._token,
+                timeout=_WAIT_SECONDS + CALL_SECONDS,
+                retry=True,
+            )
+            if response.ended:
+                return response.ended[0]
+            if left <= _WAIT_SECONDS and deadline is not None:
+                return None
 
     async def cancel_actions(self, action_ids: list[str]) -> None:
         """Cancel actions at once."""

@@ -98,12 +98,9 @@ class _Stream:
             raise errors.InvalidArgument(
                 f'until is {until!r}: it has to be "ended" or "done"', field="until"
             )
-        ready = done if until == "done" else lambda: final() is not None
-        if not await self._core.wait_until(ready, timeout):
-            raise errors.Timeout(f"the stream was not {until} within {timeout} s")
-        report = final()
+        report = await self._core.wait_report(action_id, final, done, timeout, until == "done")
         if report is None:
-            report = await self._core.get_report(action_id)
+            raise errors.Timeout(f"the stream was not {until} within {timeout} s")
         return Report.from_proto(report, self._core.opened.record.sample_rate_hz)
 
 
