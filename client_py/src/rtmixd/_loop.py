@@ -35,6 +35,7 @@ class _Loop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._ending = False
         self._open: weakref.WeakSet[Any] = weakref.WeakSet()
         self._thread = threading.Thread(target=self._serve, name="rtmixd", daemon=True)
         self._thread.start()
@@ -51,10 +52,13 @@ class _Loop:
         future = asyncio.run_coroutine_threadsafe(_result_of(awaitable), self._loop)
         try:
             return future.result()
-        except concurrent.futures.CancelledError:
-            raise Cancelled("the client was closed", code="cancelled") from None
-        except BaseException:
-            # KeyboardInterrupt and the like, which hit this thread and not what it waits for.
+        except BaseException as error:
+            if self._ending and threading.current_thread().daemon:
+                # The interpreter exits and takes this thread along: there is nobody to be told.
+                threading.Event().wait()
+            if isinstance(error, concurrent.futures.CancelledError):
+                raise Cancelled("the client was closed", code="cancelled") from None
+            # KeyboardInterrupt and the like hit this thread and not what it waits for.
             future.cancel()
             raise
 
@@ -64,6 +68,7 @@ class _Loop:
 
     def stop(self) -> None:
         """Close what is open, within limits, and end the thread."""
+        self._ending = True
         with contextlib.suppress(BaseException):
             asyncio.run_coroutine_threadsafe(self._close_all(), self._loop).result(
                 _CLOSE_SECONDS + _STOP_SECONDS

@@ -40,6 +40,11 @@ class CuttingProxy:
         await self.refuse()
         self.cut()
 
+    def redirect(self, target: str) -> None:
+        """Lead new connections to another server."""
+        host, _, port = target.rpartition(":")
+        self._host, self._port = host, int(port)
+
     def cut(self) -> None:
         """Reset all connections; new ones are welcome."""
         for link in list(self._links):

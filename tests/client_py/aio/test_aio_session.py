@@ -1,7 +1,7 @@
 """A session on a server with a virtual device, whose output n comes back at input n.
 
-The device's input and output latencies are 256 frames each: what is played at frame f is recorded at
-frame f + 512, bit by bit.
+The device's input and output latencies are 256 frames each: what is played at frame f is recorded
+at frame f + 512, bit by bit.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator
@@ -31,6 +32,9 @@ DEVICE_SECONDS = 90.0
 _TICK_SECONDS = 0.2
 _PROBE_AFTER_SECONDS = 0.6
 _PAUSE_SECONDS = 0.1
+# How long the true status of a call may take that cannot be written to any more.
+_STATUS_POLLS = 100
+_STATUS_POLL_SECONDS = 0.01
 # The slowest link on which a large request does not look like a silent server: 4 Mbit/s.
 _SLOWEST_BYTES_PER_SECOND = 500_000
 _TOKEN_KEY = "rtmixd-session-token"
@@ -89,6 +93,7 @@ class _Link:
     """
 
     def __init__(self, target: str) -> None:
+        _refuse_fork()
         self.lost = False
         self._channel = grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS)
         self._loop = asyncio.get_running_loop()
@@ -318,16 +323,16 @@ class Connection:
         call = link.start(method, None, token, None)
         link.watch()
         try:
-            try:
+            # When the call has ended early, its answer says why.
+            with contextlib.suppress(asyncio.InvalidStateError):
                 async for request in requests:
                     await call.write(request)
                     link.heard()
                 await call.done_writing()
-            except asyncio.InvalidStateError:
-                # The call has ended early; its answer says why.
-                pass
             return await call  # type: ignore[no-any-return]
-        except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
+        except grpc.aio.AioRpcError as error:
+            raise self._explain(link, await _true_error(call, error)) from None
+        except asyncio.CancelledError as error:
             raise self._explain(link, error) from None
         finally:
             link.unwatch()
@@ -424,3 +429,36 @@ class Connection:
             text = f"the server at {self.target} did not answer in time"
             return errors.Timeout(text, code=error.code)
         return error
+
+
+# The process in which gRPC was used first.
+_home: Optional[int] = None
+
+
+def _refuse_fork() -> None:
+    """Fail in words where gRPC would hang or crash."""
+    global _home
+    if _home is None:
+        _home = os.getpid()
+    elif _home != os.getpid():
+        raise RuntimeError(
+            "gRPC does not work in a process that was forked after it was used: fork before the"
+            " first call, or start processes with multiprocessing's method 'spawn'"
+        )
+
+
+async def _true_error(call: Any, error: Any) -> Any:
+    """Return why a call has ended whose writing failed.
+
+    grpc.aio overwrites the status with an error of its own when it cannot write any more, and
+    again with the true one as soon as that has come.
+    """
+    if error.code() is not grpc.StatusCode.INTERNAL or error.trailing_metadata():
+        return error
+    for _ in range(_STATUS_POLLS):
+        code, details = await call.code(), await call.details()
+        if (code, details) != (error.code(), error.details()):
+            trailer = grpc.aio.Metadata(*(await call.trailing_metadata() or ()))
+            return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailer, details=details)
+        await asyncio.sleep(_STATUS_POLL_SECONDS)
+    return error

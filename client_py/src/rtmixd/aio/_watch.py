@@ -119,6 +119,10 @@ class Watch:
                     continue
                 self.fail(error)
                 return
+            except Exception as error:
+                # Nobody is to wait for ever for what is wrong here.
+                self.fail(errors.InternalError(f"reports are not followed any more: {error!r}"))
+                raise
 
     async def _poll(self) -> None:
         """Ask a server that cannot tell by itself."""

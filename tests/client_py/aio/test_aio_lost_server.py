@@ -1,0 +1,96 @@
+"""A server that is gone is told within 3 s, whatever is waited for.
+
+Servers are frozen (SIGSTOP: their host still answers TCP) and killed (SIGKILL).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine, Iterator
+from typing import Any
+
+import pytest
+from cutting_proxy import CuttingProxy
+from stream_rig import noise, run
+
+import rtmixd
+from rtmixd import Record, aio
+from rtmixd.local_server import LocalServer
+
+LIMIT_SECONDS = 3.0
+
+
+@pytest.fixture(params=[signal.SIGSTOP, signal.SIGKILL], ids=["frozen", "killed"])
+def lose(request: pytest.FixtureRequest, other_server: LocalServer) -> Iterator[Any]:
+    """Make the server disappear."""
+    yield lambda: os.kill(other_server.pid, request.param)
+    if request.param == signal.SIGSTOP:
+        os.kill(other_server.pid, signal.SIGCONT)
+
+
+async def assert_told(waiting: asyncio.Future[Any]) -> None:
+    """Tell apart from a machine that stalls, which delays the alarm clock beside it as well."""
+    clock = asyncio.ensure_future(asyncio.sleep(LIMIT_SECONDS))
+    await asyncio.wait([waiting, clock], return_when=asyncio.FIRST_COMPLETED)
+    assert waiting.done(), "not told within 3 s"
+    clock.cancel()
+    with pytest.raises(rtmixd.Disconnected):
+        waiting.result()
+
+
+def test_all_that_waits_is_told_within_3_s(other_server: LocalServer, lose: Any) -> None:
+    async def test() -> None:
+        async with aio.Client(other_server.target) as client, client.session() as session:
+            (action,) = await session.schedule(Record())
+            buffer = await session.open_buffer(action.buffer_id)
+            works: list[Coroutine[Any, Any, Any]] = [
+                action.wait(),
+                session.wait(),
+                buffer.download(follow=True),
+                client.events(kinds=["xrun"]).__anext__(),
+            ]
+            waiting = [asyncio.ensure_future(work) for work in works]
+            for _ in range(3):
+                await client.clock()
+            assert not any(one.done() for one in waiting)
+            lose()
+            await asyncio.gather(*(assert_told(one) for one in waiting))
+
+    run(test())
+
+
+@pytest.mark.parametrize("what", ["clock", "schedule", "upload", "lease"])
+def test_a_call_to_a_lost_server_is_told_within_3_s(
+    other_server: LocalServer, lose: Any, what: str
+) -> None:
+    async def test() -> None:
+        async with aio.Client(other_server.target) as client, client.session() as session:
+            (action,) = await session.schedule(Record())
+            lose()
+            work: Any = {
+                "clock": lambda: client.clock(),
+                "schedule": lambda: session.play(noise(4800, 1)),
+                "upload": lambda: session.upload(noise(480000, 1))._coroutine,
+                "lease": lambda: client.lease()._coroutine,
+            }[what]()
+            await assert_told(asyncio.ensure_future(work))
+
+    run(test())
+
+
+def test_a_new_server_in_its_place_is_found(other_server: LocalServer) -> None:
+    async def test() -> None:
+        async with CuttingProxy(other_server.target) as proxy, aio.Client(proxy.target) as client:
+            before = await client.info()
+            session = await client.session()
+            with LocalServer() as again:
+                proxy.redirect(again.target)
+                os.kill(other_server.pid, signal.SIGKILL)
+                after = await client.info()
+                assert after.instance_id != before.instance_id
+                with pytest.raises(rtmixd.SessionExpired):
+                    await session.stats()
+
+    run(test())
