@@ -40,11 +40,9 @@
 
 namespace rtmixd {
 
-// The engine: what the parts of control/ know separately, tied together under one lock. Its sources
-// are split by what they are about: engine_impl.cc life and the pump, engine_sessions.cc,
-// engine_buffers.cc, engine_device.cc the stream and its recovery, engine_schedule.cc admission,
-// engine_actions.cc what becomes of actions, engine_watch.cc who follows it, engine_audio.cc audio
-// streams.
+// The engine: what the parts of control/ know separately, tied together under one lock. Each of its
+// sources, engine_*.cc, says in its first line what it is about; the private methods below are
+// grouped by them.
 //
 // Threading: everything below "Guarded" is guarded by mu_. The pump drains what the audio thread
 // reports, and does what time brings; device calls run on the device thread. Callbacks are
@@ -313,8 +311,6 @@ class EngineImpl : public Engine {
   void CopyOutcome(const Voice& voice, Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The mixer has no part in it any more, nor will have.
   void GiveUpFeed(Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // It has ended. Would it keep the history of a closed stream, there would be as many as openings.
-  void LetGoOfStream(Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CopyStatus(const Recording::Status& status, ActionReport* report) const;
   void CopyGaps(const Recording::Status& status, ActionReport* report) const;
   // Logs what its reader has lost since the last time.
@@ -323,21 +319,25 @@ class EngineImpl : public Engine {
   void LookAtRecording(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LookAtFeed(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnDue(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TakeStats(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // --- Ends that are asked for (engine_cancel.cc) ---
   void HandOnCancel(const std::shared_ptr<Action>& cancel, bool can_be_late)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void TakeStats(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Ends it before `frame`, at once if that is absent or past.
   void Cancel(const std::shared_ptr<Action>& action, std::optional<int64_t> frame)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CancelPlay(const std::shared_ptr<Action>& action, std::optional<int64_t> frame)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void CancelRecord(const std::shared_ptr<Action>& action, std::optional<int64_t> frame)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CutVoice(const std::shared_ptr<Action>& action, int64_t frame)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CancelRecord(const std::shared_ptr<Action>& action, std::optional<int64_t> frame)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Control ends it, whatever it does.
   void Doom(const std::shared_ptr<Action>& action, ActionEnd reason)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // --- The end (engine_ends.cc) ---
   // Its audio is over: it is done, or has ended if no judgement is to be waited for.
   void Conclude(const std::shared_ptr<Action>& action, ActionEnd reason, int64_t end_frame)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -345,8 +345,12 @@ class EngineImpl : public Engine {
   void AwaitJudgement(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Its report is final.
   void Finish(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // It has ended. Would it keep the history of a closed stream, there would be as many as openings.
+  void LetGoOfStream(Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // It is done, or has ended: logs it, and tells whoever waits.
   void TellEnd(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // --- What can be told (engine_reports.cc) ---
   ActionReport ReportOf(const Action& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   StreamStatsInfo CountersOf(const std::string& session_id, int64_t end_frame, bool reset_baseline)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

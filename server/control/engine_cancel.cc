@@ -1,0 +1,159 @@
+// Ends that are asked for: by clients, by cancels at a frame, and by control itself.
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/error_info.h"
+#include "server/control/engine_impl.h"
+#include "server/mixer/stream_time.h"
+
+namespace rtmixd {
+
+absl::StatusOr<std::vector<ActionReport>> EngineImpl::CancelActions(
+    const std::string& session_id, const std::vector<std::string>& action_ids, bool all,
+    std::optional<int64_t> frame) {
+  Lock lock(this);
+  if (absl::Status status = CheckSession(session_id); !status.ok()) return status;
+  if (frame.has_value()) {
+    absl::Status status = CheckFrames(*frame, 0, kMaxStreamFrame - 1, "frame");
+    if (!status.ok()) return status;
+  }
+  std::vector<std::shared_ptr<Action>> actions;
+  if (all) {
+    actions = actions_.List(session_id, /*unfinished_only=*/true);
+  } else if (action_ids.empty()) {
+    return BadField("action_ids", "empty", "1 or more ids, or all");
+  }
+  for (size_t i = 0; !all && i < action_ids.size(); ++i) {
+    absl::StatusOr<std::shared_ptr<Action>> action =
+        actions_.Find(session_id, action_ids[i], absl::StrCat("action_ids[", i, "]"));
+    if (!action.ok()) return action.status();
+    actions.push_back(*std::move(action));
+  }
+  for (const std::shared_ptr<Action>& action : actions) Cancel(action, frame);
+  std::vector<ActionReport> reports;
+  reports.reserve(actions.size());
+  for (const std::shared_ptr<Action>& action : actions) reports.push_back(ReportOf(*action));
+  WakePump();
+  return reports;
+}
+
+void EngineImpl::HandOnCancel(const std::shared_ptr<Action>& cancel, bool can_be_late) {
+  const int64_t frame = *cancel->report.requested_start_frame;
+  const int64_t late = can_be_late ? NextFrame() - frame : 0;
+  cancel->report.late_frames = std::max<int64_t>(late, 0);
+  if (late > 0 && cancel->late_policy == LatePolicy::kSkip) {
+    Conclude(cancel, ActionEnd::kSkipped, frame);
+    return;
+  }
+  const std::shared_ptr<Action> target = cancel->target;
+  if (cancel->handed_on || target == nullptr) return;
+  if (target->is_play()) {
+    cancel->handed_on = true;
+    CancelPlay(target, frame);
+  } else if (target->is_record()) {
+    cancel->handed_on = true;
+    const std::optional<int64_t>& start = target->report.requested_start_frame;
+    if (start.has_value() && frame <= *start && !target->report.start_frame.has_value()) {
+      CancelRecord(target, frame);
+    } else {
+      // Exact even if that frame has passed: it is still to be copied.
+      target->recording->StopBefore(frame, ActionEnd::kCancelled);
+    }
+  }
+}
+
+void EngineImpl::Cancel(const std::shared_ptr<Action>& action, std::optional<int64_t> frame) {
+  if (action->ended() || action->ending.has_value()) return;
+  if (frame.has_value() && *frame <= NextFrame()) frame.reset();
+  if (action->is_play()) {
+    CancelPlay(action, frame);
+    return;
+  }
+  if (action->is_record()) {
+    CancelRecord(action, frame);
+    return;
+  }
+  // A cancel that its target has cannot be taken back, and what happens at one frame happens there.
+  const std::optional<int64_t>& start = action->report.requested_start_frame;
+  if (action->handed_on || (frame.has_value() && (!start.has_value() || *start < *frame))) return;
+  Conclude(action, ActionEnd::kCancelled, start.value_or(NextFrame()));
+}
+
+void EngineImpl::CancelPlay(const std::shared_ptr<Action>& action, std::optional<int64_t> frame) {
+  const std::optional<int64_t>& requested = action->report.requested_start_frame;
+  const int64_t next_frame = NextFrame();
+  const bool at_once =
+      !frame.has_value() || *frame <= next_frame ||
+      (!action->report.start_frame.has_value() && requested.has_value() && *requested >= *frame);
+  if (action->play_feed != nullptr && !action->play_feed->handed_over) {
+    if (at_once) {
+      Conclude(action, action->doom != ActionEnd::kNone ? action->doom : ActionEnd::kCancelled,
+               requested.value_or(next_frame));
+    } else {
+      action->cut_frame = std::min(action->cut_frame, *frame);
+      due_.emplace(*frame - 1, action);
+    }
+    return;
+  }
+  if (action->voice == nullptr) return;
+  CutVoice(action, frame.value_or(next_frame));
+  // While nothing moves the audio thread takes up no command: it is over all the same, and the
+  // voice will not sound again.
+  const bool still = stream_state_ == StreamState::kStopped ||
+                     (stream_state_ == StreamState::kLost && !abandoning_);
+  if (still && at_once) {
+    const Voice& voice = *action->voice;
+    CopyOutcome(voice, action.get());
+    action->report.late_frames =
+        voice.start_frame() >= 0 && requested.has_value() ? voice.start_frame() - *requested : 0;
+    const int64_t end_frame =
+        voice.start_frame() >= 0 ? next_frame : requested.value_or(next_frame);
+    Conclude(action, action->doom != ActionEnd::kNone ? action->doom : ActionEnd::kCancelled,
+             end_frame);
+  }
+}
+
+void EngineImpl::CutVoice(const std::shared_ptr<Action>& action, int64_t frame) {
+  if (!cuts_.empty() || !stream_->mixer().Cancel(action->voice, frame).ok()) {
+    cuts_.push_back({action, frame});
+  }
+}
+
+void EngineImpl::CancelRecord(const std::shared_ptr<Action>& action, std::optional<int64_t> frame) {
+  const ActionEnd reason = action->doom != ActionEnd::kNone ? action->doom : ActionEnd::kCancelled;
+  const std::optional<int64_t>& requested = action->report.requested_start_frame;
+  if (!action->recording->status().start_frame.has_value()) {
+    const bool never_begins = !frame.has_value() || (requested.has_value() && *frame <= *requested);
+    if (never_begins) {
+      action->recording->EndNow(reason);
+      Conclude(action, reason, requested.value_or(NextFrame()));
+      return;
+    }
+    action->recording->StopBefore(*frame, reason);
+    return;
+  }
+  action->recording->StopBefore(std::max(frame.value_or(0), NextFrame()), reason);
+}
+
+void EngineImpl::Doom(const std::shared_ptr<Action>& action, ActionEnd reason) {
+  if (action->ended()) return;
+  if (action->ending.has_value()) {
+    Finish(action);
+    return;
+  }
+  if (action->doom == ActionEnd::kNone) action->doom = reason;
+  if (action->is_play()) {
+    CancelPlay(action, std::nullopt);
+  } else if (action->is_record()) {
+    CancelRecord(action, std::nullopt);
+    if (action->is_stream() && !action->ended()) {
+      action->recording->EndNow(action->doom);
+      LookAtRecording(action);
+    }
+  } else {
+    Conclude(action, action->doom, action->report.requested_start_frame.value_or(NextFrame()));
+  }
+}
+
+}  // namespace rtmixd
