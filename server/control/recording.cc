@@ -100,7 +100,7 @@ Recording::Status Recording::status() const {
   status.end = end_;
   status.end_frame = end_frame_;
   if (end_ != ActionEnd::kNone) {
-    status.end_position = copied_;
+    status.end_position = status.recorded_frames;
   } else if (start_.has_value() && EndFrame() <= *start_ + status.recorded_frames) {
     status.end_position = EndFrame() - *start_;
   }

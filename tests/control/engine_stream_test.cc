@@ -559,6 +559,7 @@ TEST_F(EngineRecordStreamTest, AStopWithoutACallLeavesWhatWasNotRead) {
   ASSERT_NE(stream, nullptr);
   EXPECT_EQ(ReasonOf(rig_.engine().OpenRecord(session_, again, [] {}).status()),
             ErrorReason::kWrongState);
+  EXPECT_EQ(stream->Progress().end_position, 1000);
   position_ = 437;
   ReadAll(stream.get(), 0);
   EXPECT_EQ(position_, 1000);
