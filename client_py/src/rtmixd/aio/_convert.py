@@ -106,8 +106,9 @@ def _play(spec: specs.Play, wire: Wire) -> action_pb2.PlaySpec:
         channel_map=channel_map(spec.outputs, "outputs"),
         xrun_policy=number_of("XrunPolicy", spec.xrun, "xrun"),
     )
-    if isinstance(spec.sound, specs.HasId):
-        message.buffer_id = spec.sound.id
+    buffer_id = specs.id_of(spec.sound)
+    if buffer_id is not None:
+        message.buffer_id = buffer_id
         return message
     sound = sound_of(spec)
     message.inline_audio.channels = sound.shape[1]

@@ -351,8 +351,9 @@ class Session(SessionStreams):
             As for `schedule`.
         """
         play = specs.Play(sound, outputs, gain, late, xrun, start, key="play")
-        if isinstance(sound, specs.HasId):
-            frames = (await self._buffer_info(sound.id)).frames
+        buffer_id = specs.id_of(sound)
+        if buffer_id is not None:
+            frames = (await self._buffer_info(buffer_id)).frames
         else:
             play = replace(play, sound=_convert.sound_of(play))
             frames = len(play.sound)  # type: ignore[arg-type]
@@ -788,7 +789,7 @@ class Session(SessionStreams):
         # Plays of the same array share a buffer.
         buffers: dict[int, Buffer] = {}
         for spec in wanted:
-            if isinstance(spec, specs.Play) and not isinstance(spec.sound, specs.HasId):
+            if isinstance(spec, specs.Play) and specs.id_of(spec.sound) is None:
                 sound: NDArray[np.float32] = _convert.sound_of(spec)
                 size = sound.size * samples.bytes_per_sample(wire)
                 if size > room:
