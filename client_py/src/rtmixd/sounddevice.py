@@ -30,6 +30,13 @@ __all__ = [
 
 _SAMPLE_BYTES = {"float32": 4, "int32": 4, "int24": 3, "int16": 2, "int8": 1, "uint8": 1}
 _PAGE = 1000
+# PortAudio's codes, and what it says to them.
+_UNANTICIPATED = -9999
+_PORT_AUDIO_WORDS = {
+    -9997: "Invalid sample rate",
+    -9998: "Invalid number of channels",
+    -9985: "Device unavailable",
+}
 
 
 class PortAudioError(Exception):
@@ -400,17 +407,19 @@ def direction_settings(
 def translate(error: errors.RtmixdError, doing: str = "") -> Exception:
     """Turn an error of the server into one that sounddevice might raise."""
     text = str(error)
-    if isinstance(error, errors.DeviceError):
-        text = error.host_error_text or text
-        code = error.host_error_code or -9999
+    code = _UNANTICIPATED
+    if isinstance(error, errors.DeviceError) and error.host_error_code:
+        code = error.host_error_code
+        text = error.host_error_text
     elif "sample_rate" in error.field:
         code = -9997
-    elif "channels" in error.field:
+    elif error.field.endswith("channels"):
         code = -9998
     elif isinstance(error, (errors.Busy, errors.Disconnected, errors.NoStream)):
         code = -9985
-    else:
-        code = -9999
+    words = _PORT_AUDIO_WORDS.get(code, "")
+    if not text.startswith(words):
+        text = f"{words}: {text}"
     return PortAudioError(f"{doing}: {text}" if doing else text, code)
 
 

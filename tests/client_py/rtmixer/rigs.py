@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,8 +31,22 @@ class Rig:
     # What is played comes back at the inputs, on the frame that the report says, without losses. On
     # JACK's dummy driver with the real rtmixer neither is so when the machine is busy.
     exact: bool
-    # Where the server listens; empty for the real rtmixer.
+    # Where the server listens, far away if it is; empty for the real rtmixer.
     target: str = ""
+    # Where it really does.
+    near_target: str = ""
+    # What makes it look far away.
+    link: subprocess.Popen[str] | None = None
+
+    @contextlib.contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """Let nothing arrive, and nothing be told, for a while."""
+        assert self.link is not None
+        self.link.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.link.send_signal(signal.SIGCONT)
 
     @property
     def lead(self) -> float:
@@ -56,6 +71,7 @@ def child(command: list[str], **settings: Any) -> Iterator[subprocess.Popen[str]
         yield process
     finally:
         process.stdin.close()
+        process.send_signal(signal.SIGCONT)
         process.terminate()
         try:
             process.wait(10)
@@ -88,8 +104,8 @@ def jack_server() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def rtmixd_server(*flags: str) -> Iterator[str]:
-    """Run a server on the virtual device, and give its target."""
+def rtmixd_process(*flags: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run a server on the virtual device, and give its target and its process."""
     program = os.environ.get("RTMIXD_SERVER")
     assert program, "RTMIXD_SERVER must name the server program"
     command = [program, "--listen", "127.0.0.1:0", "--device", "virtual"]
@@ -99,19 +115,28 @@ def rtmixd_server(*flags: str) -> Iterator[str]:
     with child([*command, *flags], stderr=subprocess.DEVNULL) as process:
         line = first_line(process)
         assert line.startswith("listening on "), line
-        yield line[len("listening on ") :]
+        yield line[len("listening on ") :], process
 
 
 @contextlib.contextmanager
-def far_away(target: str, round_trip: float, loss: float = 0.0) -> Iterator[str]:
-    """Give another target for a server, from which it looks far away."""
+def rtmixd_server(*flags: str) -> Iterator[str]:
+    """Run a server on the virtual device, and give its target."""
+    with rtmixd_process(*flags) as (target, _):
+        yield target
+
+
+@contextlib.contextmanager
+def far_away(
+    target: str, round_trip: float, loss: float = 0.0
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Give another target for a server, from which it looks far away, and what does so."""
     one_way = str(round_trip / 2)
     if loss:
         command = [sys.executable, str(HERE / "lossy_link.py"), target, one_way, str(loss)]
     else:
         command = [sys.executable, str(HERE / "slow_proxy.py"), target, one_way]
     with child(command) as process:
-        yield f"127.0.0.1:{first_line(process)}"
+        yield f"127.0.0.1:{first_line(process)}", process
 
 
 @contextlib.contextmanager
@@ -128,11 +153,12 @@ def open_rig(name: str) -> Iterator[Rig]:
     rtmixer = importlib.import_module("rtmixd.rtmixer")
     sd = importlib.import_module("rtmixd.sounddevice")
     with contextlib.ExitStack() as stack:
-        target = stack.enter_context(rtmixd_server())
+        near_target = target = stack.enter_context(rtmixd_server())
+        link = None
         if round_trip:
-            target = stack.enter_context(far_away(target, round_trip, loss))
+            target, link = stack.enter_context(far_away(target, round_trip, loss))
         rtmixer.default.target = target
         try:
-            yield Rig(name, rtmixer, sd, round_trip, exact=True, target=target)
+            yield Rig(name, rtmixer, sd, round_trip, True, target, near_target, link)
         finally:
             rtmixer.default.target = None

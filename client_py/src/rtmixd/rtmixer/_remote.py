@@ -53,6 +53,8 @@ _REQUEST_BYTES = 64 << 10
 _CHUNK_BYTES = 256 << 10
 _PLAYS = (PLAY_BUFFER, PLAY_RINGBUFFER)
 _RECORDS = (RECORD_BUFFER, RECORD_RINGBUFFER)
+# How long before its time the server gets a cancel, and ten round trips.
+_HELD_SECONDS = 1.0
 # How long the end of a stream may take.
 _END_SECONDS = 3.0
 
@@ -150,6 +152,8 @@ class Remote:
         # Reports of actions whose id is not known yet.
         self._early: dict[str, action_pb2.ActionReport] = {}
         self._outbox: list[tuple[Action, action_pb2.ActionSpec]] = []
+        # Cancels that the server does not have yet.
+        self._held: dict[Action, asyncio.TimerHandle] = {}
         self._flush_posted = False
         self._last_key = 0
         self._lost = False
@@ -414,6 +418,9 @@ class Remote:
         if frame < 0 and not action._allow_belated:
             self.finish(action)
             return
+        if target.type == CANCEL:
+            self._spawn(self._take_back(action, target, frame))
+            return
 
         def order() -> None:
             if target not in self._unfinished or not target._id:
@@ -424,17 +431,49 @@ class Remote:
             spec = action_pb2.ActionSpec(cancel=action_pb2.CancelSpec(action_id=target._id))
             self._order_at(action, spec, frame, now)
 
-        if target._id or target not in self._unfinished:
+        def order_when_admitted() -> None:
+            self._held.pop(action, None)
+            if target._id or target not in self._unfinished:
+                order()
+            else:
+                target._when_admitted.append(order)
+
+        # What the server has of a cancel cannot be taken back, so it gets it in time, not sooner.
+        early = (frame - now) / self.rate_hz - _HELD_SECONDS - 10 * self.clock.round_trip
+        if early <= 0:
+            order_when_admitted()
+            return
+        hold = asyncio.get_running_loop().call_later(early, order_when_admitted)
+        self._held[action] = hold
+        # Where that ends first, this does at its time.
+        target._when_finished.append(lambda: self._release(action, order_when_admitted))
+
+    def _release(self, action: Action, order: Callable[[], None]) -> None:
+        """Go on with a cancel that was held back."""
+        hold = self._held.get(action)
+        if hold is not None:
+            hold.cancel()
             order()
-        else:
-            target._when_admitted.append(order)
+
+    async def _take_back(self, action: Action, target: Action, frame: int) -> None:
+        """Cancel a cancel, as long as the server does not have it."""
+        await self._sleep_until(frame)
+        action.actual_time = max(frame, int(self.clock.frame())) / self.rate_hz
+        hold = self._held.pop(target, None)
+        if hold is not None:
+            hold.cancel()
+            self.finish(target)
+        self.finish(action)
+
+    async def _sleep_until(self, frame: int) -> None:
+        while self.clock.frame() < frame and not self.ending:
+            await asyncio.sleep(min(self.clock.seconds_until(frame), 0.1))
 
     def _finish_after(self, action: Action, target: Action, frame: int) -> None:
         """Finish a cancel at its time, and not before what it ends."""
 
         async def finish() -> None:
-            while self.clock.frame() < frame and not self.ending:
-                await asyncio.sleep(min(self.clock.seconds_until(frame), 0.1))
+            await self._sleep_until(frame)
             if target in self._unfinished:
                 target._when_finished.append(lambda: self.finish(action))
             else:
@@ -565,8 +604,11 @@ class Remote:
 
     async def _end_actions(self) -> None:
         orders, self._outbox = self._outbox, []
-        for action, _ in orders:
+        for hold in self._held.values():
+            hold.cancel()
+        for action in [*self._held, *(action for action, _ in orders)]:
             self.finish(action)
+        self._held.clear()
         if self._lost or not self._unfinished:
             return
         if self._calls:

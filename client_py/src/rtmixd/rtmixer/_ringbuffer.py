@@ -168,6 +168,8 @@ class RingBuffer:
             If `data` has no room for whole elements.
         """
         with view_bytes(data) as target:
+            if target.readonly and target.nbytes:
+                raise TypeError("data is read-only")
             size, rest = divmod(target.nbytes, self._elementsize)
             if rest:
                 raise ValueError("data size must be multiple of elementsize")

@@ -1,0 +1,467 @@
+"""What is ours alone: how programs fare whose device is far away."""
+
+from __future__ import annotations
+
+import gc
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import programs
+import rigs
+import rtmixd
+from rigs import LOOP_FRAMES, SAMPLE_RATE_HZ, Rig
+from rtmixd import _loop, _methods, rtmixer
+from rtmixd import sounddevice as sd
+from rtmixd.aio._connection import Connection
+
+DEADLINE_SECONDS = 30.0
+
+
+def wait_until(condition: Callable[[], Any], what: str) -> None:
+    """Look again and again."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.005)
+
+
+def test_recording_started_one_millisecond_ahead_is_exact(our_rig: Rig) -> None:
+    """The order comes too late at the server, whose history still has the frames."""
+    with our_rig.open("MixerAndRecorder", channels=1) as stream:
+        witness = np.zeros((2 * SAMPLE_RATE_HZ, 1), "float32")
+        sound = programs.noise(3 * SAMPLE_RATE_HZ)
+        stream.play_buffer(sound, 1)
+        whole = stream.record_buffer(witness, 1)
+        wait_until(lambda: whole.done_frames > SAMPLE_RATE_HZ, "nothing is recorded")
+        memory = np.zeros((4800, 1), "float32")
+        start = stream.time + 0.001
+        action = stream.record_buffer(memory, 1, start, allow_belated=False)
+        ring = our_rig.rtmixer.RingBuffer(4, 1 << 15)
+        start_of_now = stream.time
+        now = stream.record_ringbuffer(ring)
+        stream.wait(action)
+        stream.wait(stream.cancel(now))
+        stream.wait(whole)
+        assert action.done_frames == 4800
+        assert abs(action.actual_time - start) * SAMPLE_RATE_HZ <= 0.51
+        at = round((action.actual_time - whole.actual_time) * SAMPLE_RATE_HZ)
+        np.testing.assert_array_equal(memory, witness[at : at + 4800])
+        assert memory.any()
+        # "Now" is the moment of the call.
+        assert 0 <= (now.actual_time - start_of_now) + 0.0055 < 1
+        at = round((now.actual_time - whole.actual_time) * SAMPLE_RATE_HZ)
+        heard = np.frombuffer(ring.read(), "float32")
+        length = min(len(heard), len(witness) - at)
+        np.testing.assert_array_equal(heard[:length], witness[at : at + length, 0])
+
+
+def test_play_too_close_to_its_start_is_dropped_as_belated(our_rig: Rig) -> None:
+    """What is not yet there cannot sound in time, and says so."""
+    with our_rig.open("Mixer") as stream:
+        close = stream.play_buffer(bytes(8), 1, stream.time + 0.0001, allow_belated=False)
+        late = stream.play_buffer(bytes(8), 1, stream.time + 0.0001)
+        stream.wait()
+        assert (close.actual_time, close.done_frames) == (0, 0)
+        assert late.done_frames == 2
+        assert late.actual_time > late.requested_time
+
+
+def test_polling_asks_nobody(our_rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time, actions and progress are told from what is known here."""
+    with our_rig.open("MixerAndRecorder", channels=1) as stream:
+        ring = our_rig.rtmixer.RingBuffer(4, 1 << 14)
+        ring.write(bytes(4 << 14))
+        action = stream.play_ringbuffer(ring)
+
+        def refuse(awaitable: Any) -> None:
+            awaitable.close()
+            raise AssertionError("asked the server")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(_loop, "run", refuse)
+            times = []
+            while action in stream.actions:
+                times.append(stream.time)
+                assert 0 <= action.done_frames <= 1 << 14
+                assert 0 <= ring.write_available <= 1 << 14
+                assert stream.active
+                assert stream.cpu_load >= 0
+        assert len(times) > 100
+        assert times == sorted(times)
+
+
+def test_orders_are_pipelined(our_rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """300 sounds in a loop, the first due now: no call waits for another."""
+    outstanding = 0
+    most = 0
+    ordered = 0
+    call = Connection.call
+
+    async def counted(self: Connection, method: Any, request: Any, **options: Any) -> Any:
+        nonlocal outstanding, most, ordered
+        if method is not _methods.SCHEDULE_ACTIONS:
+            return await call(self, method, request, **options)
+        outstanding += 1
+        most = max(most, outstanding)
+        ordered += len(request.actions)
+        try:
+            return await call(self, method, request, **options)
+        finally:
+            outstanding -= 1
+
+    monkeypatch.setattr(Connection, "call", counted)
+    with our_rig.open("Mixer") as stream:
+        first = stream.time
+        sound = programs.noise(9600)
+        actions = [
+            stream.play_buffer(sound, 1, first + (index > 0) * our_rig.lead + index * 0.004)
+            for index in range(300)
+        ]
+        stream.wait()
+    assert ordered == 300
+    assert most > 1
+    assert all(action.done_frames == 9600 for action in actions)
+    in_time = [a for a in actions if abs(a.actual_time - a.requested_time) * SAMPLE_RATE_HZ <= 0.51]
+    assert len(in_time) > 200
+
+
+def test_ring_says_what_has_been_played(our_rig: Rig) -> None:
+    """The read index follows the device: room is neither claimed early nor late."""
+    size = 1 << 14
+    with our_rig.open("Mixer", channels=1) as stream:
+        ring = our_rig.rtmixer.RingBuffer(4, size)
+        written = ring.write(bytes(4 * size))
+        action = stream.play_ringbuffer(ring, start=stream.time + our_rig.lead)
+        wait_until(lambda: action.done_frames > 0, "it does not play")
+        looks = 0
+        while written < 8 * size:
+            before = stream.time
+            room = ring.write_available
+            after = stream.time
+            played = written - (size - room)
+            # The block that sounds has gone, and the next not yet.
+            latency = stream.latency
+            least = (before - action.actual_time + latency) * SAMPLE_RATE_HZ - 2 * 256
+            most = (after - action.actual_time + latency) * SAMPLE_RATE_HZ + 2 * 256
+            assert least <= played <= most
+            looks += 1
+            if room >= 2048:
+                written += ring.write(bytes(4 * room))
+            time.sleep(0.002)
+        stream.wait(action)
+    assert looks > 50
+    assert action.done_frames == written
+    assert ring.read_available == 0
+
+
+def test_starvation_by_the_network_is_no_end() -> None:
+    """Silence is played, counted, and the sound goes on."""
+    with rigs.open_rig("20ms") as rig, rtmixd.Client(rig.near_target) as watcher:
+        sound = programs.noise(SAMPLE_RATE_HZ)
+        dry = threading.Event()
+
+        def watch() -> None:
+            next(watcher.events(from_sequence=0, kinds=["underrun"]))
+            dry.set()
+
+        threading.Thread(target=watch, daemon=True).start()
+        with rig.open("Mixer", channels=1) as stream:
+            ring = rig.rtmixer.RingBuffer(4, 1 << 13)
+            action = stream.play_buffer(b"", 1)
+            stream.wait(action)
+            written = ring.write(sound[: 1 << 13])
+            action = stream.play_ringbuffer(ring)
+
+            def write() -> None:
+                nonlocal written
+                assert action in stream.actions
+                written += ring.write(sound[written:][: ring.write_available])
+
+            wait_until(lambda: write() or written > len(sound) // 2, "it does not play")
+            assert not dry.is_set()
+            with rig.cut_off():
+                # The program goes on writing, until its ring is full.
+                wait_until(lambda: write() or dry.is_set(), "the server does not run dry")
+            wait_until(lambda: write() or written == len(sound), "it does not go on")
+            stream.wait(action)
+        assert action.done_frames == len(sound)
+        assert action.underruns >= 1
+        assert action.stats.output_underflows >= 1
+
+
+@pytest.mark.parametrize("size", [512, 1024])
+def test_ring_shorter_than_the_round_trip(our_rig: Rig, size: int) -> None:
+    """It overflows when its reader is late, not because the server is far away."""
+    with our_rig.open("MixerAndRecorder", channels=1) as stream:
+        sound = programs.noise(SAMPLE_RATE_HZ)
+        play = stream.play_buffer(sound, 1, start=stream.time + our_rig.lead)
+        ring = our_rig.rtmixer.RingBuffer(4, size)
+        heard = bytearray()
+        action = stream.record_ringbuffer(ring)
+        stop = stream.cancel(action, time=stream.time + our_rig.lead + 0.5)
+        while action in stream.actions:
+            heard += ring.read()
+        heard += ring.read()
+        overflowed = action.total_frames == our_rig.rtmixer.ULONG_MAX
+        stream.wait(stop)
+        stream.wait(stream.cancel(play))
+    assert len(heard) == 4 * action.done_frames
+    assert not overflowed
+
+
+def test_samples_that_are_not_finite(our_rig: Rig) -> None:
+    """NaN is silent, infinity as loud as anything can be."""
+    with our_rig.open("MixerAndRecorder", channels=1) as stream:
+        sound = np.array([0.5, np.nan, np.inf, -np.inf, 0.25], "float32")
+        expected = np.array([0.5, 0, 1, -1, 0.25], "float32")
+        ring = our_rig.rtmixer.RingBuffer(4, 8)
+        ring.write(sound)
+        heard = np.zeros((SAMPLE_RATE_HZ, 1), "float32")
+        start = stream.time + our_rig.lead
+        record = stream.record_buffer(heard, 1, start=start)
+        stream.play_buffer(sound, 1, start=start)
+        stream.play_ringbuffer(ring, start=start + 0.1)
+        stream.wait(record)
+        for at in (0, 4800):
+            at += LOOP_FRAMES
+            np.testing.assert_array_equal(heard[at : at + 5, 0], expected)
+
+
+def test_memory_is_let_go(our_rig: Rig) -> None:
+    """It can be resized after the end; and not while it is recorded into."""
+    with our_rig.open("MixerAndRecorder", channels=1) as stream:
+        sound, record, under_ring = (bytearray(4096) for _ in range(3))
+        ring = our_rig.rtmixer.RingBuffer(4, buffer=under_ring)
+        ring.write(bytes(2048))
+        play = stream.play_buffer(sound, 1)
+        del sound[:]
+        action = stream.record_buffer(record, 1)
+        wait_until(lambda: action.done_frames or action not in stream.actions, "no recording")
+        if action in stream.actions:
+            with pytest.raises(BufferError):
+                del record[:]
+        played = stream.play_ringbuffer(ring)
+        stream.wait()
+        del record[:], under_ring[:]
+        assert play.done_frames == 1024
+        assert played.done_frames == 512
+
+
+def test_sound_that_is_longer_than_a_message(our_rig: Rig) -> None:
+    """It goes up in pieces, and starts when it is there."""
+    with our_rig.open("MixerAndRecorder", channels=1) as stream:
+        sound = np.zeros((5 << 20, 1), "float32")
+        sound[:4800] = programs.noise(4800)
+        ring = our_rig.rtmixer.RingBuffer(4, 1 << 20)
+        record = stream.record_ringbuffer(ring)
+        action = stream.play_buffer(sound, 1)
+        wait_until(lambda: action.done_frames > 9600 or action.error, "it does not start")
+        stream.wait(stream.cancel(record, stream.time + 0.1))
+        heard = np.frombuffer(ring.read(), "float32")
+        at = round((action.actual_time - record.actual_time) * SAMPLE_RATE_HZ) + LOOP_FRAMES
+        np.testing.assert_array_equal(heard[at : at + 4800], sound[:4800, 0])
+        stream.wait(stream.cancel(action))
+        assert 0 < action.done_frames == action.total_frames < 5 << 20
+
+
+def test_two_streams_have_the_same_time(our_rig: Rig) -> None:
+    """One server, one clock: what one plays another records where it should be."""
+    with our_rig.open("Mixer") as mixer, our_rig.open("Recorder") as recorder:
+        start = mixer.time + our_rig.lead
+        assert abs(recorder.time - mixer.time) < 0.1
+        heard = np.zeros((9600, 2), "float32")
+        sound = programs.noise(4800, channels=2)
+        record = recorder.record_buffer(heard, 2, start=start)
+        mixer.play_buffer(sound, 2, start=start)
+        recorder.wait(record)
+        np.testing.assert_array_equal(heard[LOOP_FRAMES : LOOP_FRAMES + 4800], sound)
+
+
+def test_restart_after_stop(our_rig: Rig) -> None:
+    """What was under way has ended; new actions can be ordered."""
+    stream = our_rig.open("Mixer", channels=1)
+    stream.start()
+    long = stream.play_buffer(bytes(4 * 10 * SAMPLE_RATE_HZ), 1)
+    wait_until(lambda: long.done_frames > 0, "it does not play")
+    stream.stop()
+    assert not stream.actions
+    assert 0 < long.done_frames < long.total_frames == 10 * SAMPLE_RATE_HZ
+    again = stream.play_buffer(bytes(400), 1)
+    assert again in stream.actions
+    stream.start()
+    stream.wait(again)
+    assert again.done_frames == 100
+    stream.close()
+
+
+def test_close_from_the_event_loop(our_rig: Rig) -> None:
+    """A program's `__del__` may run on any thread, ours included."""
+    with rtmixd.Client(our_rig.near_target) as watcher:
+        stream = our_rig.open("Mixer")
+        stream.start()
+        stream.play_buffer(bytes(4 * 10 * SAMPLE_RATE_HZ), 1)
+        _loop.post(stream.close)
+        wait_until(lambda: stream.closed and not watcher.sessions(), "the session does not end")
+
+        class Owner:
+            def __init__(self) -> None:
+                self.stream = our_rig.open("Mixer")
+                self.stream.start()
+
+            def __del__(self) -> None:
+                self.stream.stop()
+                self.stream.close()
+
+        owner: list[Any] = [Owner()]
+        del owner[:]
+        gc.collect()
+        wait_until(lambda: not watcher.sessions(), "the session does not end")
+
+
+PROGRAM = """
+import sys
+import rtmixer
+import sounddevice as sd
+
+class Owner:
+    def __init__(self):
+        self.stream = rtmixer.MixerAndRecorder(channels=1)
+        self.stream.start()
+
+    def __del__(self):
+        self.stream.close()
+
+assert __name__ == "__main__"
+device = sd.query_devices(kind="output")
+owner = Owner()
+memory = bytearray(4 * 4800)
+action = owner.stream.record_buffer(memory, 1)
+owner.stream.wait(action)
+print(sys.argv[1:], device["name"], action.done_frames)
+lasting = owner.stream.record_buffer(bytearray(4 * 48000 * 100), 1)
+sounding = owner.stream.play_buffer(bytes(4 * 48000 * 20), 1)
+sd.sleep(100)
+keeper = [owner]
+keeper.append(keeper)
+"""
+
+
+def test_unchanged_program(our_rig: Rig, tmp_path: pathlib.Path) -> None:
+    """It runs by `python -m rtmixd.rtmixer`, and ends although it left everything open."""
+    path = tmp_path / "program.py"
+    path.write_text(PROGRAM)
+    command = [sys.executable, "-m", "rtmixd.rtmixer", "--target", our_rig.target, str(path), "-x"]
+    source = str(pathlib.Path(rtmixd.__file__).parents[1])
+    done = subprocess.run(
+        command, env={"PYTHONPATH": source}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "['-x'] loopback 4800\n"
+    with rtmixd.Client(our_rig.near_target) as watcher:
+        wait_until(lambda: not watcher.sessions(), "the session does not end")
+
+
+def test_lost_server_is_told() -> None:
+    """Whoever waits is told, nothing hangs, and the program hears of it."""
+    finished = threading.Event()
+    with rigs.rtmixd_process() as (target, process):
+        rtmixer.default.target = target
+        try:
+            stream = rtmixer.MixerAndRecorder(channels=1, finished_callback=finished.set)
+        finally:
+            rtmixer.default.target = None
+        stream.start()
+        ring = rtmixer.RingBuffer(4, 1 << 12)
+        ring.write(bytes(4 << 12))
+        actions = [
+            stream.record_buffer(bytearray(4 * 100 * SAMPLE_RATE_HZ), 1),
+            stream.play_buffer(bytes(4 * 20 * SAMPLE_RATE_HZ), 1),
+            stream.record_ringbuffer(rtmixer.RingBuffer(4, 1 << 16)),
+        ]
+        wait_until(lambda: all(a.done_frames for a in actions), "nothing begins")
+        process.kill()
+        with pytest.raises(sd.PortAudioError):
+            stream.wait(actions[1])
+        assert finished.wait(DEADLINE_SECONDS)
+        assert not stream.actions
+        assert not stream.active
+        assert all(action.error for action in actions)
+        with pytest.raises(sd.PortAudioError):
+            stream.time  # noqa: B018
+        after = stream.play_buffer(b"", 1)
+        assert after in stream.actions
+        stream.close()
+
+
+def test_whose_stream_it_is() -> None:
+    """A stream that runs is shared, or is an error; one that was opened here is closed here."""
+    with rigs.rtmixd_server("--closed") as target, rtmixd.Client(target) as client:
+        rtmixer.default.target = target
+        try:
+            assert client.stream().state == "closed"
+            owner = rtmixer.Mixer(samplerate=44100, blocksize=128, channels=1)
+            assert client.stream().state == "running"
+            assert (owner.samplerate, owner.blocksize, owner.channels) == (44100, 128, 1)
+            guest = rtmixer.Mixer()
+            assert (guest.samplerate, guest.channels) == (44100, 1)
+            guest.close()
+            assert client.stream().state == "running"
+            for settings, values in (
+                ({"samplerate": 48000}, ("48000 Hz", "44100 Hz")),
+                ({"channels": 2}, ("2 output channels", "has 1")),
+            ):
+                with pytest.raises(sd.PortAudioError) as caught:
+                    rtmixer.Mixer(**settings)
+                assert all(value in str(caught.value) for value in values)
+            with pytest.raises(sd.PortAudioError, match="input channels"):
+                rtmixer.Recorder()
+            owner.close()
+            assert client.stream().state == "closed"
+
+            rtmixer.default.exclusive = True
+            taken = rtmixer.MixerAndRecorder(samplerate=32000)
+            rtmixer.default.patience = 0.2
+            with pytest.raises(sd.PortAudioError, match="is held by rtmixer"):
+                rtmixer.MixerAndRecorder()
+            assert taken.samplerate == 32000
+            taken.close()
+            assert client.stream().state == "closed"
+        finally:
+            rtmixer.default.reset()
+
+
+def test_nobody_there() -> None:
+    """Opening and asking say so."""
+    rtmixer.default.target = "127.0.0.1:1"
+    try:
+        with pytest.raises(sd.PortAudioError, match="cannot be reached"):
+            rtmixer.Mixer()
+        with pytest.raises(sd.PortAudioError, match="cannot be reached"):
+            sd.query_devices()
+    finally:
+        rtmixer.default.target = None
+
+
+def test_times_that_are_no_times(our_rig: Rig) -> None:
+    """Refused at the call."""
+    with our_rig.open("MixerAndRecorder") as stream:
+        for wrong in (float("nan"), float("inf")):
+            with pytest.raises(ValueError, match="finite"):
+                stream.play_buffer(b"", 1, start=wrong)
+            with pytest.raises(ValueError, match="finite"):
+                stream.fetch_and_reset_stats(wrong)
+        with pytest.raises(TypeError, match="float32"):
+            stream.play_buffer(np.zeros(8), 1)
+        with pytest.raises(ValueError, match="read-only"):
+            stream.record_buffer(bytes(8), 1)
+        assert not stream.actions
+    with pytest.raises(AttributeError, match="Session"):
+        our_rig.sd.playrec  # noqa: B018
