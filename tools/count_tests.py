@@ -1,17 +1,28 @@
 #!/usr/bin/env python3
-"""Counts test cases in what `bazel test --build_event_json_file` wrote.
+"""Counts test cases in what `bazel test --build_event_json_file`, or `pytest --junit-xml`, wrote.
 
     tools/count_tests.py EVENTS_FILE BAZEL_EXIT_CODE
+    tools/count_tests.py --junit JUNIT_FILE PYTEST_EXIT_CODE
 
 Names each failure on standard error and prints "PASSED FAILED". A case is one TEST of GoogleTest, or a whole test
 program that reports no cases. What did not build, crashed, timed out or was skipped has failed: it proved nothing.
 """
 
 import json
+import pathlib
 import sys
 import urllib.parse
 import urllib.request
 import xml.etree.ElementTree
+
+
+def count_junit(path: str, exit_code: int) -> tuple[int, list[str]]:
+    """Returns how many cases of pytest passed, and the names of the others."""
+    cases = read_cases(pathlib.Path(path).absolute().as_uri())
+    failures = [name for name, good in cases if not good]
+    if exit_code and not failures:
+        failures.append(f"pytest itself (exit code {exit_code})")
+    return sum(good for _, good in cases), failures
 
 
 def read_cases(xml_uri: str) -> list[tuple[str, bool]]:
@@ -30,8 +41,8 @@ def read_cases(xml_uri: str) -> list[tuple[str, bool]]:
     return cases
 
 
-def main() -> int:
-    events_path, bazel_exit_code = sys.argv[1], int(sys.argv[2])
+def count_bazel(events_path: str, bazel_exit_code: int) -> tuple[int, list[str]]:
+    """Returns how many cases passed, and the names of what failed."""
     results = {}  # (label, run, shard) -> the last attempt's (status, uri of test.xml)
     failed_targets = set()
     with open(events_path) as events:
@@ -59,6 +70,13 @@ def main() -> int:
     failures += [f"{label} (did not build)" for label in sorted(failed_targets - tested)]
     if bazel_exit_code and not failures:
         failures.append(f"bazel itself (exit code {bazel_exit_code})")
+    return passed, failures
+
+
+def main() -> int:
+    """Counts, names the failures and prints the numbers."""
+    count = count_junit if sys.argv[1] == "--junit" else count_bazel
+    passed, failures = count(sys.argv[-2], int(sys.argv[-1]))
     for failure in failures:
         print(f"FAILED: {failure}", file=sys.stderr)
     print(passed, len(failures))

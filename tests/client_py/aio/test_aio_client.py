@@ -219,9 +219,7 @@ def test_an_injected_xrun_touches_what_ran(server: LocalServer) -> None:
 def test_where_nobody_listens_it_is_disconnected() -> None:
     async def test() -> None:
         async with aio.Client("127.0.0.1:9") as client:
-            with pytest.raises(
-                rtmixd.Disconnected, match="127.0.0.1:9 cannot be reached"
-            ) as caught:
+            with pytest.raises(rtmixd.Disconnected, match="9 cannot be reached") as caught:
                 await client.info()
             assert caught.value.code == "unavailable"
 

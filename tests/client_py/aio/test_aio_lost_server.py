@@ -25,7 +25,13 @@ LIMIT_SECONDS = 3.0
 @pytest.fixture(params=[signal.SIGSTOP, signal.SIGKILL], ids=["frozen", "killed"])
 def lose(request: pytest.FixtureRequest, other_server: LocalServer) -> Iterator[Any]:
     """Make the server disappear."""
-    yield lambda: os.kill(other_server.pid, request.param)
+
+    def now() -> None:
+        os.kill(other_server.pid, request.param)
+        # All of its threads.
+        os.waitid(os.P_PID, other_server.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    yield now
     if request.param == signal.SIGSTOP:
         os.kill(other_server.pid, signal.SIGCONT)
 
@@ -67,7 +73,7 @@ def test_a_call_to_a_lost_server_is_told_within_3_s(
 ) -> None:
     async def test() -> None:
         async with aio.Client(other_server.target) as client, client.session() as session:
-            (action,) = await session.schedule(Record())
+            await session.schedule(Record())
             lose()
             work: Any = {
                 "clock": lambda: client.clock(),

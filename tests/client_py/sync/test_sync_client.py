@@ -143,6 +143,7 @@ def test_a_lost_server_is_told_within_3_s(other_server: LocalServer) -> None:
             clock = threading.Event()
             alarm = threading.Thread(target=lambda: (time.sleep(3.0), clock.set()))
             os.kill(other_server.pid, signal.SIGSTOP)
+            os.waitid(os.P_PID, other_server.pid, os.WSTOPPED | os.WNOWAIT)
             alarm.start()
             try:
                 with pytest.raises(rtmixd.Disconnected):

@@ -222,10 +222,14 @@ class Connection:
     ----------
     target : str, optional
         See `complete_target`.
+    patience : float, optional
+        For how many seconds calls that can be repeated are, if that is longer than
+        `SILENCE_SECONDS`.
     """
 
-    def __init__(self, target: Optional[str] = None) -> None:
+    def __init__(self, target: Optional[str] = None, patience: float = 0.0) -> None:
         self.target = complete_target(target)
+        self._patience = patience
         self._link: Optional[_Link] = None
         self._retired: list[_Link] = []
         self._closed = False
@@ -252,8 +256,9 @@ class Connection:
         timeout : float, optional
             Seconds that it may take on a server that lives.
         retry : bool, optional
-            Try again while the server cannot be reached, for up to `SILENCE_SECONDS`. Only for
-            calls that can be repeated: they change nothing or have a request id.
+            Try again while the server cannot be reached, for up to `SILENCE_SECONDS` or the
+            connection's patience. Only for calls that can be repeated: they change nothing or have
+            a request id.
 
         Raises
         ------
@@ -265,13 +270,15 @@ class Connection:
             What else the server says.
         """
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + SILENCE_SECONDS
+        give_up = loop.time() + max(SILENCE_SECONDS, self._patience)
         while True:
             link = self._current()
             try:
                 return await self._unary(link, method, request, token, timeout)
             except errors.Disconnected:
-                if not retry or loop.time() + _PAUSE_SECONDS >= give_up:
+                # What fell silent was waited for already, by whoever called first.
+                silent = link.lost and self._patience <= SILENCE_SECONDS
+                if not retry or silent or loop.time() + _PAUSE_SECONDS >= give_up:
                     raise
             await asyncio.sleep(_PAUSE_SECONDS)
 

@@ -114,33 +114,12 @@ class Watch:
                     return
                 await asyncio.sleep(_PAUSE_SECONDS)
             except errors.RtmixdError as error:
-                if error.code == "unimplemented":
-                    await self._poll()
-                    continue
                 self.fail(error)
                 return
             except Exception as error:
                 # Nobody is to wait for ever for what is wrong here.
                 self.fail(errors.InternalError(f"reports are not followed any more: {error!r}"))
                 raise
-
-    async def _poll(self) -> None:
-        """Ask a server that cannot tell by itself."""
-        while True:
-            ids = [action.id for action in self.known()][:_IDS_PER_CALL]
-            if ids:
-                response = await self._connection.call(
-                    _methods.WAIT_ACTIONS,
-                    action_pb2.WaitActionsRequest(
-                        action_ids=ids, any=True, timeout=duration_pb2.Duration(nanos=200_000_000)
-                    ),
-                    token=self._token,
-                    retry=True,
-                )
-                for report in response.ended:
-                    self.deliver(report)
-            else:
-                await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _ask_for_missed(self, present: set[str]) -> None:
         ids = [action.id for action in self.known() if action.id not in present]

@@ -63,7 +63,7 @@ class Client:
     """
 
     def __init__(self, target: Optional[str] = None, *, patience: float = 0.0) -> None:
-        self._connection = Connection(target)
+        self._connection = Connection(target, patience)
         self._patience = float(patience)
         self._sessions: set[Session] = set()
         self._info: Optional[ServerInfo] = None
@@ -266,13 +266,14 @@ class Client:
             In order.
         """
         numbers = [number_of("EventKind", kind, "kinds") for kind in kinds or ()]
-        give_up: Optional[float] = None
         loop = asyncio.get_running_loop()
+        patience = max(SILENCE_SECONDS, self._patience)
+        give_up = loop.time() + patience
         while True:
             request = event_pb2.StreamEventsRequest(from_sequence=from_sequence, kinds=numbers)
             try:
                 async for response in self._connection.stream(_methods.STREAM_EVENTS, request):
-                    give_up = None
+                    give_up = loop.time() + patience
                     from_sequence = response.next_sequence
                     missed = int(response.missed)
                     for entry in response.entries:
@@ -280,12 +281,7 @@ class Client:
                         missed = 0
                 return
             except errors.Disconnected:
-                now = loop.time()
-                give_up = now + self._patience if give_up is None else give_up
-                if now >= give_up and from_sequence is None:
-                    raise
-                # One more try, with a fresh connection, finds out whether it was only that.
-                if now > give_up + SILENCE_SECONDS:
+                if loop.time() + _PAUSE_SECONDS >= give_up:
                     raise
             await asyncio.sleep(_PAUSE_SECONDS)
 
