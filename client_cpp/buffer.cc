@@ -98,7 +98,7 @@ absl::StatusOr<std::unique_ptr<Buffer>> Buffer::Upload(std::shared_ptr<Session> 
   options.expected_frames = audio.frames();
   auto buffer = Create(std::move(session), options);
   if (!buffer.ok()) return buffer;
-  const absl::Status status = (*buffer)->Append(audio.samples, /*complete=*/true, progress);
+  absl::Status status = (*buffer)->Append(audio.samples, /*complete=*/true, progress);
   if (!status.ok()) return status;
   return buffer;
 }

@@ -20,7 +20,13 @@ Watchdog::~Watchdog() {
 
 void Watchdog::Kick() {
   absl::MutexLock lock(&mu_);
+  paused_ = false;
   deadline_ = absl::Now() + limit_;
+}
+
+void Watchdog::Pause() {
+  absl::MutexLock lock(&mu_);
+  paused_ = true;
 }
 
 bool Watchdog::expired() const {
@@ -30,7 +36,13 @@ bool Watchdog::expired() const {
 
 void Watchdog::Watch() {
   absl::MutexLock lock(&mu_);
+  const auto resumed = [this] {
+    mu_.AssertReaderHeld();
+    return stopping_ || !paused_;
+  };
   while (!mu_.AwaitWithDeadline(absl::Condition(&stopping_), deadline_)) {
+    mu_.Await(absl::Condition(&resumed));
+    if (stopping_) return;
     if (absl::Now() < deadline_) continue;
     expired_ = true;
     context_.TryCancel();

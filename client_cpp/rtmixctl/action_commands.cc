@@ -8,6 +8,7 @@
 #include "client_cpp/rtmixctl/interrupt.h"
 #include "client_cpp/rtmixctl/options.h"
 #include "client_cpp/rtmixctl/report_text.h"
+#include "client_cpp/rtmixctl/validators.h"
 
 namespace rtmixd::rtmixctl {
 namespace {
@@ -99,7 +100,9 @@ void AddActionCommands(Context& context) {
   });
   auto* const ids = cancel->add_option("ACTION", options->action_ids, "Ids of actions");
   cancel->add_flag("--all", options->all, "All of the session that have not ended")->excludes(ids);
-  cancel->add_option("--frame", options->frame, "Before this frame of the stream");
+  cancel->add_option("--frame", options->frame, "Before this frame of the stream")
+      ->type_name("FRAME")
+      ->check(Frames());
 }
 
 }  // namespace rtmixd::rtmixctl

@@ -7,6 +7,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 
 namespace rtmixd::rtmixctl {
 namespace {
@@ -52,11 +54,18 @@ Encoding EncodingOf(FileEncoding encoding, int container) {
 
 }  // namespace
 
+std::string WhyNotOpened() {
+  absl::string_view why = sf_strerror(nullptr);
+  absl::ConsumePrefix(&why, "System error : ");
+  absl::ConsumeSuffix(&why, ".");
+  return std::string(why);
+}
+
 absl::StatusOr<client::Audio> ReadAudioFile(const std::string& path) {
   SF_INFO info = {};
   SNDFILE* const file = sf_open(path.c_str(), SFM_READ, &info);
   if (file == nullptr) {
-    const std::string why = absl::StrCat("cannot read ", path, ": ", sf_strerror(nullptr));
+    const std::string why = absl::StrCat("cannot read ", path, ": ", WhyNotOpened());
     return sf_error(nullptr) == SF_ERR_SYSTEM ? absl::NotFoundError(why)
                                               : absl::FailedPreconditionError(why);
   }
@@ -114,7 +123,7 @@ absl::StatusOr<std::unique_ptr<AudioFileWriter>> AudioFileWriter::Create(const s
   }
   SNDFILE* const file = sf_open(path.c_str(), SFM_WRITE, &info);
   if (file == nullptr) {
-    return absl::UnknownError(absl::StrCat("cannot write ", path, ": ", sf_strerror(nullptr)));
+    return absl::UnknownError(absl::StrCat("cannot write ", path, ": ", WhyNotOpened()));
   }
   sf_command(file, SFC_RF64_AUTO_DOWNGRADE, nullptr, SF_TRUE);
   sf_command(file, SFC_SET_CLIPPING, nullptr, SF_TRUE);

@@ -18,6 +18,9 @@ namespace rtmixd::rtmixctl {
 // How samples are kept in a file.
 enum class FileEncoding { kDefault, kFloat32, kInt16, kInt24, kInt32 };
 
+// Why libsndfile just could not open a file, in words.
+std::string WhyNotOpened();
+
 // Reads a whole file: WAV, FLAC, Ogg, AIFF and whatever else libsndfile reads. NOT_FOUND or
 // FAILED_PRECONDITION, with the path in the message.
 absl::StatusOr<client::Audio> ReadAudioFile(const std::string& path);

@@ -123,7 +123,7 @@ absl::StatusOr<ExitCode> Get(Context& context, const GetOptions& options) {
           return !Interrupt::Seen();
         });
   }
-  const absl::Status closed = (*writer)->Close();
+  absl::Status closed = (*writer)->Close();
   if (!fetched.ok()) return fetched;
   if (!closed.ok()) return closed;
   context.Answer(*info, absl::StrFormat("%s: %d channels, %d frames\n", options.path,

@@ -116,7 +116,7 @@ absl::StatusOr<ExitCode> Context::AnswerReports(const v1::WaitActionsResponse& a
   }
   Answer(answer, words, out);
   if (!report_path.empty()) {
-    const absl::Status written = WriteTextFile(report_path, ToJson(answer));
+    absl::Status written = WriteTextFile(report_path, ToJson(answer));
     if (!written.ok()) return written;
   }
   return code;

@@ -1,3 +1,4 @@
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -8,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "client_cpp/rtmixctl/commands.h"
 #include "client_cpp/rtmixctl/report_text.h"
+#include "client_cpp/rtmixctl/validators.h"
 
 namespace rtmixd::rtmixctl {
 namespace {
@@ -128,23 +130,27 @@ void AddDeviceCommands(Context& context) {
   open->add_option("--output-device", options->output_device, "Device to play on, if another");
   open->add_option("--input-channels", options->input_channels,
                    "Channels to record; all without it, 0: do not record")
-      ->check(CLI::Range(0, 1024));
+      ->check(WholeNumber(0, 1024, "number of channels"));
   open->add_option("--output-channels", options->output_channels,
                    "Channels to play; all without it, 0: do not play")
-      ->check(CLI::Range(0, 1024));
+      ->check(WholeNumber(0, 1024, "number of channels"));
   open->add_option("--rate", options->sample_rate_hz,
-                   "Frames per second; the device's own without it");
+                   "Frames per second; the device's own without it")
+      ->type_name("HZ")
+      ->check(Number(1, 1e7, "number of Hz"));
   open->add_option("--block", options->block_frames,
-                   "Frames per block; the host decides without it");
+                   "Frames per block; the host decides without it")
+      ->type_name("FRAMES")
+      ->check(WholeNumber(0, std::numeric_limits<int>::max(), "number of frames"));
   open->add_option("--latency", options->latency, "low, high, or seconds")
       ->check([](const std::string& text) {
-        double seconds = 0;
-        return text == "low" || text == "high" || absl::SimpleAtod(text, &seconds)
-                   ? std::string()
-                   : absl::StrCat("'", text, "' is neither low, high nor a number of seconds");
+        if (text == "low" || text == "high") return std::string();
+        std::string why = Seconds()(text);
+        return why.empty() ? why : absl::StrCat(why, ", nor low, nor high");
       });
   open->add_option("--host-setting", options->host_settings,
-                   "KEY VALUE that one host API knows, such as wasapi.exclusive 1");
+                   "What one host API knows, such as wasapi.exclusive 1")
+      ->type_name("KEY VALUE");
   open->add_flag("--start", options->start, "Start it as well");
   open->add_flag("--check", options->check, "Only ask whether it could be opened");
 

@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "client_cpp/duration.h"
 #include "client_cpp/rtmixctl/commands.h"
+#include "client_cpp/rtmixctl/follow.h"
 #include "client_cpp/rtmixctl/interrupt.h"
 #include "client_cpp/rtmixctl/json.h"
 #include "client_cpp/rtmixctl/report_text.h"
@@ -126,19 +127,15 @@ absl::StatusOr<ExitCode> Clock(Context& context, bool follow) {
   const auto stubs = (*client)->stubs();
   grpc::ClientContext call;
   const auto reader = stubs->clock->StreamClock(&call, v1::StreamClockRequest());
-  v1::StreamClockResponse response;
-  bool written = true;
-  while (written && !Interrupt::Seen() && reader->Read(&response)) {
-    const std::string text =
-        context.json() ? ToJsonLine(response) : DescribeClock(response.reading());
-    written = std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
-  }
-  // A call that the server has ended must not be cancelled: its status could get lost.
-  if (!written || Interrupt::Seen()) call.TryCancel();
-  const absl::Status status = client::FromGrpc(reader->Finish());
-  if (Interrupt::Seen()) return ExitCode::kInterrupted;
+  absl::Status status = Follow<v1::StreamClockResponse>(
+      {.target = (*client)->target(), .silence_limit = client::kSilenceLimit}, call, *reader,
+      [&context](const v1::StreamClockResponse& response) {
+        const std::string text =
+            context.json() ? ToJsonLine(response) : DescribeClock(response.reading());
+        return std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
+      });
   if (!status.ok()) return status;
-  return ExitCode::kOk;
+  return Interrupt::Seen() ? ExitCode::kInterrupted : ExitCode::kOk;
 }
 
 std::string DescribeSession(const v1::Session& session) {

@@ -46,9 +46,11 @@ absl::Status FromJson(const std::string& text, const std::string& source,
                       google::protobuf::Message& message) {
   const auto status = google::protobuf::util::JsonStringToMessage(text, &message);
   if (status.ok()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(source, " is no ", message.GetDescriptor()->name(),
-                   " in JSON: ", std::string(status.message().data(), status.message().size())));
+  // Any JSON object is a Struct, a name that means nothing to people.
+  const bool any = message.GetDescriptor()->full_name() == "google.protobuf.Struct";
+  return absl::InvalidArgumentError(absl::StrCat(
+      source == "-" ? "stdin" : source, " is no ", any ? "object" : message.GetDescriptor()->name(),
+      " in JSON: ", std::string(status.message().data(), status.message().size())));
 }
 
 absl::StatusOr<std::string> ReadTextFile(const std::string& path) {

@@ -18,8 +18,7 @@
 #include "client_cpp/rtmixctl/commands.h"
 #include "client_cpp/rtmixctl/interrupt.h"
 #include "client_cpp/rtmixctl/json.h"
-
-extern char** environ;
+#include "client_cpp/rtmixctl/validators.h"
 
 namespace rtmixd::rtmixctl {
 namespace {
@@ -110,7 +109,7 @@ absl::StatusOr<ExitCode> Lease(Context& context, const LeaseOptions& options) {
   auto session = client::Session::Create(*client, session_options);
   if (!session.ok()) return session.status();
   if (!options.shared) {
-    const absl::Status granted = AwaitTurn(**session, absl::Seconds(options.wait_seconds));
+    absl::Status granted = AwaitTurn(**session, absl::Seconds(options.wait_seconds));
     if (!granted.ok()) return granted;
   }
   // stdout belongs to the command.
@@ -142,14 +141,17 @@ void AddLeaseCommand(Context& context) {
   lease
       ->add_option("--wait", options->wait_seconds,
                    "Seconds to wait for others to be done: exit code 5 then")
-      ->check(CLI::Range(0.0, 86400.0));
+      ->type_name("SECONDS")
+      ->check(Seconds());
   lease
       ->add_option("--ttl", options->ttl_seconds,
                    "Seconds after which the server is free if this host dies")
-      ->check(CLI::PositiveNumber)
+      ->type_name("SECONDS")
+      ->check(Seconds())
       ->capture_default_str();
   lease->add_option("--max", options->max_seconds, "End it after so many seconds in any case")
-      ->check(CLI::PositiveNumber);
+      ->type_name("SECONDS")
+      ->check(Seconds());
   lease->add_option("--label", options->label, "Shown to whoever finds the server busy");
   lease->add_flag("--shared", options->shared, "A session beside others; need not wait");
   lease->add_option("COMMAND", options->command, "What to run, after --")->required();

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client_cpp/error.h"
@@ -60,6 +61,13 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    // The library would only say that there is no command.
+    const std::vector<std::string> unknown = app.remaining();
+    if (error.get_exit_code() != 0 && app.get_subcommands().empty() && !unknown.empty()) {
+      std::fprintf(stderr, "'%s' is no command\nRun with --help for more information.\n",
+                   unknown.front().c_str());
+      return static_cast<int>(ExitCode::kUsage);
+    }
     // 0 for --help.
     return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
   }

@@ -10,16 +10,15 @@
 
 namespace rtmixd::rtmixctl {
 
-CLI::Validator NotNegative() { return CLI::Validator(CLI::NonNegativeNumber).description(""); }
-
 void StartOptions::AddTo(CLI::App& command) {
   auto* const at =
       command
           .add_option("--start-frame", frame, "Start on this frame of the stream; now without it")
-          ->type_name("FRAME");
+          ->type_name("FRAME")
+          ->check(Frames());
   command.add_option("--in", in_seconds, "Start so many seconds from now")
       ->type_name("SECONDS")
-      ->check(NotNegative())
+      ->check(Seconds())
       ->excludes(at);
   command
       .add_option(
@@ -41,7 +40,7 @@ std::optional<int64_t> StartOptions::FrameOn(const v1::AudioStream& stream) cons
 void OutcomeOptions::AddTo(CLI::App& command) {
   command.add_option("--timeout", timeout_seconds, "Give up after so many seconds: exit code 8")
       ->type_name("SECONDS")
-      ->check(NotNegative());
+      ->check(Seconds());
   command.add_flag("--strict", strict,
                    "Exit code 7 also if it cannot be told whether an xrun touched it");
   command.add_option("--report", report_path, "Write the reports to this file, in JSON")
@@ -55,14 +54,15 @@ absl::Duration OutcomeOptions::timeout() const {
 void AddChannels(CLI::App& command, const std::string& flag, const std::string& description,
                  std::vector<int>& channels) {
   command
-      .add_option_function<std::string>(
+      .add_option(
           flag,
-          [flag, &channels](const std::string& text) {
-            auto parsed = ParseChannelList(text);
+          [flag, &channels](const CLI::results_t& texts) {
+            auto parsed = ParseChannelList(texts.front());
             if (!parsed.ok()) {
               throw CLI::ValidationError(flag, std::string(parsed.status().message()));
             }
             channels = *std::move(parsed);
+            return true;
           },
           description)
       ->type_name("CHANNELS");
@@ -70,7 +70,8 @@ void AddChannels(CLI::App& command, const std::string& flag, const std::string& 
 
 void AddGain(CLI::App& command, std::optional<float>& gain) {
   command.add_option("--gain", gain, "Linear factor: 1 changes nothing, 0 is silence")
-      ->type_name("FACTOR");
+      ->type_name("FACTOR")
+      ->check(Number(-1e6, 1e6, "factor"));
 }
 
 void AddXrunPolicy(CLI::App& command, v1::XrunPolicy& policy) {

@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "absl/time/time.h"
 #include "client_cpp/audio.h"
 #include "client_cpp/rtmixctl/audio_file.h"
+#include "client_cpp/rtmixctl/validators.h"
 #include "rtmixd/v1/action.pb.h"
 #include "rtmixd/v1/common.pb.h"
 #include "rtmixd/v1/stream.pb.h"
@@ -40,17 +40,6 @@ struct OutcomeOptions {
   void AddTo(CLI::App& command);
   absl::Duration timeout() const;
 };
-
-// For numbers that must not be below 0; says nothing in the help.
-CLI::Validator NotNegative();
-
-// For enums: the words and what they mean. The help of the option names them.
-template <typename Enum>
-CLI::CheckedTransformer OneOf(const std::map<std::string, Enum>& words) {
-  CLI::CheckedTransformer transformer(words);
-  transformer.description("");
-  return transformer;
-}
 
 // A list of channels; stays empty without the flag.
 void AddChannels(CLI::App& command, const std::string& flag, const std::string& description,

@@ -13,6 +13,7 @@
 #include "client_cpp/rtmixctl/interrupt.h"
 #include "client_cpp/rtmixctl/options.h"
 #include "client_cpp/rtmixctl/progress_bar.h"
+#include "client_cpp/rtmixctl/validators.h"
 
 namespace rtmixd::rtmixctl {
 namespace {
@@ -114,7 +115,7 @@ void AddPlayRecCommand(Context& context) {
   AddChannels(*playrec, "--inputs", "Inputs to record: 1,2 or 1-4; all without it", flags->inputs);
   playrec->add_option("--tail", flags->tail_seconds, "Record so many seconds longer than IN")
       ->type_name("SECONDS")
-      ->check(NotNegative());
+      ->check(Seconds());
   AddGain(*playrec, flags->gain);
   AddSource(*playrec, flags->source);
   AddEncoding(*playrec, flags->encoding);

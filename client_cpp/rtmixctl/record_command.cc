@@ -12,6 +12,7 @@
 #include "client_cpp/rtmixctl/interrupt.h"
 #include "client_cpp/rtmixctl/options.h"
 #include "client_cpp/rtmixctl/progress_bar.h"
+#include "client_cpp/rtmixctl/validators.h"
 
 namespace rtmixd::rtmixctl {
 namespace {
@@ -86,9 +87,8 @@ absl::StatusOr<ExitCode> Record(Context& context, const RecordOptions& options) 
   if (!writer.ok()) return writer.status();
 
   const absl::Time deadline = absl::Now() + options.outcome.timeout();
-  const absl::Status copied =
-      Copy(**recording, **writer, config.frames(), options.outcome.timeout());
-  const absl::Status closed = (*writer)->Close();
+  absl::Status copied = Copy(**recording, **writer, config.frames(), options.outcome.timeout());
+  absl::Status closed = (*writer)->Close();
   if (!copied.ok()) return copied;
   if (!closed.ok()) return closed;
   auto report = (*recording)->Wait(client::kSilenceLimit);
@@ -97,8 +97,8 @@ absl::StatusOr<ExitCode> Record(Context& context, const RecordOptions& options) 
 
   v1::WaitActionsResponse answer;
   *answer.add_ended() = **report;
-  const auto code = context.AnswerReports(answer, options.outcome.report_path,
-                                          {.cancel_is_ok = true, .strict = options.outcome.strict});
+  auto code = context.AnswerReports(answer, options.outcome.report_path,
+                                    {.cancel_is_ok = true, .strict = options.outcome.strict});
   if (!context.json()) {
     absl::PrintF("%s: %d channels, %d frames (%.3f s)\n", options.path, (*recording)->channels(),
                  (*writer)->frames(),
@@ -130,17 +130,17 @@ void AddRecordCommand(Context& context) {
   AddEncoding(*record, options->encoding);
   auto* const seconds = record->add_option("--seconds", options->seconds, "How long")
                             ->type_name("SECONDS")
-                            ->check(NotNegative());
+                            ->check(Seconds());
   record->add_option("--frames", options->frames, "How long, in frames")
       ->type_name("FRAMES")
-      ->check(NotNegative())
+      ->check(Frames())
       ->excludes(seconds);
   options->start.AddTo(*record);
   record
       ->add_option("--ago", options->ago_seconds,
                    "Start so many seconds back, as far as the server remembers")
       ->type_name("SECONDS")
-      ->check(NotNegative())
+      ->check(Seconds())
       ->excludes(record->get_option("--start-frame"))
       ->excludes(record->get_option("--in"));
   options->outcome.AddTo(*record);

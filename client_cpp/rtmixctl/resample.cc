@@ -18,9 +18,9 @@ absl::StatusOr<client::Audio> Resample(client::Audio audio, double sample_rate_h
   result.samples.resize(static_cast<size_t>(frames * audio.channels));
   SRC_DATA data = {};
   data.data_in = audio.samples.data();
-  data.input_frames = static_cast<long>(audio.frames());
+  data.input_frames = static_cast<decltype(data.input_frames)>(audio.frames());
   data.data_out = result.samples.data();
-  data.output_frames = static_cast<long>(frames);
+  data.output_frames = static_cast<decltype(data.output_frames)>(frames);
   data.src_ratio = ratio;
   const int error = src_simple(&data, SRC_SINC_BEST_QUALITY, audio.channels);
   if (error != 0) {

@@ -13,6 +13,7 @@
 #include "client_cpp/rtmixctl/interrupt.h"
 #include "client_cpp/rtmixctl/json.h"
 #include "client_cpp/rtmixctl/options.h"
+#include "client_cpp/rtmixctl/validators.h"
 
 namespace rtmixd::rtmixctl {
 namespace {
@@ -171,7 +172,7 @@ void AddScheduleCommand(Context& context) {
   schedule->add_option("FILE", options->path, "The batch; - is stdin")->required();
   schedule->add_option("--in", options->in_seconds, "Offsets count from so many seconds from now")
       ->type_name("SECONDS")
-      ->check(NotNegative());
+      ->check(Seconds());
   schedule->add_flag("--resample", options->resample,
                      "Convert files that have another rate than the stream");
   schedule->add_flag("--no-wait", options->no_wait,

@@ -12,7 +12,7 @@ absl::StatusOr<ExitCode> Script(Context& context, const std::string& path, bool 
   auto text = ReadTextFile(path);
   if (!text.ok()) return text.status();
   v1::LoadScriptRequest request;
-  const absl::Status parsed = FromJson(*text, path, request);
+  absl::Status parsed = FromJson(*text, path, request);
   if (!parsed.ok()) return parsed;
   auto session = context.OpenSession("script");
   if (!session.ok()) return session.status();

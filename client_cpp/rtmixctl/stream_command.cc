@@ -20,6 +20,7 @@
 #include "client_cpp/rtmixctl/commands.h"
 #include "client_cpp/rtmixctl/interrupt.h"
 #include "client_cpp/rtmixctl/options.h"
+#include "client_cpp/rtmixctl/validators.h"
 #include "client_cpp/rtmixctl/wav_pipe.h"
 
 namespace rtmixd::rtmixctl {
@@ -70,7 +71,7 @@ absl::StatusOr<SNDFILE*> OpenStdin(const StreamOptions& options, double sample_r
   SNDFILE* const file = sf_open_fd(STDIN_FILENO, SFM_READ, &info, SF_FALSE);
   if (file == nullptr) {
     return absl::FailedPreconditionError(
-        absl::StrCat("stdin is no WAV (or other known file): ", sf_strerror(nullptr),
+        absl::StrCat("stdin is no WAV (or other known file): ", WhyNotOpened(),
                      "; without a header, use --raw --channels N --format FORMAT"));
   }
   if (info.samplerate != std::lround(sample_rate_hz)) {
@@ -176,7 +177,7 @@ absl::StatusOr<ExitCode> Stream(Context& context, const StreamOptions& options) 
   if (!stream.ok()) return stream.status();
   const int channels = (*stream)->opened().record().channels();
   if (options.record && !options.raw) {
-    const absl::Status written = WriteStdout(WavPipeHeader(
+    absl::Status written = WriteStdout(WavPipeHeader(
         channels, static_cast<int>(std::lround(device->sample_rate_hz())), options.encoding));
     if (!written.ok()) return written;
   }
@@ -211,7 +212,7 @@ absl::StatusOr<ExitCode> Stream(Context& context, const StreamOptions& options) 
       }
     }
     if (draining) {
-      const absl::Status status = Drain(options, **stream, channels);
+      absl::Status status = Drain(options, **stream, channels);
       if (absl::IsOutOfRange(status)) {
         draining = false;
       } else if (!status.ok()) {
@@ -272,7 +273,7 @@ void AddStreamCommand(Context& context) {
   stream->add_flag("--record", options->record, "Write what is recorded to stdout");
   stream->add_flag("--raw", options->raw, "Samples without a header, little endian, both ways");
   stream->add_option("--channels", options->channels, "With --raw --play: channels of stdin")
-      ->check(CLI::Range(1, 1024));
+      ->check(WholeNumber(1, 1024, "number of channels"));
   AddEncoding(*stream, options->encoding);
   AddChannels(*stream, "--outputs", "Outputs, one for each channel of stdin", options->outputs);
   AddChannels(*stream, "--inputs", "Channels to record; all without it", options->inputs);
@@ -290,16 +291,16 @@ void AddStreamCommand(Context& context) {
       ->add_option("--prebuffer", options->prebuffer_seconds,
                    "Seconds of sound to have before it starts")
       ->type_name("SECONDS")
-      ->check(NotNegative())
+      ->check(Seconds())
       ->capture_default_str();
   stream->add_option("--seconds", options->seconds, "Record so long")
       ->type_name("SECONDS")
-      ->check(NotNegative());
+      ->check(Seconds());
   stream
       ->add_option("--tail", options->tail_seconds,
                    "With both: record so many seconds longer than stdin")
       ->type_name("SECONDS")
-      ->check(NotNegative());
+      ->check(Seconds());
   options->start.AddTo(*stream);
   options->outcome.AddTo(*stream);
 }

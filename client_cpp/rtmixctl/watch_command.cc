@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,10 +17,10 @@
 #include "absl/time/clock.h"
 #include "client_cpp/duration.h"
 #include "client_cpp/rtmixctl/commands.h"
+#include "client_cpp/rtmixctl/follow.h"
 #include "client_cpp/rtmixctl/interrupt.h"
 #include "client_cpp/rtmixctl/json.h"
-#include "client_cpp/rtmixctl/options.h"
-#include "client_cpp/watchdog.h"
+#include "client_cpp/rtmixctl/validators.h"
 
 namespace rtmixd::rtmixctl {
 namespace {
@@ -41,13 +42,14 @@ class Screen {
   Screen(const Screen&) = delete;
   Screen& operator=(const Screen&) = delete;
 
-  void AddLine(const std::string& line) ABSL_LOCKS_EXCLUDED(mu_) {
+  // Both say whether stdout still takes something.
+  bool AddLine(const std::string& line) ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
     Clear();
     std::fputs(line.c_str(), stdout);
-    Draw();
+    return Draw();
   }
-  void SetMeters(std::vector<std::string> lines) ABSL_LOCKS_EXCLUDED(mu_) {
+  bool SetMeters(std::vector<std::string> lines) ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
     Clear();
     if (!terminal_) {
@@ -55,16 +57,16 @@ class Screen {
       lines.clear();
     }
     meters_ = std::move(lines);
-    Draw();
+    return Draw();
   }
 
  private:
   void Clear() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     if (!meters_.empty()) std::printf("\033[%dA\033[J", static_cast<int>(meters_.size()));
   }
-  void Draw() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+  bool Draw() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     for (const std::string& line : meters_) std::fputs(line.c_str(), stdout);
-    std::fflush(stdout);
+    return std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
   }
 
   const bool terminal_;
@@ -111,25 +113,6 @@ std::string EventLine(const v1::LogEntry& entry) {
   return line + "\n";
 }
 
-// Reads messages until the end of the call, of the time, or an interrupt; each goes to `take`.
-template <typename Response, typename Reader, typename Take>
-absl::Status Follow(grpc::ClientContext& call, Reader& reader, absl::Duration longest_pause,
-                    absl::Time deadline, const Take& take) {
-  client::Watchdog watchdog(call, longest_pause + client::kSilenceLimit);
-  Response response;
-  while (!Interrupt::Seen() && absl::Now() < deadline && reader.Read(&response)) {
-    watchdog.Kick();
-    take(response);
-  }
-  const bool wanted = Interrupt::Seen() || absl::Now() >= deadline;
-  // A call that the server has ended must not be cancelled: its status could get lost.
-  if (wanted) call.TryCancel();
-  const absl::Status status = client::FromGrpc(reader.Finish());
-  if (wanted) return absl::OkStatus();
-  if (watchdog.expired()) return absl::UnavailableError("the server said nothing for 3 s");
-  return status;
-}
-
 absl::StatusOr<ExitCode> Watch(Context& context, const WatchOptions& options) {
   auto client = context.Connect();
   if (!client.ok()) return client.status();
@@ -149,14 +132,15 @@ absl::StatusOr<ExitCode> Watch(Context& context, const WatchOptions& options) {
       const absl::Duration interval = absl::Seconds(options.interval_seconds);
       *request.mutable_interval() = client::ToProto(interval);
       const auto reader = stubs->events->StreamMeters(&meters_call, request);
+      const FollowOptions follow{.target = (*client)->target(),
+                                 .silence_limit = interval + client::kSilenceLimit,
+                                 .deadline = deadline};
       // Without meters the events are still worth seeing, and tell what is wrong.
-      Follow<v1::StreamMetersResponse>(meters_call, *reader, interval, deadline,
+      Follow<v1::StreamMetersResponse>(follow, meters_call, *reader,
                                        [&](const v1::StreamMetersResponse& response) {
-                                         if (context.json()) {
-                                           screen.AddLine(ToJsonLine(response));
-                                         } else {
-                                           screen.SetMeters(MeterLines(response));
-                                         }
+                                         return context.json()
+                                                    ? screen.AddLine(ToJsonLine(response))
+                                                    : screen.SetMeters(MeterLines(response));
                                        })
           .IgnoreError();
     });
@@ -166,15 +150,17 @@ absl::StatusOr<ExitCode> Watch(Context& context, const WatchOptions& options) {
   if (options.from_sequence.has_value()) request.set_from_sequence(*options.from_sequence);
   grpc::ClientContext events_call;
   const auto reader = stubs->events->StreamEvents(&events_call, request);
-  const absl::Status status = Follow<v1::StreamEventsResponse>(
-      events_call, *reader, absl::ZeroDuration(), deadline,
-      [&](const v1::StreamEventsResponse& response) {
+  absl::Status status = Follow<v1::StreamEventsResponse>(
+      {.target = (*client)->target(), .silence_limit = client::kSilenceLimit, .deadline = deadline},
+      events_call, *reader, [&](const v1::StreamEventsResponse& response) {
+        bool written = true;
         if (response.missed() > 0 && !context.json()) {
-          screen.AddLine(absl::StrFormat("(%d events were missed)\n", response.missed()));
+          written = screen.AddLine(absl::StrFormat("(%d events were missed)\n", response.missed()));
         }
         for (const v1::LogEntry& entry : response.entries()) {
-          screen.AddLine(context.json() ? ToJsonLine(entry) : EventLine(entry));
+          written = screen.AddLine(context.json() ? ToJsonLine(entry) : EventLine(entry));
         }
+        return written;
       });
   meters_call.TryCancel();
   if (meter_thread.joinable()) meter_thread.join();
@@ -192,13 +178,17 @@ void AddWatchCommand(Context& context) {
       "  rtmixctl watch --json --from-sequence 0 --seconds 1    # what happened so far\n",
       [options](Context& c) { return Watch(c, *options); });
   watch->add_option("--interval", options->interval_seconds, "Seconds between level readings")
-      ->check(CLI::Range(0.02, 10.0))
+      ->type_name("SECONDS")
+      ->check(Seconds(0.02, 10))
       ->capture_default_str();
   watch->add_option("--seconds", options->seconds, "End after so many seconds")
       ->type_name("SECONDS")
-      ->check(NotNegative());
-  watch->add_option("--from-sequence", options->from_sequence,
-                    "Begin with this event, 0: the oldest there is; only new ones without it");
+      ->check(Seconds());
+  watch
+      ->add_option("--from-sequence", options->from_sequence,
+                   "Begin with this event, 0: the oldest there is; only new ones without it")
+      ->type_name("NUMBER")
+      ->check(WholeNumber(0, std::numeric_limits<int64_t>::max(), "sequence number"));
   auto* const meters =
       watch->add_flag("--meters", options->meters, "Level meters also where stdout is no terminal");
   watch->add_flag("--no-meters", options->no_meters, "Events alone")->excludes(meters);
