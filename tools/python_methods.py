@@ -44,7 +44,7 @@ def main() -> None:
     root = pathlib.Path(sys.argv[1])
     sys.path.insert(0, str(root))
     sys.dont_write_bytecode = True
-    # Read from the serialized descriptor: whether a method streams is not told otherwise by old runtimes.
+    # From the serialized descriptor: old runtimes do not tell otherwise whether a method streams.
     from google.protobuf import descriptor_pb2
 
     modules: set[str] = set()

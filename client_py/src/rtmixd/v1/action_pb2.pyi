@@ -39,7 +39,7 @@ XRUN_SIDE_OUTPUT: XrunSide
 XRUN_SIDE_UNSPECIFIED: XrunSide
 
 class ActionReport(_message.Message):
-    __slots__ = ["action_id", "batch_id", "blocks", "buffer_id", "clipped_samples", "done_frames", "dropped_frames", "end_frame", "end_reason", "gap_count", "gap_frames", "gaps", "key", "kind", "late_frames", "requested_start_frame", "shortest_detectable_loss_frames", "start_frame", "state", "stats", "stream_id", "target_action_id", "total_frames", "touched", "underruns", "xrun_count", "xruns"]
+    __slots__ = ["action_id", "batch_id", "blocks", "buffer_id", "clipped_samples", "done_frames", "dropped_frames", "end_frame", "end_reason", "gap_count", "gap_frames", "gaps", "key", "kind", "late_frames", "nonfinite_input_samples", "requested_start_frame", "shortest_detectable_loss_frames", "start_frame", "state", "stats", "stream_id", "target_action_id", "total_frames", "touched", "underruns", "xrun_count", "xruns"]
     ACTION_ID_FIELD_NUMBER: _ClassVar[int]
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +55,7 @@ class ActionReport(_message.Message):
     KEY_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     LATE_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    NONFINITE_INPUT_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     REQUESTED_START_FRAME_FIELD_NUMBER: _ClassVar[int]
     SHORTEST_DETECTABLE_LOSS_FRAMES_FIELD_NUMBER: _ClassVar[int]
     START_FRAME_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +83,7 @@ class ActionReport(_message.Message):
     key: str
     kind: ActionKind
     late_frames: int
+    nonfinite_input_samples: int
     requested_start_frame: int
     shortest_detectable_loss_frames: int
     start_frame: int
@@ -94,7 +96,7 @@ class ActionReport(_message.Message):
     underruns: int
     xrun_count: int
     xruns: _containers.RepeatedCompositeFieldContainer[Xrun]
-    def __init__(self, action_id: _Optional[str] = ..., key: _Optional[str] = ..., batch_id: _Optional[str] = ..., kind: _Optional[_Union[ActionKind, str]] = ..., state: _Optional[_Union[ActionState, str]] = ..., stream_id: _Optional[str] = ..., requested_start_frame: _Optional[int] = ..., start_frame: _Optional[int] = ..., end_frame: _Optional[int] = ..., total_frames: _Optional[int] = ..., done_frames: _Optional[int] = ..., late_frames: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., end_reason: _Optional[_Union[EndReason, str]] = ..., gaps: _Optional[_Iterable[_Union[Gap, _Mapping]]] = ..., gap_count: _Optional[int] = ..., gap_frames: _Optional[int] = ..., xruns: _Optional[_Iterable[_Union[Xrun, _Mapping]]] = ..., xrun_count: _Optional[int] = ..., touched: _Optional[_Union[Touched, str]] = ..., shortest_detectable_loss_frames: _Optional[int] = ..., clipped_samples: _Optional[int] = ..., blocks: _Optional[_Union[BlockStats, _Mapping]] = ..., buffer_id: _Optional[str] = ..., target_action_id: _Optional[str] = ..., stats: _Optional[_Union[StreamStats, _Mapping]] = ..., underruns: _Optional[int] = ...) -> None: ...
+    def __init__(self, action_id: _Optional[str] = ..., key: _Optional[str] = ..., batch_id: _Optional[str] = ..., kind: _Optional[_Union[ActionKind, str]] = ..., state: _Optional[_Union[ActionState, str]] = ..., stream_id: _Optional[str] = ..., requested_start_frame: _Optional[int] = ..., start_frame: _Optional[int] = ..., end_frame: _Optional[int] = ..., total_frames: _Optional[int] = ..., done_frames: _Optional[int] = ..., late_frames: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., end_reason: _Optional[_Union[EndReason, str]] = ..., gaps: _Optional[_Iterable[_Union[Gap, _Mapping]]] = ..., gap_count: _Optional[int] = ..., gap_frames: _Optional[int] = ..., xruns: _Optional[_Iterable[_Union[Xrun, _Mapping]]] = ..., xrun_count: _Optional[int] = ..., touched: _Optional[_Union[Touched, str]] = ..., shortest_detectable_loss_frames: _Optional[int] = ..., clipped_samples: _Optional[int] = ..., blocks: _Optional[_Union[BlockStats, _Mapping]] = ..., buffer_id: _Optional[str] = ..., target_action_id: _Optional[str] = ..., stats: _Optional[_Union[StreamStats, _Mapping]] = ..., underruns: _Optional[int] = ..., nonfinite_input_samples: _Optional[int] = ...) -> None: ...
 
 class ActionSpec(_message.Message):
     __slots__ = ["cancel", "key", "late_policy", "play", "record", "start", "stats"]
@@ -295,12 +297,13 @@ class StatsSpec(_message.Message):
     def __init__(self, reset_baseline: bool = ...) -> None: ...
 
 class StreamStats(_message.Message):
-    __slots__ = ["active_actions", "blocks", "clipped_samples", "cpu_load", "lost_frames", "pending_actions", "since_frame", "stream_id", "until_frame", "xruns"]
+    __slots__ = ["active_actions", "blocks", "clipped_samples", "cpu_load", "lost_frames", "nonfinite_input_samples", "pending_actions", "since_frame", "stream_id", "until_frame", "xruns"]
     ACTIVE_ACTIONS_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     CLIPPED_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     CPU_LOAD_FIELD_NUMBER: _ClassVar[int]
     LOST_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    NONFINITE_INPUT_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     PENDING_ACTIONS_FIELD_NUMBER: _ClassVar[int]
     SINCE_FRAME_FIELD_NUMBER: _ClassVar[int]
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
@@ -311,12 +314,13 @@ class StreamStats(_message.Message):
     clipped_samples: _containers.RepeatedScalarFieldContainer[int]
     cpu_load: float
     lost_frames: int
+    nonfinite_input_samples: int
     pending_actions: int
     since_frame: int
     stream_id: str
     until_frame: int
     xruns: int
-    def __init__(self, stream_id: _Optional[str] = ..., since_frame: _Optional[int] = ..., until_frame: _Optional[int] = ..., blocks: _Optional[_Union[BlockStats, _Mapping]] = ..., xruns: _Optional[int] = ..., lost_frames: _Optional[int] = ..., clipped_samples: _Optional[_Iterable[int]] = ..., cpu_load: _Optional[float] = ..., active_actions: _Optional[int] = ..., pending_actions: _Optional[int] = ...) -> None: ...
+    def __init__(self, stream_id: _Optional[str] = ..., since_frame: _Optional[int] = ..., until_frame: _Optional[int] = ..., blocks: _Optional[_Union[BlockStats, _Mapping]] = ..., xruns: _Optional[int] = ..., lost_frames: _Optional[int] = ..., clipped_samples: _Optional[_Iterable[int]] = ..., cpu_load: _Optional[float] = ..., active_actions: _Optional[int] = ..., pending_actions: _Optional[int] = ..., nonfinite_input_samples: _Optional[int] = ...) -> None: ...
 
 class WaitActionsRequest(_message.Message):
     __slots__ = ["action_ids", "any", "timeout", "until_done"]
