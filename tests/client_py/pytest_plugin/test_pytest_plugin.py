@@ -345,7 +345,10 @@ class TestTouchedByAnXrun:
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         assert result.parseoutcomes() == {"xrun": 1, "failed": 1}
 
-    def test_an_xrun_of_another_test_is_no_excuse(self, inner: Inner) -> None:
+    @pytest.mark.parametrize("leased", [False, True])
+    def test_an_xrun_of_another_test_is_no_excuse(
+        self, inner: Inner, target: str, monkeypatch: pytest.MonkeyPatch, leased: bool
+    ) -> None:
         code = """
             def test_first(play, lose):
                 lose()
@@ -355,7 +358,12 @@ class TestTouchedByAnXrun:
                 play()
                 assert False
         """
-        inner.run(code).assert_outcomes(passed=1, failed=1)
+        with rtmixd.Client(target) as client, client.lease(label="lease") as lease:
+            if leased:
+                monkeypatch.setenv("RTMIXD_SESSION_TOKEN", lease.token)
+            else:
+                lease.end()
+            inner.run(code).assert_outcomes(passed=1, failed=1)
 
     def test_does_not_count_as_a_failure_to_stop_at(self, inner: Inner) -> None:
         code = TOUCHED_AND_FAILING + "\ndef test_goes_on(): pass"
