@@ -157,6 +157,41 @@ TEST_F(EngineRecordTest, AFullBudgetEndsTheRecordingThere) {
             report.done_frames);
 }
 
+TEST_F(EngineRecordTest, StoppedAtAPastFrameItEndsNowAndKeepsWhatItHas) {
+  auto admitted = rig_.ScheduleNow(session_, At(10, {RecordNew("", std::nullopt, 0)}));
+  ASSERT_TRUE(admitted.ok()) << admitted.status();
+  const std::string id = admitted->actions[0].action_id;
+  rig_.Run(10);  // next frame 640
+  const auto reports = rig_.engine().CancelActions(session_, {id}, false, 100);
+  ASSERT_TRUE(reports.ok()) << reports.status();
+  rig_.Finish(session_);
+  const ActionReport report = rig_.Report(session_, id);
+  EXPECT_EQ(report.end_reason, ActionEnd::kCancelled);
+  EXPECT_EQ(report.start_frame, 10);
+  EXPECT_EQ(report.end_frame, 640);
+  EXPECT_EQ(report.done_frames, 630);
+  ExpectInput(admitted->actions[0].buffer_id, 10, 630);
+  EXPECT_EQ(rig_.engine().GetBuffer(session_, admitted->actions[0].buffer_id)->state,
+            BufferState::kComplete);
+}
+
+TEST_F(EngineRecordTest, CancelActionForAPastFrameIsLateAndKeepsWhatItHas) {
+  auto admitted = rig_.ScheduleNow(session_, At(10, {RecordNew("", std::nullopt, 0)}));
+  ASSERT_TRUE(admitted.ok()) << admitted.status();
+  const std::string id = admitted->actions[0].action_id;
+  rig_.Run(10);  // next frame 640
+  ActionSpec cancel;
+  cancel.what = CancelSpec{.key = {}, .action_id = id};
+  auto cancelled = rig_.ScheduleNow(session_, At(100, {cancel}));
+  ASSERT_TRUE(cancelled.ok()) << cancelled.status();
+  rig_.Finish(session_);
+  EXPECT_EQ(rig_.Report(session_, cancelled->actions[0].action_id).late_frames, 540);
+  const ActionReport report = rig_.Report(session_, id);
+  EXPECT_EQ(report.end_reason, ActionEnd::kCancelled);
+  EXPECT_EQ(report.end_frame, 640);
+  ExpectInput(admitted->actions[0].buffer_id, 10, 630);
+}
+
 TEST_F(EngineRecordTest, AFollowerSeesItGrow) {
   auto admitted = rig_.ScheduleNow(session_, At(0, {RecordNew("", 300, 0)}));
   int changes = 0;

@@ -443,6 +443,23 @@ TEST_F(EngineRecordStreamTest, AStopAtAFrameIsExact) {
   EXPECT_TRUE(std::holds_alternative<RecordStream::Ended>(stream->Read()));
 }
 
+TEST_F(EngineRecordStreamTest, AStopAtAPastFrameEndsItNow) {
+  auto stream = Open(Left(100000, 64));
+  rig_.Run(10);
+  ReadAll(stream.get(), 0);
+  EXPECT_EQ(position_, 640);
+  ASSERT_TRUE(stream->Stop(100).ok());
+  rig_.Run(1);
+  ReadAll(stream.get(), 0);
+  EXPECT_EQ(position_, 640);
+  rig_.Finish(session_);
+  const auto last = stream->Read();
+  ASSERT_TRUE(std::holds_alternative<RecordStream::Ended>(last));
+  const ActionReport& report = std::get<RecordStream::Ended>(last).report;
+  EXPECT_EQ(report.end_reason, ActionEnd::kCancelled);
+  EXPECT_EQ(report.done_frames, 640);
+}
+
 TEST_F(EngineRecordStreamTest, AReaderThatIsOvertakenFindsAGap) {
   RecordStreamSpec spec = Left(0, 480);
   spec.grant_all = true;
