@@ -21,13 +21,3 @@ def our_rig(request: pytest.FixtureRequest) -> Iterator[rigs.Rig]:
     """Those with rtmixd: for what is ours alone."""
     with rigs.open_rig(request.param) as rig:
         yield rig
-
-
-@pytest.fixture(autouse=True)
-def _bounded(request: pytest.FixtureRequest) -> Iterator[None]:
-    """End a test that hangs, with the stacks of all threads."""
-    import faulthandler
-
-    faulthandler.dump_traceback_later(90, exit=True)
-    yield
-    faulthandler.cancel_dump_traceback_later()

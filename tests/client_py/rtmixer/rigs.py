@@ -16,6 +16,13 @@ from typing import Any
 SAMPLE_RATE_HZ = 48000
 # How much later what is played is recorded, by the times of both.
 LOOP_FRAMES = 480
+# Seconds there and back, and the part of the packets that get lost.
+_DISTANCES = {
+    "near": (0.0, 0.0),
+    "20ms": (0.02, 0.0),
+    "50ms_lossy": (0.05, 0.01),
+    "400ms": (0.4, 0.0),
+}
 HERE = pathlib.Path(__file__).parent
 
 
@@ -149,7 +156,7 @@ def open_rig(name: str) -> Iterator[Rig]:
             yield Rig(name, importlib.import_module("rtmixer"), sd, 0.0, exact=False)
             sd._terminate()  # PortAudio does not like to outlive its server
         return
-    round_trip, loss = {"near": (0.0, 0.0), "20ms": (0.02, 0.0), "50ms_lossy": (0.05, 0.01)}[name]
+    round_trip, loss = _DISTANCES[name]
     rtmixer = importlib.import_module("rtmixd.rtmixer")
     sd = importlib.import_module("rtmixd.sounddevice")
     with contextlib.ExitStack() as stack:

@@ -289,7 +289,7 @@ def test_cancels(rig: Rig) -> None:
         lead = rig.lead
         waiting = stream.play_buffer(bytes(4000), 1, start=now + 100)
         pending_record = stream.record_buffer(bytearray(4000), 1, start=now + 100)
-        sounding = stream.play_buffer(bytes(4 * SAMPLE_RATE_HZ * 30), 1, start=now + lead)
+        sounding = stream.play_buffer(bytes(4 * SAMPLE_RATE_HZ * 2), 1, start=now + lead)
         until = now + 2 * lead
         cut = stream.cancel(sounding, time=until, allow_belated=False)
         cancels = [stream.cancel(waiting), stream.cancel(pending_record)]
@@ -309,7 +309,7 @@ def test_cancels(rig: Rig) -> None:
         over = stream.cancel(sounding)
         stream.wait(over)
         assert sounding.done_frames == sounding.total_frames
-        lasting = stream.play_buffer(bytes(4 * SAMPLE_RATE_HZ * 30), 1)
+        lasting = stream.play_buffer(bytes(4 * SAMPLE_RATE_HZ * 10), 1)
         useless = stream.cancel(lasting, time=now, allow_belated=False)
         stream.wait(useless)
         assert useless.actual_time == 0

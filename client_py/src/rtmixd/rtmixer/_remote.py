@@ -348,6 +348,8 @@ class Remote:
     def fail(self, action: Action, error: Exception) -> None:
         """Finish an action that could not be done."""
         if action in self._unfinished:
+            # A program for rtmixer does not look for this.
+            _log.warning("%r failed: %s", action, error)
             action.error = error
             self.finish(action)
 

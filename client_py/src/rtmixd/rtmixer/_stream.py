@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
@@ -179,6 +180,12 @@ class Stream:
         if self._kind == "duplex":
             return for_input, for_output
         return for_input if self._kind == "input" else for_output
+
+    def __del__(self) -> None:
+        # Nobody can ask for what it does any more. This may be any thread, at any time.
+        if not self._closed and self._remote is not None and not self._remote.closed:
+            with contextlib.suppress(RuntimeError):
+                _loop.start(self._remote.close())
 
     # What sounddevice's streams have.
 
@@ -430,6 +437,8 @@ class Stream:
         with self._finished:
             while bool(self._actions) if action is None else action in self._actions:
                 self._finished.wait(_WAIT_SECONDS)
+        if action is None and self._lost is not None:
+            raise PortAudioError(f"the stream was lost: {self._lost}", -9985)
         for one in awaited:
             if one.error is not None:
                 raise PortAudioError(f"{one!r} failed: {one.error}", -9999) from one.error
