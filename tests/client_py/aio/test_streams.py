@@ -45,6 +45,7 @@ def test_progress_tells_what_is_buffered_and_what_has_sounded(target: str) -> No
         async with Rig(target) as rig:
             play = await streams.open_play(rig.host, 1, prebuffer_frames=5000)
             assert await play.write(noise(4000, 1)) == 4000
+            await play._core.wait_until(lambda: play._core.play_progress.received_position == 4000)
             assert (play.buffered_frames, play.played_frames) == (4000, 0)
             assert play.start_frame is None
             await play.write(noise(1000, 1))
@@ -332,11 +333,11 @@ def test_callback_is_given_the_whole_recording(target: str) -> None:
     async def test() -> None:
         async with Rig(target) as rig:
             record = await streams.open_record(
-                rig.host, [1, 2], frames=10000, callback=chunks.append, callback_frames=480
+                rig.host, [1, 2], frames=10000, callback=chunks.append, callback_frames=700
             )
             async with record:
                 await record.wait(until="done")
-            assert {len(chunk) for chunk in chunks[:-1]} == {480}
+            assert {len(chunk) for chunk in chunks[:-1]} == {700}
             assert sum(len(chunk) for chunk in chunks) == 10000
 
     run(test())

@@ -242,7 +242,7 @@ class AudioStream:
         started = self.loop.time()
         try:
             ready = done if until_done else lambda: final() is not None
-            if not await self.wait_until(lambda: self.closing or ready(), timeout):
+            if not await self.wait_until(ready, timeout):
                 return None
         except errors.Cancelled:
             # Whoever closed it may still want to know.
