@@ -11,7 +11,6 @@ import threading
 from types import SimpleNamespace
 
 import numpy as np
-
 from rigs import SAMPLE_RATE_HZ, Rig
 
 FRAME_BYTES = 4

@@ -8,9 +8,8 @@ import threading
 from typing import Any
 
 import numpy as np
-import pytest
-
 import programs
+import pytest
 from rigs import LOOP_FRAMES, SAMPLE_RATE_HZ, Rig
 
 

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
-
 import programs
+import pytest
 import rigs
-import rtmixd
 from rigs import LOOP_FRAMES, SAMPLE_RATE_HZ, Rig
+
+import rtmixd
 from rtmixd import _loop, _methods, rtmixer
 from rtmixd import sounddevice as sd
 from rtmixd.aio._connection import Connection
@@ -65,6 +65,27 @@ def test_recording_started_one_millisecond_ahead_is_exact(our_rig: Rig) -> None:
         np.testing.assert_array_equal(heard[:length], witness[at : at + length, 0])
         wait_until(lambda: action.report.ended, "the verdict on xruns does not come")
         assert action.report.done_frames == 4800
+
+
+def test_more_recordings_than_the_server_has_streams(our_rig: Rig) -> None:
+    """Those that cannot begin in time are taken from the history."""
+    with our_rig.open("MixerAndRecorder", channels=1) as stream:
+        stream.play_buffer(programs.noise(10 * SAMPLE_RATE_HZ), 1)
+        memories = [np.zeros((480, 1), "float32") for _ in range(300)]
+        start = stream.time + our_rig.lead
+        actions = [stream.record_buffer(memory, 1, start=start) for memory in memories]
+        later = stream.record_buffer(bytearray(400), 1, stream.time + 100, allow_belated=False)
+        assert later.actual_time <= 0
+        for action in actions:
+            stream.wait(action)
+        assert {action.actual_time for action in actions} == {actions[0].actual_time}
+        assert memories[0].any()
+        for memory in memories:
+            np.testing.assert_array_equal(memory, memories[0])
+        assert later.actual_time == -1
+        assert later in stream.actions
+    assert later.done_frames == 0
+    assert later not in stream.actions
 
 
 def test_play_too_close_to_its_start_is_dropped_as_belated(our_rig: Rig) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 import programs
 from rigs import LOOP_FRAMES, SAMPLE_RATE_HZ, Rig
 

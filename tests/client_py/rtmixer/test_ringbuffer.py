@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from rigs import Rig
+
 from rtmixd.rtmixer import RingBuffer
 
 

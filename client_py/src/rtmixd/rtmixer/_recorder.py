@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
@@ -26,6 +28,11 @@ _WINDOW_FRAMES = 1 << 18
 # otherwise its reader could not keep up with what would have been no problem beside the device.
 _BURST_SPEED = 2.0
 _REPORT_SECONDS = 2.0
+# How long before its start, besides ten round trips, a recording takes one of the server's streams,
+# and how long it waits for one.
+_AHEAD_SECONDS = 0.5
+_PATIENCE_SECONDS = 5.0
+_RETRY_SECONDS = 0.05
 
 
 class Recorder:
@@ -43,7 +50,7 @@ class Recorder:
         # Where it is cut, in frames of the recording.
         self._cut: Optional[int] = None
         self._report: Optional[action_pb2.ActionReport] = None
-        self._changed = False
+        self._changed = asyncio.Event()
         self._view: Optional[memoryview] = None
         self._next_delivery = 0.0
 
@@ -67,14 +74,14 @@ class Recorder:
         )
         if action.total_frames != ULONG_MAX:
             config.frames = action.total_frames
-        stream = AudioStream(remote.stream_host, audio_pb2.DuplexConfig(record=config))
-        self._stream = stream
         if action.type == RECORD_BUFFER:
             self._view = view_bytes(action._memory)
-        if self._cut is not None:
-            stream.stop_recording(max(0, self._start + self._cut))
         try:
-            await stream.open()
+            stream = await self._open(config)
+            if stream is None:
+                self._release()
+                remote.finish(action)
+                return
             remote.admitted(action, stream.opened.record.action_id)
             await self._deliver_all(stream)
             if self._report is None:
@@ -85,7 +92,43 @@ class Recorder:
             remote.fail(action, error)
         finally:
             self._release()
-            await stream.close()
+            if self._stream is not None:
+                await self._stream.close()
+
+    async def _come_near(self) -> None:
+        """Wait until shortly before the start: the server has room for so many streams only."""
+        while not (self._changed.is_set() or self._remote.ending):
+            clock = self._remote.clock
+            seconds = clock.seconds_until(self._start) - _AHEAD_SECONDS - 10 * clock.round_trip
+            if seconds <= 0:
+                return
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), min(seconds, 1.0))
+
+    async def _open(self, config: audio_pb2.RecordConfig) -> Optional[AudioStream]:
+        """Open the stream in time; None if it is cancelled before."""
+        await self._come_near()
+        give_up = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            if self._cut == 0 or self._remote.ending:
+                return None
+            self._stream = AudioStream(
+                self._remote.stream_host, audio_pb2.DuplexConfig(record=config)
+            )
+            if self._cut is not None:
+                self._stream.stop_recording(self._start + self._cut)
+            try:
+                await self._stream.open()
+                return self._stream
+            except errors.LimitExceeded:
+                # What comes too late is still in the server's history.
+                if time.monotonic() > give_up:
+                    raise
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    def abandon(self) -> None:
+        """Notice that the stream is about to end."""
+        self._wake()
 
     def cut(self, frame: int) -> None:
         """End it before a frame of the stream."""
@@ -96,6 +139,7 @@ class Recorder:
                 self._action.total_frames = 0
             if self._stream is not None:
                 self._stream.stop_recording(max(0, frame))
+            if self._stream is not None or length == 0:
                 self._wake()
 
     def settle(self, report: action_pb2.ActionReport) -> None:
@@ -104,7 +148,7 @@ class Recorder:
         self._wake()
 
     def _wake(self) -> None:
-        self._changed = True
+        self._changed.set()
         if self._stream is not None:
             self._stream._wake()
 
@@ -113,7 +157,7 @@ class Recorder:
         assert record is not None
         action = self._action
         while True:
-            self._changed = False
+            self._changed.clear()
             limit = action.total_frames if self._cut is None else self._cut
             if self._cut is None and self._report is not None:
                 limit = min(limit, self._report.done_frames)
@@ -123,7 +167,9 @@ class Recorder:
                 return
             if not record.readable_frames:
                 await stream.wait_until(
-                    lambda: self._changed or record.readable_frames > 0 or stream.record_done
+                    lambda: (
+                        self._changed.is_set() or record.readable_frames > 0 or stream.record_done
+                    )
                 )
                 continue
             if action._done_frames == 0:

@@ -395,6 +395,8 @@ class Remote:
                 return
             # Now is when the program says so, not when the server hears of it.
             frame = max(int(now) + 1, self.stream.input_latency_frames + 1)
+        else:
+            action.actual_time = -1.0
         if action.total_frames == 0:
             # A timer.
             self._order_at(action, action_pb2.ActionSpec(stats=action_pb2.StatsSpec()), frame, 0)
@@ -611,6 +613,9 @@ class Remote:
         for action in [*self._held, *(action for action, _ in orders)]:
             self.finish(action)
         self._held.clear()
+        for worker in list(self._unfinished.values()):
+            if isinstance(worker, Recorder):
+                worker.abandon()
         if self._lost or not self._unfinished:
             return
         if self._calls:

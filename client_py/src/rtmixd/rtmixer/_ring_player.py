@@ -99,6 +99,8 @@ class RingPlayer:
             self._pull()
             await stream.open()
             remote.admitted(self._action, stream.opened.play.action_id)
+            if frame is not None and frame > remote.clock.frame():
+                self._action.actual_time = -1.0
             if frame is None and prebuffer == 0 and ring._held() == 0:
                 self._end()
             while not self._over and stream.play_report is None:
