@@ -22,29 +22,49 @@ from rtmixd.local_server import LocalServer
 
 pytest_plugins = ["pytester"]
 
-# What the inner tests share: `lose` lets the device lose frames in 0.1 s, while `play` sounds.
+# What the inner tests share: `play` records a sound; `hear_xrun` records while the device loses 640
+# frames, however late this machine is.
 CONFTEST = """
 import numpy as np
 import pytest
+import rtmixd
 from rtmixd.v1 import virtual_device_pb2
 
 
 @pytest.fixture
-def lose(rtmixd_session, rtmixd_client):
-    def lose_once():
-        fault = virtual_device_pb2.Fault(
-            kind=virtual_device_pb2.FAULT_KIND_LOSE_BOTH,
-            frame=rtmixd_client.clock().next_frame + 4800,
-            frames=640,
-        )
-        rtmixd_session.load_script([fault])
-    return lose_once
+def play(rtmixd_session):
+    sound = np.random.default_rng(1).uniform(-0.5, 0.5, (4800, 1)).astype(np.float32)
+    return lambda: rtmixd_session.playrec(sound, outputs=[1], inputs=[1])[0]
 
 
 @pytest.fixture
-def play(rtmixd_session):
-    sound = np.random.default_rng(1).uniform(-0.5, 0.5, (14400, 1)).astype(np.float32)
-    return lambda: rtmixd_session.playrec(sound, outputs=[1], inputs=[1])[0]
+def start_xrun(rtmixd_session, rtmixd_client):
+    def start():
+        action = rtmixd_session.schedule(rtmixd.Record(inputs=[1]))[0]
+        for reading in rtmixd_client.clocks(0.02):
+            fault = virtual_device_pb2.Fault(
+                kind=virtual_device_pb2.FAULT_KIND_LOSE_BOTH,
+                frame=reading.next_frame + 4800,
+                frames=640,
+            )
+            try:
+                rtmixd_session.load_script([fault])
+                break
+            except rtmixd.InvalidArgument:
+                pass  # That frame has passed.
+        for reading in rtmixd_client.clocks(0.02):
+            if reading.next_frame > fault.frame + 4800:
+                return action
+    return start
+
+
+@pytest.fixture
+def hear_xrun(start_xrun):
+    def hear():
+        action = start_xrun()
+        action.cancel()
+        return action.recording()
+    return hear
 """
 
 
@@ -82,9 +102,8 @@ def junit(path: pathlib.Path) -> dict[str, ElementTree.Element]:
 
 
 TOUCHED_AND_FAILING = """
-def test_touched(play, lose):
-    lose()
-    play()
+def test_touched(hear_xrun):
+    hear_xrun()
     assert False, "the device is bad"
 """
 
@@ -312,9 +331,8 @@ class TestTouchedByAnXrun:
 
     def test_passing_is_passing(self, inner: Inner) -> None:
         code = """
-            def test_passes(play, lose):
-                lose()
-                assert play().report.touched == "yes"
+            def test_passes(hear_xrun):
+                assert hear_xrun().report.touched == "yes"
         """
         result = inner.run(code)
         result.assert_outcomes(passed=1)
@@ -322,9 +340,8 @@ class TestTouchedByAnXrun:
 
     def test_a_check_of_the_report_tells_too(self, inner: Inner) -> None:
         code = """
-            def test_checks(play, lose):
-                lose()
-                play().report.check()
+            def test_checks(hear_xrun):
+                hear_xrun().report.check()
         """
         result = inner.run(code, "-v")
         assert result.parseoutcomes() == {"xrun": 1}
@@ -332,10 +349,10 @@ class TestTouchedByAnXrun:
 
     def test_the_verdict_is_waited_for(self, inner: Inner) -> None:
         code = """
-            def test_hurries(rtmixd_session, lose):
-                lose()
-                report = rtmixd_session.play([0.5] * 9600, outputs=[1], until="done")
-                assert False
+            def test_hurries(start_xrun):
+                action = start_xrun()
+                action.cancel()
+                assert action.wait(until="done").touched == "no"
         """
         assert inner.run(code).parseoutcomes() == {"xrun": 1}
 
@@ -350,9 +367,8 @@ class TestTouchedByAnXrun:
         self, inner: Inner, target: str, monkeypatch: pytest.MonkeyPatch, leased: bool
     ) -> None:
         code = """
-            def test_first(play, lose):
-                lose()
-                play()
+            def test_first(hear_xrun):
+                hear_xrun()
 
             def test_second(play):
                 play()
@@ -381,13 +397,12 @@ class TestReruns:
         code = """
             import pathlib
 
-            def test_flaky(play, lose):
+            def test_flaky(play, hear_xrun):
                 attempts = pathlib.Path("attempts")
                 before = attempts.read_text() if attempts.exists() else ""
                 attempts.write_text(before + "x")
-                if not before:
-                    lose()
-                assert play().report.touched == "no"
+                heard = play() if before else hear_xrun()
+                assert heard.report.touched == "no"
         """
         options = ("--rtmixd-xrun-reruns", "3", "--junitxml", "junit.xml")
         result = inner.run(code, *options)
@@ -422,11 +437,10 @@ class TestReruns:
                 yield len(made)
                 made.append(0)
 
-            def test_flaky(number, play, lose):
+            def test_flaky(number, play, hear_xrun):
                 assert made[-1] == 1
-                if number == 1:
-                    lose()
-                assert play().report.touched == "no"
+                heard = hear_xrun() if number == 1 else play()
+                assert heard.report.touched == "no"
 
             def test_after():
                 assert made == [1, 0, 1, 0]
