@@ -22,10 +22,11 @@ absl::StatusOr<v1::ScheduleActionsResponse> ScheduleActions(Session& session,
 absl::StatusOr<v1::WaitActionsResponse> WaitActions(Session& session,
                                                     const std::vector<std::string>& action_ids,
                                                     absl::Duration timeout,
-                                                    const KeepWaiting& keep_waiting) {
+                                                    const KeepWaiting& keep_waiting, WaitFor what) {
   const absl::Time deadline = absl::Now() + timeout;
   v1::WaitActionsRequest request;
   request.mutable_action_ids()->Add(action_ids.begin(), action_ids.end());
+  request.set_until_done(what == WaitFor::kDone);
   // Slices tell whether the server is there; shorter ones let whoever asks stop soon.
   const absl::Duration longest_slice =
       keep_waiting == nullptr ? absl::Seconds(1) : absl::Milliseconds(250);
@@ -58,8 +59,8 @@ absl::StatusOr<v1::ActionReport> Action::Report() const {
   return std::move(*response->mutable_report());
 }
 
-absl::StatusOr<v1::ActionReport> Action::Wait(absl::Duration timeout) const {
-  auto response = WaitActions(*session_, {action_id_}, timeout);
+absl::StatusOr<v1::ActionReport> Action::Wait(absl::Duration timeout, WaitFor what) const {
+  auto response = WaitActions(*session_, {action_id_}, timeout, nullptr, what);
   if (!response.ok()) return response.status();
   if (response->ended().empty()) return Report();
   return std::move(*response->mutable_ended(0));

@@ -22,13 +22,24 @@ using KeepWaiting = std::function<bool()>;
 absl::StatusOr<v1::ScheduleActionsResponse> ScheduleActions(Session& session,
                                                             v1::ScheduleActionsRequest request);
 
-// Waits until all of `action_ids` have ended (none: all of the session), at most `timeout`, which
-// may be infinite. An answer with still_running came because of the timeout or `keep_waiting`;
-// UNAVAILABLE within 3 s if the server is gone.
+// What a wait is for.
+enum class WaitFor {
+  // The audio is over, see v1::ACTION_STATE_DONE.
+  kDone,
+  // It is certain as well whether an xrun touched it: up to 4 s later.
+  kEnded,
+};
+// So long the report of an action that is done may take to be final.
+inline constexpr absl::Duration kJudgeLimit = absl::Seconds(10);
+
+// Waits until all of `action_ids` (none: all of the session) are as far as `what` says, at most
+// `timeout`, which may be infinite. An answer with still_running came because of the timeout or
+// `keep_waiting`; UNAVAILABLE within 3 s if the server is gone.
 absl::StatusOr<v1::WaitActionsResponse> WaitActions(Session& session,
                                                     const std::vector<std::string>& action_ids,
                                                     absl::Duration timeout,
-                                                    const KeepWaiting& keep_waiting = nullptr);
+                                                    const KeepWaiting& keep_waiting = nullptr,
+                                                    WaitFor what = WaitFor::kEnded);
 
 // One scheduled thing, by its id.
 //
@@ -41,8 +52,9 @@ class Action {
 
   // What it was to do, and did so far.
   absl::StatusOr<v1::ActionReport> Report() const;
-  // Waits until it has ended; its report then, or as it is after the timeout.
-  absl::StatusOr<v1::ActionReport> Wait(absl::Duration timeout) const;
+  // Waits until it has ended, or is done; its report then, or as it is after the timeout.
+  absl::StatusOr<v1::ActionReport> Wait(absl::Duration timeout,
+                                        WaitFor what = WaitFor::kEnded) const;
   // Ends it, now or before a frame. Its report as it is after that.
   absl::StatusOr<v1::ActionReport> Cancel(std::optional<int64_t> frame = std::nullopt) const;
 

@@ -128,12 +128,12 @@ absl::StatusOr<int64_t> AudioStream::Write(absl::Span<const float> interleaved,
   const absl::Time deadline = absl::Now() + timeout;
   absl::MutexLock lock(&mu_);
   const auto room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return !status_.ok() || play_report_.has_value() || play_->unsent_frames() < kMaxUnsentFrames;
+    return !status_.ok() || play_done() || play_->unsent_frames() < kMaxUnsentFrames;
   };
   int64_t taken = 0;
   while (taken < frames && mu_.AwaitWithDeadline(absl::Condition(&room), deadline)) {
     if (!status_.ok()) return status_;
-    if (play_report_.has_value() || play_->ended()) {
+    if (play_done() || play_->ended()) {
       return absl::FailedPreconditionError("the sound has ended: no more can be written");
     }
     const int64_t count = std::min(frames - taken, kMaxUnsentFrames - play_->unsent_frames());
@@ -169,7 +169,7 @@ void AudioStream::EndOfSound() {
 absl::StatusOr<RecordedAudio> AudioStream::Read(int64_t max_frames, absl::Duration timeout) {
   absl::MutexLock lock(&mu_);
   const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return !status_.ok() || record_report_.has_value() || !record_->empty();
+    return !status_.ok() || record_done() || !record_->empty();
   };
   mu_.AwaitWithTimeout(absl::Condition(&ready), timeout);
   std::optional<RecordedAudio> audio = record_->Take(max_frames);
@@ -177,8 +177,8 @@ absl::StatusOr<RecordedAudio> AudioStream::Read(int64_t max_frames, absl::Durati
     SendNext();
     return *std::move(audio);
   }
+  if (record_done()) return absl::OutOfRangeError("the recording has ended");
   if (!status_.ok()) return status_;
-  if (record_report_.has_value()) return absl::OutOfRangeError("the recording has ended");
   return RecordedAudio{};
 }
 
@@ -189,6 +189,16 @@ void AudioStream::StopRecording(std::optional<int64_t> frame) {
   if (frame.has_value()) stop_->set_frame(*frame);
   stop_sent_ = false;
   SendNext();
+}
+
+absl::StatusOr<bool> AudioStream::WaitPlayDone(absl::Duration timeout) {
+  absl::MutexLock lock(&mu_);
+  const auto done = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return !status_.ok() || !play_.has_value() || play_done();
+  };
+  mu_.AwaitWithTimeout(absl::Condition(&done), timeout);
+  if (!play_done() && !status_.ok()) return status_;
+  return play_done();
 }
 
 absl::StatusOr<std::optional<v1::ActionReport>> AudioStream::WaitPlay(absl::Duration timeout) {

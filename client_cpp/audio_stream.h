@@ -49,21 +49,23 @@ class AudioStream final : private AudioCall::Listener {
   int reattached() const ABSL_LOCKS_EXCLUDED(mu_);
 
   // Takes frames to be played; waits for room up to `timeout`. Returns how many were taken, fewer
-  // than given only after the timeout. FAILED_PRECONDITION after the end or once the play has
-  // ended.
+  // than given only after the timeout. FAILED_PRECONDITION after the end or once the play is done.
   absl::StatusOr<int64_t> Write(absl::Span<const float> interleaved, absl::Duration timeout)
       ABSL_LOCKS_EXCLUDED(mu_);
   void Flush() ABSL_LOCKS_EXCLUDED(mu_);
   void Idle() ABSL_LOCKS_EXCLUDED(mu_);
   void EndOfSound() ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Takes audio out; waits for some up to `timeout`. Empty samples after the timeout;
-  // OUT_OF_RANGE after the end.
+  // Takes audio out; waits for some up to `timeout`. Empty samples after the timeout; OUT_OF_RANGE
+  // as soon as all of the recording was taken, which is before its report comes.
   absl::StatusOr<RecordedAudio> Read(int64_t max_frames, absl::Duration timeout)
       ABSL_LOCKS_EXCLUDED(mu_);
   // Ends the recording, now or before a frame; what was recorded can still be read.
   void StopRecording(std::optional<int64_t> frame) ABSL_LOCKS_EXCLUDED(mu_);
 
+  // Waits until all of the sound has sounded, which is before its report comes. False after the
+  // timeout. An error if the stream could not go on.
+  absl::StatusOr<bool> WaitPlayDone(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mu_);
   // Waits for the report. Absent after the timeout. An error if the stream could not go on.
   absl::StatusOr<std::optional<v1::ActionReport>> WaitPlay(absl::Duration timeout)
       ABSL_LOCKS_EXCLUDED(mu_);
@@ -98,6 +100,16 @@ class AudioStream final : private AudioCall::Listener {
   }
   bool record_active() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return record_.has_value() && !record_report_.has_value();
+  }
+  // All its audio has sounded.
+  bool play_done() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return play_report_.has_value() || play_progress_.done();
+  }
+  // All its audio has come.
+  bool record_done() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return record_report_.has_value() ||
+           (record_progress_.has_end_position() &&
+            record_->received_position() >= record_progress_.end_position());
   }
   bool over() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return !status_.ok() || (!play_active() && !record_active());

@@ -63,6 +63,12 @@ class FakeServer final : public v1::AudioService::Service,
   void SetRecordingFrames(int64_t frames) { recording_frames_ = frames; }
   void SetRefusal(grpc::Status status) { refusal_ = std::move(status); }
   void SetMute() { mute_ = true; }
+  // Reports come only after ReleaseReports, as if they had to be judged first.
+  void HoldReports() { hold_reports_ = true; }
+  void ReleaseReports() {
+    absl::MutexLock lock(&mu_);
+    hold_reports_ = false;
+  }
 
   std::vector<float> played() const {
     absl::MutexLock lock(&mu_);
@@ -120,6 +126,11 @@ class FakeServer final : public v1::AudioService::Service,
     stream->Write(response);
     while (Read(*stream, request)) {
       if (request.has_end_of_sound()) {
+        if (hold_reports_) {
+          response.mutable_progress()->set_done(true);
+          stream->Write(response);
+          AwaitRelease(*context);
+        }
         response.mutable_report()->set_state(v1::ACTION_STATE_ENDED);
         response.mutable_report()->set_done_frames(Arrived());
         stream->Write(response);
@@ -178,6 +189,11 @@ class FakeServer final : public v1::AudioService::Service,
         }
       }
     }
+    if (hold_reports_) {
+      response.mutable_progress()->set_end_position(position);
+      stream->Write(response);
+      AwaitRelease(*context);
+    }
     response.mutable_report()->set_state(v1::ACTION_STATE_ENDED);
     response.mutable_report()->set_done_frames(position);
     stream->Write(response);
@@ -206,6 +222,13 @@ class FakeServer final : public v1::AudioService::Service,
     mu_.Lock();
     return ok;
   }
+  void AwaitRelease(grpc::ServerContext& context) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    while (hold_reports_ && !context.IsCancelled()) {
+      mu_.AwaitWithTimeout(absl::Condition(
+                               +[](bool* hold) { return !*hold; }, &hold_reports_),
+                           absl::Milliseconds(20));
+    }
+  }
   // Whether the call is to be cut off here; only once.
   bool BreaksAt(int64_t position) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     if (position < break_at_) return false;
@@ -220,6 +243,7 @@ class FakeServer final : public v1::AudioService::Service,
   int64_t recording_frames_ = 0;
   grpc::Status refusal_;
   bool mute_ = false;
+  bool hold_reports_ = false;
 
   mutable absl::Mutex mu_;
   int64_t break_at_ ABSL_GUARDED_BY(mu_) = kNever;
@@ -342,6 +366,36 @@ TEST_F(AudioStreamTest, StoppedRecordingCanBeReadToItsEnd) {
   ASSERT_TRUE(stream.ok()) << stream.status();
   (*stream)->StopRecording(std::nullopt);
   EXPECT_EQ(ReadAll(**stream), Ramp(0, 512));
+}
+
+TEST_F(AudioStreamTest, RecordingIsReadToItsEndBeforeItsReportComes) {
+  server_.SetRecordingFrames(1000);
+  server_.HoldReports();
+  auto stream = OpenRecord(500);
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  EXPECT_EQ(ReadAll(**stream), Ramp(0, 1000));
+  EXPECT_TRUE(absl::IsOutOfRange((*stream)->Read(100, kPatience).status()));
+  EXPECT_EQ((*stream)->WaitRecord(absl::ZeroDuration())->has_value(), false);
+  server_.ReleaseReports();
+  const auto report = (*stream)->WaitRecord(kPatience);
+  ASSERT_TRUE(report.ok()) << report.status();
+  ASSERT_TRUE(report->has_value());
+  EXPECT_EQ((*report)->done_frames(), 1000);
+}
+
+TEST_F(AudioStreamTest, PlayIsDoneBeforeItsReportComes) {
+  server_.HoldReports();
+  auto stream = OpenPlay();
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  EXPECT_EQ(*(*stream)->Write(Ramp(0, 500), kPatience), 500);
+  EXPECT_EQ((*stream)->WaitPlayDone(absl::ZeroDuration()).value(), false);
+  (*stream)->EndOfSound();
+  EXPECT_EQ((*stream)->WaitPlayDone(kPatience).value(), true);
+  EXPECT_EQ((*stream)->WaitPlay(absl::ZeroDuration())->has_value(), false);
+  server_.ReleaseReports();
+  const auto report = (*stream)->WaitPlay(kPatience);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_TRUE(report->has_value());
 }
 
 TEST_F(AudioStreamTest, RefusalOfTheServerIsTheAnswerToOpen) {

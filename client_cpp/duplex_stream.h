@@ -34,6 +34,9 @@ class DuplexStream {
   void Flush() { stream_->Flush(); }
   void Idle() { stream_->Idle(); }
   void Finish() { stream_->EndOfSound(); }
+  absl::StatusOr<bool> WaitPlayDone(absl::Duration timeout) {
+    return stream_->WaitPlayDone(timeout);
+  }
   absl::StatusOr<std::optional<v1::ActionReport>> WaitPlay(absl::Duration timeout) {
     return stream_->WaitPlay(timeout);
   }

@@ -75,7 +75,13 @@ absl::StatusOr<PlayRecResult> PlayRec(const std::shared_ptr<Session>& session, c
   const std::string record_id = result.scheduled.actions(0).action_id();
   const std::string play_id = result.scheduled.actions(1).action_id();
 
-  auto waited = WaitActions(*session, {record_id, play_id}, options.timeout, options.keep_waiting);
+  const auto take_reports = [&result, &record_id](v1::WaitActionsResponse& answer) {
+    for (v1::ActionReport& report : *answer.mutable_ended()) {
+      (report.action_id() == record_id ? result.record : result.play) = std::move(report);
+    }
+  };
+  auto waited = WaitActions(*session, {record_id, play_id}, options.timeout, options.keep_waiting,
+                            WaitFor::kDone);
   if (!waited.ok()) return waited.status();
   if (!waited->still_running().empty()) {
     CancelBoth(*session, {record_id, play_id}).IgnoreError();
@@ -86,9 +92,8 @@ absl::StatusOr<PlayRecResult> PlayRec(const std::shared_ptr<Session>& session, c
                                                     absl::FormatDuration(options.timeout),
                                                     ": the play and the recording were cancelled"));
   }
-  for (v1::ActionReport& report : *waited->mutable_ended()) {
-    (report.action_id() == record_id ? result.record : result.play) = std::move(report);
-  }
+  take_reports(*waited);
+  if (options.on_done) options.on_done();
 
   auto buffer = Buffer::Open(session, result.scheduled.actions(0).buffer_id());
   if (!buffer.ok()) return buffer.status();
@@ -96,7 +101,7 @@ absl::StatusOr<PlayRecResult> PlayRec(const std::shared_ptr<Session>& session, c
   recording.channels = (*buffer)->channels();
   recording.sample_rate_hz = sound.sample_rate_hz;
   recording.samples.reserve(static_cast<size_t>(result.record.done_frames() * recording.channels));
-  const absl::Status fetched = (*buffer)->Download(
+  absl::Status fetched = (*buffer)->Download(
       {}, [&recording](int64_t /*position*/, absl::Span<const float> interleaved) {
         recording.samples.insert(recording.samples.end(), interleaved.begin(), interleaved.end());
         return absl::OkStatus();
@@ -104,6 +109,11 @@ absl::StatusOr<PlayRecResult> PlayRec(const std::shared_ptr<Session>& session, c
   if (!fetched.ok()) return fetched;
   // The caller has it now; a long session is not to fill the server.
   (*buffer)->Delete().IgnoreError();
+
+  auto judged = WaitActions(*session, {record_id, play_id}, kJudgeLimit, options.keep_waiting,
+                            WaitFor::kEnded);
+  if (!judged.ok()) return judged.status();
+  take_reports(*judged);
   return result;
 }
 

@@ -2,6 +2,7 @@
 #define RTMIXD_CLIENT_CPP_PLAY_REC_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -28,8 +29,10 @@ struct PlayRecOptions {
   std::optional<float> gain;
   v1::LatePolicy late_policy = v1::LATE_POLICY_UNSPECIFIED;
   v1::RecordSource source = v1::RECORD_SOURCE_UNSPECIFIED;
-  // How long it may take until both have ended, beyond which they are cancelled.
+  // How long it may take until both are done, beyond which they are cancelled.
   absl::Duration timeout = absl::InfiniteDuration();
+  // Called once when both are done, while the recording is still to be fetched and judged.
+  std::function<void()> on_done;
   // Asked a few times per second; false cancels.
   KeepWaiting keep_waiting;
 };
@@ -40,14 +43,15 @@ struct PlayRecResult {
   v1::ScheduleActionsResponse scheduled;
   // Begins where the sound does, as seen through a cable without delay of its own.
   Audio recording;
+  // Final, unless keep_waiting ended the waiting for that: see their state.
   v1::ActionReport play;
   v1::ActionReport record;
 };
 
 // The main job: plays a sound, records the response aligned to it and fetches it. One round trip to
-// schedule, one to fetch; a sound too large to travel with the request is uploaded first.
-// DEADLINE_EXCEEDED after the timeout, CANCELLED if keep_waiting said so; nothing is left behind
-// then.
+// schedule, one to fetch, which it does while the server finds out what xruns did; a sound too
+// large to travel with the request is uploaded first. DEADLINE_EXCEEDED after the timeout,
+// CANCELLED if keep_waiting said so; nothing is left behind then.
 absl::StatusOr<PlayRecResult> PlayRec(const std::shared_ptr<Session>& session, const Audio& sound,
                                       const PlayRecOptions& options);
 

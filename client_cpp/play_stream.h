@@ -28,7 +28,7 @@ class PlayStream {
   v1::PlayProgress progress() const { return stream_->play_progress(); }
 
   // Takes frames to be played; waits for room up to `timeout`. Returns how many were taken, fewer
-  // than given only after the timeout. FAILED_PRECONDITION after Finish or once the play has ended.
+  // than given only after the timeout. FAILED_PRECONDITION after Finish or once the play is done.
   absl::StatusOr<int64_t> Write(absl::Span<const float> interleaved, absl::Duration timeout) {
     return stream_->Write(interleaved, timeout);
   }
@@ -38,6 +38,8 @@ class PlayStream {
   void Idle() { stream_->Idle(); }
   // Nothing will come any more: it plays out.
   void Finish() { stream_->EndOfSound(); }
+  // Waits until all of it has sounded, which is before its report comes; false after the timeout.
+  absl::StatusOr<bool> WaitDone(absl::Duration timeout) { return stream_->WaitPlayDone(timeout); }
   // Waits for the report; absent after the timeout.
   absl::StatusOr<std::optional<v1::ActionReport>> Wait(absl::Duration timeout) {
     return stream_->WaitPlay(timeout);

@@ -30,8 +30,8 @@ class RecordStream {
   double sample_rate_hz() const { return stream_->opened().record().sample_rate_hz(); }
   v1::RecordProgress progress() const { return stream_->record_progress(); }
 
-  // Takes audio out; waits for some up to `timeout`. Empty samples after the timeout;
-  // OUT_OF_RANGE after the end.
+  // Takes audio out; waits for some up to `timeout`. Empty samples after the timeout; OUT_OF_RANGE
+  // as soon as all of the recording was taken, which is before its report comes.
   absl::StatusOr<RecordedAudio> Read(int64_t max_frames, absl::Duration timeout) {
     return stream_->Read(max_frames, timeout);
   }

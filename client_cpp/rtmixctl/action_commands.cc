@@ -41,11 +41,12 @@ absl::StatusOr<ExitCode> Actions(Context& context, bool active_only) {
 }
 
 absl::StatusOr<ExitCode> Wait(Context& context, const std::vector<std::string>& action_ids,
-                              const OutcomeOptions& outcome) {
+                              bool until_done, const OutcomeOptions& outcome) {
   auto session = context.OpenSession("wait");
   if (!session.ok()) return session.status();
-  auto answer = client::WaitActions(**session, action_ids, outcome.timeout(),
-                                    [] { return !Interrupt::Seen(); });
+  auto answer = client::WaitActions(
+      **session, action_ids, outcome.timeout(), [] { return !Interrupt::Seen(); },
+      until_done ? client::WaitFor::kDone : client::WaitFor::kEnded);
   if (!answer.ok()) return answer.status();
   auto code = context.AnswerReports(*answer, outcome.report_path,
                                     {.cancel_is_ok = true, .strict = outcome.strict});
@@ -82,12 +83,19 @@ void AddActionCommands(Context& context) {
       ->add_flag("--active", *active_only, "Leave finished ones out");
 
   auto wait_ids = std::make_shared<std::vector<std::string>>();
+  auto until_done = std::make_shared<bool>(false);
   auto outcome = std::make_shared<OutcomeOptions>();
-  CLI::App* const wait = context.AddCommand(
-      "wait", "Wait until actions have ended; all of the session without ids",
-      "  rtmixctl wait --timeout 10\n  rtmixctl wait a17 a18 --strict\n" + session_note,
-      [wait_ids, outcome](Context& c) { return Wait(c, *wait_ids, *outcome); });
+  CLI::App* const wait =
+      context.AddCommand("wait", "Wait until actions have ended; all of the session without ids",
+                         "  rtmixctl wait --timeout 10\n  rtmixctl wait a17 a18 --strict\n  "
+                         "rtmixctl wait a17 --done\n" +
+                             session_note,
+                         [wait_ids, until_done, outcome](Context& c) {
+                           return Wait(c, *wait_ids, *until_done, *outcome);
+                         });
   wait->add_option("ACTION", *wait_ids, "Ids of actions");
+  wait->add_flag("--done", *until_done,
+                 "Only until their audio is over: what xruns did to them is known up to 4 s later");
   outcome->AddTo(*wait);
 
   auto options = std::make_shared<CancelOptions>();

@@ -84,13 +84,22 @@ absl::StatusOr<ExitCode> Play(Context& context, const PlayOptions& options) {
 
   const absl::Time began = absl::Now();
   auto bar = std::make_unique<ProgressBar>("playing", total_frames, stream->sample_rate_hz());
-  auto answer =
-      client::WaitActions(**session, action_ids, options.outcome.timeout(), [&bar, &stream, began] {
+  auto answer = client::WaitActions(
+      **session, action_ids, options.outcome.timeout(),
+      [&bar, &stream, began] {
         bar->Update(static_cast<int64_t>(absl::ToDoubleSeconds(absl::Now() - began) *
                                          stream->sample_rate_hz()));
         return !Interrupt::Seen();
-      });
+      },
+      client::WaitFor::kDone);
   bar.reset();
+  if (answer.ok() && answer->still_running().empty()) {
+    Remark("played; finding out whether an xrun touched it");
+    auto judged = client::WaitActions(**session, action_ids, client::kJudgeLimit,
+                                      [] { return !Interrupt::Seen(); });
+    // Interrupted, what is known by now is worth more than the ids alone.
+    if (!judged.ok() || judged->still_running().empty()) answer = std::move(judged);
+  }
   if (!answer.ok()) return answer.status();
   auto code = context.AnswerReports(*answer, options.outcome.report_path,
                                     {.strict = options.outcome.strict});

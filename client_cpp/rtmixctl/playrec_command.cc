@@ -63,9 +63,15 @@ absl::StatusOr<ExitCode> PlayRec(Context& context, const PlayRecFlags& flags) {
   auto bar = std::make_unique<ProgressBar>(
       "playing and recording", sound->frames() + options.tail_frames, stream->sample_rate_hz());
   options.keep_waiting = [&bar, &stream, began] {
-    bar->Update(static_cast<int64_t>(absl::ToDoubleSeconds(absl::Now() - began) *
-                                     stream->sample_rate_hz()));
+    if (bar != nullptr) {
+      bar->Update(static_cast<int64_t>(absl::ToDoubleSeconds(absl::Now() - began) *
+                                       stream->sample_rate_hz()));
+    }
     return !Interrupt::Seen();
+  };
+  options.on_done = [&bar] {
+    bar.reset();
+    Remark("played and recorded; finding out whether an xrun touched it");
   };
   auto result = client::PlayRec(*session, *sound, options);
   bar.reset();

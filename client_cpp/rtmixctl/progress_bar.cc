@@ -39,4 +39,8 @@ void ProgressBar::Update(int64_t done_frames) {
                static_cast<double>(total_frames_) / sample_rate_hz_);
 }
 
+void Remark(const std::string& line) {
+  if (isatty(STDERR_FILENO) == 1) std::fprintf(stderr, "%s\n", line.c_str());
+}
+
 }  // namespace rtmixd::rtmixctl

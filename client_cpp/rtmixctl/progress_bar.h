@@ -31,6 +31,9 @@ class ProgressBar {
   absl::Time drawn_ = absl::InfinitePast();
 };
 
+// A line on stderr while it is a terminal.
+void Remark(const std::string& line);
+
 }  // namespace rtmixd::rtmixctl
 
 #endif  // RTMIXD_CLIENT_CPP_RTMIXCTL_PROGRESS_BAR_H_

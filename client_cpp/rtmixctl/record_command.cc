@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "client_cpp/action.h"
 #include "client_cpp/record_stream.h"
 #include "client_cpp/rtmixctl/commands.h"
 #include "client_cpp/rtmixctl/interrupt.h"
@@ -91,7 +92,8 @@ absl::StatusOr<ExitCode> Record(Context& context, const RecordOptions& options) 
   absl::Status closed = (*writer)->Close();
   if (!copied.ok()) return copied;
   if (!closed.ok()) return closed;
-  auto report = (*recording)->Wait(client::kSilenceLimit);
+  Remark("recorded; finding out whether an xrun touched it");
+  auto report = (*recording)->Wait(client::kJudgeLimit);
   if (!report.ok()) return report.status();
   if (!report->has_value()) return absl::UnavailableError("the server sent no report");
 

@@ -27,6 +27,9 @@ std::string DescribeTouched(const v1::ActionReport& report) {
       return absl::StrFormat("  %d xrun%s touched it:\n", report.xrun_count(),
                              report.xrun_count() == 1 ? "" : "s");
     default:
+      if (report.state() == v1::ACTION_STATE_DONE) {
+        return "  it is not known yet whether an xrun touched it\n";
+      }
       if (report.state() != v1::ACTION_STATE_ENDED) return "";
       return absl::StrFormat(
           "  it cannot be told whether an xrun touched it (losses from %d frames on would show)\n",
@@ -95,13 +98,26 @@ std::string DescribeState(v1::StreamState state) {
   }
 }
 
+namespace {
+
+std::string DescribeState(const v1::ActionReport& report) {
+  switch (report.state()) {
+    case v1::ACTION_STATE_DONE:
+    case v1::ACTION_STATE_ENDED:
+      return DescribeEnd(report.end_reason());
+    case v1::ACTION_STATE_ACTIVE:
+      return "running";
+    default:
+      return "waiting";
+  }
+}
+
+}  // namespace
+
 std::string DescribeReport(const v1::ActionReport& report) {
   const std::string name = report.key().empty() ? report.action_id() : report.key();
   std::string text =
-      absl::StrFormat("%s (%s): %s\n", name, DescribeKind(report.kind()),
-                      report.state() == v1::ACTION_STATE_ENDED    ? DescribeEnd(report.end_reason())
-                      : report.state() == v1::ACTION_STATE_ACTIVE ? "running"
-                                                                  : "waiting");
+      absl::StrFormat("%s (%s): %s\n", name, DescribeKind(report.kind()), DescribeState(report));
   if (report.has_start_frame()) {
     absl::StrAppendFormat(&text, "  started on frame %d", report.start_frame());
     if (report.late_frames() > 0) {

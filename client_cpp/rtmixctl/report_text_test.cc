@@ -55,6 +55,16 @@ TEST(ReportTextTest, TellsXrunsWithFrameAndSide) {
   EXPECT_THAT(text, HasSubstr("before frame 1200 input lost 64 frames"));
 }
 
+TEST(ReportTextTest, DoneTellsHowItEndedAndThatXrunsAreNotKnownYet) {
+  v1::ActionReport report = Completed();
+  report.set_state(v1::ACTION_STATE_DONE);
+  report.set_touched(v1::TOUCHED_CANNOT_TELL);
+  const std::string text = DescribeReport(report);
+  EXPECT_THAT(text, HasSubstr("stimulus (play): completed"));
+  EXPECT_THAT(text, HasSubstr("ended before frame 1480"));
+  EXPECT_THAT(text, HasSubstr("not known yet whether an xrun touched it"));
+}
+
 TEST(ReportTextTest, CannotTellIsNotSilence) {
   v1::ActionReport report = Completed();
   report.set_touched(v1::TOUCHED_CANNOT_TELL);

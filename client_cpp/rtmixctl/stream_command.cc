@@ -16,6 +16,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client_cpp/action.h"
 #include "client_cpp/audio_stream.h"
 #include "client_cpp/rtmixctl/commands.h"
 #include "client_cpp/rtmixctl/interrupt.h"
@@ -193,18 +194,20 @@ absl::StatusOr<ExitCode> Stream(Context& context, const StreamOptions& options) 
   };
 
   const absl::Time deadline = absl::Now() + options.outcome.timeout();
-  std::optional<v1::ActionReport> play;
+  bool play_over = !options.play;
   bool stopped = !options.record;
   bool draining = options.record;
   bool timed_out = false;
   bool play_interrupted = false;
-  while (draining || (options.play && !play.has_value())) {
-    if (options.play && !play.has_value()) {
-      auto report = (*stream)->WaitPlay(draining ? absl::ZeroDuration() : kSlice);
-      if (!report.ok()) return report.status();
-      play = *std::move(report);
+  while (draining || !play_over) {
+    if (!play_over) {
+      auto done = (*stream)->WaitPlayDone(draining ? absl::ZeroDuration() : kSlice);
+      if (!done.ok()) return done.status();
+      play_over = *done;
       // The recording ends with the sound, unless it has a length of its own.
-      if (play.has_value() && !stopped && !options.seconds.has_value()) {
+      if (play_over && !stopped && !options.seconds.has_value()) {
+        auto play = client::Action(*session, (*stream)->opened().play().action_id()).Report();
+        if (!play.ok()) return play.status();
         (*stream)->StopRecording(play->end_frame() + device->input_latency_frames() +
                                  device->output_latency_frames() +
                                  std::llround(options.tail_seconds * device->sample_rate_hz()));
@@ -223,7 +226,7 @@ absl::StatusOr<ExitCode> Stream(Context& context, const StreamOptions& options) 
     if (Interrupt::Seen() || timed_out) {
       if (!stopped) (*stream)->StopRecording(std::nullopt);
       stopped = true;
-      if (options.play && !play.has_value() && !play_interrupted) {
+      if (!play_over && !play_interrupted) {
         play_interrupted = true;
         quit = true;
         (*stream)->Flush();
@@ -233,9 +236,13 @@ absl::StatusOr<ExitCode> Stream(Context& context, const StreamOptions& options) 
   }
 
   v1::WaitActionsResponse answer;
-  if (play.has_value()) *answer.add_ended() = *play;
+  if (options.play) {
+    auto report = (*stream)->WaitPlay(client::kJudgeLimit);
+    if (!report.ok()) return report.status();
+    if (report->has_value()) *answer.add_ended() = **report;
+  }
   if (options.record) {
-    auto report = (*stream)->WaitRecord(client::kSilenceLimit);
+    auto report = (*stream)->WaitRecord(client::kJudgeLimit);
     if (!report.ok()) return report.status();
     if (report->has_value()) *answer.add_ended() = **report;
   }

@@ -155,6 +155,23 @@ TEST_F(ClientTest, AdoptedSessionIsLeftToItsOwner) {
   EXPECT_TRUE(client::Buffer::Create(session_, {.channels = 1}).ok());
 }
 
+TEST_F(ClientTest, WaitForDoneIsOverBeforeTheReportIsFinal) {
+  v1::ScheduleActionsRequest request;
+  request.add_actions()->mutable_record()->set_frames(4800);
+  const auto scheduled = client::ScheduleActions(*session_, request);
+  ASSERT_TRUE(scheduled.ok()) << scheduled.status();
+  const client::Action action(session_, scheduled->actions(0).action_id());
+  const auto done = action.Wait(kPatience, client::WaitFor::kDone);
+  ASSERT_TRUE(done.ok()) << done.status();
+  // The first seconds of a stream are judged long after they were.
+  EXPECT_EQ(done->state(), v1::ACTION_STATE_DONE);
+  EXPECT_EQ(done->done_frames(), 4800);
+  const auto ended = action.Wait(kPatience);
+  ASSERT_TRUE(ended.ok()) << ended.status();
+  EXPECT_EQ(ended->state(), v1::ACTION_STATE_ENDED);
+  EXPECT_EQ(ended->end_frame(), done->end_frame());
+}
+
 TEST_F(ClientTest, WaitNoticesThatTheServerIsGone) {
   v1::ScheduleActionsRequest request;
   request.add_actions()->mutable_record();
