@@ -165,6 +165,8 @@ class StreamStats:
         Part of the block period that the audio thread needs, 0 to 1.
     active_actions, pending_actions : int
         Actions that run, and that wait for their start, of all sessions.
+    nonfinite_input_samples : int
+        Samples of the input that were not finite and were taken for 0.
     """
 
     stream_id: str
@@ -177,6 +179,7 @@ class StreamStats:
     cpu_load: float
     active_actions: int
     pending_actions: int
+    nonfinite_input_samples: int = 0
 
     @classmethod
     def _of(cls, stats: action_pb2.StreamStats) -> StreamStats:
@@ -191,6 +194,7 @@ class StreamStats:
             cpu_load=stats.cpu_load,
             active_actions=stats.active_actions,
             pending_actions=stats.pending_actions,
+            nonfinite_input_samples=stats.nonfinite_input_samples,
         )
 
 
@@ -253,6 +257,9 @@ class Report:
         For stats: the counters; None before.
     underruns : int
         For streams: how often it ran dry.
+    nonfinite_input_samples : int
+        Samples of the input that were not finite and were taken for 0, in the blocks in which it
+        ran.
     sample_rate_hz : float
         Nominal rate of the stream, to turn frames into seconds; 0 if unknown.
     """
@@ -284,6 +291,7 @@ class Report:
     target_action_id: str = ""
     stats: Optional[StreamStats] = None
     underruns: int = 0
+    nonfinite_input_samples: int = 0
     sample_rate_hz: float = 0.0
 
     @classmethod
@@ -329,6 +337,7 @@ class Report:
             target_action_id=report.target_action_id,
             stats=StreamStats._of(report.stats) if report.HasField("stats") else None,
             underruns=report.underruns,
+            nonfinite_input_samples=report.nonfinite_input_samples,
             sample_rate_hz=sample_rate_hz,
         )
 

@@ -32,7 +32,7 @@ def fill(message: object, seed: int) -> None:
             fill(child.add() if is_list else child, number)
         elif field.enum_type is not None:
             setattr(message, field.name, 1 + number % (len(field.enum_type.values) - 1))
-        elif field.name == "clipped_samples" and not isinstance(getattr(message, field.name), int):
+        elif hasattr(getattr(message, field.name), "extend"):
             getattr(message, field.name).extend([number, number + 1])
         elif isinstance(getattr(message, field.name), str):
             setattr(message, field.name, f"{field.name}-{number}")
