@@ -2,6 +2,7 @@
 #define RTMIXD_SERVER_MIXER_MIX_BUS_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -25,7 +26,14 @@ class MixBus {
   // Begins a block of `frames` (<= max_frames) of silence.
   void BeginRt(int frames) noexcept;
 
-  // Adds a span to channel `channel` (from 0); its samples must hold until SumRt.
+  // Room for as many gains as the block has frames; what is written there holds until SumRt. May
+  // sum what was added so far.
+  float* GainsRt() noexcept;
+  // The same for a moment: whoever calls next writes over it.
+  float* ScratchGainsRt() noexcept { return scratch_gains_.data(); }
+  const MixKernel& kernel() const noexcept { return kernel_; }
+
+  // Adds a span to channel `channel` (from 0); its samples and gains must hold until SumRt.
   void AddRt(int channel, const MixSpan& span) noexcept {
     Waiting& waiting = waiting_[channel];
     if (waiting.count == kWaitingSpans) SumChannelRt(channel);
@@ -35,6 +43,11 @@ class MixBus {
   // Sums all that was added; the sum is then in planar().
   void SumRt() noexcept;
 
+  // Multiplies the sum of `channel` with a gain for each frame, from frame `offset` on.
+  void ScaleRt(int channel, const float* gains, int offset, int frames) noexcept {
+    kernel_.multiply(gains, planar_[channel] + offset, frames);
+  }
+
   // Brings the sum of `channel` into [-1, 1]; returns how many samples changed.
   int64_t ClipRt(int channel) noexcept { return kernel_.clip(planar_[channel], frames_); }
 
@@ -43,8 +56,8 @@ class MixBus {
   const float* const* planar() const noexcept { return planar_.data(); }
 
  private:
-  static constexpr int kWaitingSpans =
-      64;  // 1.5 KiB a channel: the lists of few channels stay in L1
+  static constexpr int kWaitingSpans = 64;  // 2 KiB a channel: the lists of few channels stay in L1
+  static constexpr int kGainRows = 64;
   struct Waiting {
     int count = 0;
     std::array<MixSpan, kWaitingSpans> spans{};
@@ -57,6 +70,10 @@ class MixBus {
   std::vector<float> samples_;
   std::vector<float*> planar_;
   std::vector<Waiting> waiting_;
+  std::vector<float> gains_;  // kGainRows rows, each as long as the longest block
+  size_t gain_stride_;
+  std::vector<float> scratch_gains_;
+  int gain_rows_used_ = 0;
 };
 
 }  // namespace rtmixd

@@ -9,9 +9,28 @@ namespace rtmixd {
 // bus. 0 <= offset, 0 < frames, offset + frames <= the frames of the block.
 struct MixSpan {
   const float* samples;
+  const float* gains;  // one for each sample; null: `gain` for all
   float gain;
-  int32_t offset;
-  int32_t frames;
+  int16_t offset;
+  int16_t frames;
+};
+inline constexpr int kMaxMixFrames = 1 << 14;  // of a block
+
+// The course of a fade.
+enum class FadeShape : uint8_t {
+  kLinear,
+  kEqualPower,  // a quarter of a sine
+};
+
+// A stretch of a fade: the gain of its frame i is low + rise * S((frame + i * step) / frames), with
+// S as in fade.h; 0 <= frame + i * step <= frames.
+struct MixRamp {
+  double low;
+  double rise;
+  double frames;  // > 0
+  double frame;
+  double step;  // 1 or -1
+  FadeShape shape;
 };
 
 // The inner loops of the mixer, as functions chosen once when a mixer is made. All kernels give the
@@ -21,8 +40,14 @@ struct MixSpan {
 struct MixKernel {
   const char* name;
 
-  // For each span in order, bus[offset + i] = fma(gain, samples[i], bus[offset + i]).
+  // For each span in order, bus[offset + i] = fma(gain, samples[i], bus[offset + i]), with gains[i]
+  // as the gain where there are gains.
   void (*sum)(const MixSpan* spans, int count, int frames, float* bus) noexcept;
+
+  // Writes the gains of `frames` frames of a fade.
+  void (*ramp)(const MixRamp& ramp, float* gains, int frames) noexcept;
+  // factors[i] *= gains[i].
+  void (*multiply)(const float* gains, float* factors, int frames) noexcept;
 
   // Brings every sample into [-1, 1]; not-a-number (of infinities that met in the sum) becomes 0.
   // Returns how many samples it changed.

@@ -4,7 +4,9 @@
 #include <bit>
 #include <cassert>
 #include <cmath>
+#include <cstddef>
 #include <cstring>
+#include <tuple>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -27,7 +29,7 @@ absl::Status CheckOptions(const Mixer::Options& options) {
   } ranges[] = {
       {"input_channels", options.input_channels, 0, 1 << 16},
       {"output_channels", options.output_channels, 0, 1 << 16},
-      {"max_block_frames", options.max_block_frames, 1, 1 << 20},
+      {"max_block_frames", options.max_block_frames, 1, kMaxMixFrames},
       {"history_frames", options.history_frames, options.max_block_frames, int64_t{1} << 40},
       {"max_pending_voices", options.max_pending_voices, 1, 1 << 28},
       {"max_batches", options.max_batches, 1, 1 << 28},
@@ -46,6 +48,45 @@ absl::Status CheckOptions(const Mixer::Options& options) {
   return absl::OkStatus();
 }
 
+absl::Status CheckGain(const char* field, float gain) {
+  if (std::isfinite(gain)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(field, " is ", gain, ", must be finite"));
+}
+
+absl::Status CheckFade(const char* field, const Fade& fade) {
+  if (fade.frames >= 0 && fade.frames <= Batch::kMaxFrame) return absl::OkStatus();
+  return OutOfRange(field, fade.frames, 0, Batch::kMaxFrame);
+}
+
+absl::Status CheckLoop(const Voice::Spec& spec) {
+  const Loop& loop = spec.loop;
+  if (loop.passes == 1) return absl::OkStatus();
+  if (spec.feed != nullptr) return absl::InvalidArgumentError("a feed has no loop");
+  if (loop.passes < 0) return OutOfRange("loop.passes", loop.passes, 0, Batch::kMaxFrame);
+  const int64_t least = std::max(loop.begin_frame, spec.view_offset_frames) + 1;
+  if (loop.begin_frame < 0) {
+    return OutOfRange("loop.begin_frame", loop.begin_frame, 0, spec.view.frames - 1);
+  }
+  if (loop.end_frame < least || loop.end_frame > spec.view.frames) {
+    return OutOfRange("loop.end_frame", loop.end_frame, least, spec.view.frames);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckChanges(const Voice::Spec& spec) {
+  if (spec.changes.size() > Voice::kMaxChanges) {
+    return OutOfRange("changes", static_cast<int64_t>(spec.changes.size()), 0, Voice::kMaxChanges);
+  }
+  for (const VoiceChange* const change : spec.changes) {
+    if (absl::Status status = CheckGain("gain", change->gain); !status.ok()) return status;
+    if (absl::Status status = CheckFade("fade.frames", change->fade); !status.ok()) return status;
+    if (std::abs(change->frame) > Batch::kMaxFrame) {
+      return OutOfRange("frame", change->frame, -Batch::kMaxFrame, Batch::kMaxFrame);
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckVoice(const Voice::Spec& spec, int output_channels) {
   const int channels = spec.feed == nullptr ? spec.view.channels : spec.feed->channels();
   if (static_cast<int>(spec.channel_map.size()) != channels) {
@@ -58,10 +99,26 @@ absl::Status CheckVoice(const Voice::Spec& spec, int output_channels) {
                                                      " (from 0) of ", output_channels));
     }
   }
-  if (!std::isfinite(spec.gain)) {
-    return absl::InvalidArgumentError(absl::StrCat("gain is ", spec.gain, ", must be finite"));
+  absl::Status status = CheckGain("gain", spec.gain);
+  status.Update(CheckGain("session_gain", spec.session_gain));
+  status.Update(CheckFade("fade_in.frames", spec.fade_in));
+  status.Update(CheckFade("fade_out.frames", spec.fade_out));
+  status.Update(CheckLoop(spec));
+  status.Update(CheckChanges(spec));
+  if (!status.ok()) return status;
+  if (spec.max_frames <= 0) {
+    return OutOfRange("max_frames", spec.max_frames, 1, Voice::kNoFrame);
   }
-  if (std::abs(spec.offset_frames) > Batch::kMaxFrame) {
+  if (spec.feed != nullptr && spec.fade_out.frames > 0 && spec.max_frames == Voice::kNoFrame) {
+    return absl::InvalidArgumentError("a feed without max_frames has no end to fade out before");
+  }
+  if ((spec.after != nullptr) != (spec.offset_frames == Voice::kFollows)) {
+    return absl::InvalidArgumentError("offset_frames must be kFollows with after, and only then");
+  }
+  if (spec.after != nullptr && spec.after->spec().sequence >= spec.sequence) {
+    return absl::InvalidArgumentError("a voice must follow one of a lower sequence");
+  }
+  if (spec.after == nullptr && std::abs(spec.offset_frames) > Batch::kMaxFrame) {
     return OutOfRange("offset_frames", spec.offset_frames, -Batch::kMaxFrame, Batch::kMaxFrame);
   }
   if (spec.feed == nullptr &&
@@ -80,10 +137,10 @@ absl::StatusOr<std::unique_ptr<Mixer>> Mixer::Create(const Options& options) {
 
 Mixer::Mixer(const Options& options)
     : options_(options),
-      commands_(2 * int64_t{options.max_batches} + options.max_pending_voices),
+      commands_(2 * (int64_t{options.max_batches} + options.max_pending_voices)),
       results_(2 * (int64_t{options.max_batches} + options.max_pending_voices)),
       frame_(options.first_frame),
-      schedule_(options.max_batches),
+      schedule_(options.max_batches, options.max_pending_voices),
       bus_(options.output_channels, options.max_block_frames,
            options.portable_kernel ? PortableMixKernel() : BestMixKernel()),
       kernel_(options.portable_kernel ? PortableMixKernel() : BestMixKernel()),
@@ -123,8 +180,9 @@ void Mixer::ProcessRt(const AudioBlock& block) noexcept {
     const int frames = std::min(block.frames - offset, options_.max_block_frames);
     TakeCommandsRt();
     record.nonfinite_input_samples += WriteInputRt(block, offset, frames);
-    record.voices += StartDueRt(frames);
-    MixVoicesRt(frames);
+    record.voices += StartDueRt(frames, 0);
+    record.voices += MixVoicesRt(frames);
+    ScaleByMasterRt(frames);
     record.clipped_samples += WriteOutputRt(block, offset, frames);
     input_history_.PublishRt();
     output_history_.PublishRt();
@@ -161,38 +219,80 @@ int32_t Mixer::WriteInputRt(const AudioBlock& block, int offset, int frames) noe
   return static_cast<int32_t>(replaced);
 }
 
-int Mixer::StartDueRt(int frames) noexcept {
+int Mixer::StartDueRt(int frames, size_t behind) noexcept {
   int started = 0;
   while (Voice* const voice = schedule_.PopDueRt(frame_ + frames)) {
-    if (voice->StartRt(Schedule::RequestedFrame(*voice), frame_)) {
+    if (voice->StartRt(voice->batch()->origin_frame, Schedule::RequestedFrame(*voice), frame_,
+                       &done_changes_)) {
       TellRt({MixerResult::Kind::kVoiceStarted, voice->batch(), voice, voice->start_frame()});
-      // Starts come in the order of their requested frames, the late ones, which start together,
-      // first: so appending keeps the order of summation.
-      active_.push_back(voice);
+      InsertRt(voice, behind);
       ++started;
     } else {
-      ended_.push_back(voice);
+      EndedRt(voice);
     }
   }
   return started;
 }
 
-void Mixer::MixVoicesRt(int frames) noexcept {
+void Mixer::InsertRt(Voice* voice, size_t behind) noexcept {
+  const auto order = [](const Voice* v) {
+    return std::tuple(v->start_frame(), v->requested_frame(), v->spec().sequence);
+  };
+  // But for those that follow another one, starts come in order, the late ones, which start
+  // together, first.
+  size_t at = active_.size();
+  while (at > behind && order(voice) < order(active_[at - 1])) --at;
+  active_.insert(active_.begin() + static_cast<std::ptrdiff_t>(at), voice);
+}
+
+int Mixer::MixVoicesRt(int frames) noexcept {
   bus_.BeginRt(frames);
   read_.clear();
+  int started = 0;
   size_t kept = 0;
-  for (Voice* const voice : active_) {
-    const bool goes_on = voice->RenderRt(frame_, frames, &bus_);
+  for (size_t i = 0; i < active_.size(); ++i) {
+    Voice* const voice = active_[i];
+    const bool goes_on = voice->RenderRt(frame_, frames, &bus_, &done_changes_);
     if (voice->from_feed()) read_.push_back(voice);
     if (goes_on) {
       active_[kept++] = voice;
-    } else {
-      ended_.push_back(voice);
+      continue;
     }
+    EndedRt(voice);
+    // Those that follow it start here, behind it.
+    if (started < kMaxFollowsPerBlock) started += StartDueRt(frames, i + 1);
   }
   active_.resize(kept);
   bus_.SumRt();
   for (Voice* const voice : read_) voice->CommitRt();
+  return started;
+}
+
+void Mixer::EndedRt(Voice* voice) noexcept {
+  voice->GiveBackChangesRt(&done_changes_);
+  schedule_.ReleaseFollowersRt(voice);
+  ended_.push_back(voice);
+}
+
+void Mixer::ScaleByMasterRt(int frames) noexcept {
+  for (int at = 0; at < frames;) {
+    while (!master_changes_.empty() && master_changes_.front()->frame <= frame_ + at) {
+      VoiceChange* const change = master_changes_.PopRt();
+      change->applied_frame = frame_ + at;
+      master_.StartRt(change->gain, change->fade);
+      done_changes_.AppendRt(change);
+    }
+    int run = frames - at;
+    if (!master_changes_.empty()) {
+      run = static_cast<int>(std::min<int64_t>(run, master_changes_.front()->frame - frame_ - at));
+    }
+    if (master_.moving() || master_.target() != 1.0f) {
+      float* const gains = bus_.ScratchGainsRt();
+      master_.WriteRt(bus_.kernel(), gains, run);
+      for (int c = 0; c < options_.output_channels; ++c) bus_.ScaleRt(c, gains, at, run);
+    }
+    at += run;
+  }
 }
 
 int32_t Mixer::WriteOutputRt(const AudioBlock& block, int offset, int frames) noexcept {
@@ -214,6 +314,11 @@ int32_t Mixer::WriteOutputRt(const AudioBlock& block, int offset, int frames) no
 }
 
 void Mixer::GiveBackEndedRt() noexcept {
+  while (!done_changes_.empty()) {
+    VoiceChange* const change = done_changes_.PopRt();
+    TellRt(
+        {.kind = MixerResult::Kind::kChangeDone, .frame = change->applied_frame, .change = change});
+  }
   for (Voice* const voice : ended_) {
     Batch* const batch = voice->batch();
     TellRt({MixerResult::Kind::kVoiceEnded, batch, voice, voice->end_frame()});
@@ -234,6 +339,12 @@ bool Mixer::TakeCommandRt() noexcept {
       break;
     case Command::Kind::kSkip:
       command.voice->SkipRt(command.number);
+      break;
+    case Command::Kind::kChange:
+      ChangeRt(command.voice, command.change);
+      break;
+    case Command::Kind::kFollow:
+      FollowRt(command.voice, command.predecessor);
       break;
   }
   // Release: who sees the count knows that the command's voice and batch are no longer looked at.
@@ -260,11 +371,43 @@ void Mixer::CancelRt(Voice* voice, int64_t frame) noexcept {
   const int64_t cut = std::max(frame, frame_);
   voice->CutRt(cut);
   if (voice->state() == Voice::State::kPlaying) return;
-  const int64_t requested = Schedule::RequestedFrame(*voice);
-  if (cut > requested) return;  // StartRt looks at the cut again
+  int64_t requested = Schedule::RequestedFrame(*voice);
+  if (requested >= Voice::kFollows / 2) {
+    // Its start is not known, and may never be.
+    if (cut > frame_) return;
+    Schedule::UnfollowRt(voice);
+    requested = cut;
+  } else if (cut > requested) {
+    return;  // StartRt looks at the cut again
+  }
   voice->EndRt(EndReason::kCancelled, requested);
   schedule_.DropRt(voice);
-  ended_.push_back(voice);
+  EndedRt(voice);
+}
+
+void Mixer::ChangeRt(Voice* voice, VoiceChange* change) noexcept {
+  change->frame = std::max(change->frame, frame_);
+  if (voice == nullptr) {
+    master_changes_.InsertRt(change);
+  } else if (voice->state() == Voice::State::kEnded) {
+    done_changes_.AppendRt(change);
+  } else {
+    voice->ChangeRt(change);
+    if (change->kind != VoiceChange::Kind::kStop || voice->state() == Voice::State::kPlaying)
+      return;
+    // At or before its start it keeps the voice from sounding, as a cancel does.
+    const int64_t requested = Schedule::RequestedFrame(*voice);
+    if (change->frame <= (requested < Voice::kFollows / 2 ? requested : frame_)) {
+      change->applied_frame = change->frame;
+      CancelRt(voice, change->frame);
+    }
+  }
+}
+
+void Mixer::FollowRt(Voice* voice, Voice* predecessor) noexcept {
+  if (voice->state() == Voice::State::kEnded) return;
+  Schedule::FollowRt(voice, predecessor);
+  if (predecessor->state() == Voice::State::kEnded) schedule_.ReleaseFollowersRt(predecessor);
 }
 
 void Mixer::TellRt(const MixerResult& result) noexcept {
@@ -280,10 +423,14 @@ absl::Status Mixer::CheckBatch(const Batch& batch) const {
     return absl::ResourceExhaustedError(
         absl::StrCat("max_batches (", options_.max_batches, ") batches are pending"));
   }
-  if (admitted_voices_ + voices > options_.max_pending_voices) {
-    return absl::ResourceExhaustedError(absl::StrCat(voices, " voices, with ", admitted_voices_,
-                                                     " pending, exceed max_pending_voices (",
-                                                     options_.max_pending_voices, ")"));
+  int64_t changes = 0;
+  for (const std::unique_ptr<Voice>& voice : batch.voices) {
+    changes += static_cast<int64_t>(voice->spec().changes.size());
+  }
+  if (admitted_ + voices + changes > options_.max_pending_voices) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(voices, " voices and ", changes, " changes, with ", admitted_,
+                     " pending, exceed max_pending_voices (", options_.max_pending_voices, ")"));
   }
   if (batch.origin_frame != Batch::kOriginNow && std::abs(batch.origin_frame) > Batch::kMaxFrame) {
     return OutOfRange("origin_frame", batch.origin_frame, -Batch::kMaxFrame, Batch::kMaxFrame);
@@ -306,34 +453,61 @@ absl::Status Mixer::Submit(std::unique_ptr<Batch>* batch) {
               return std::pair(a->spec().offset_frames, a->spec().sequence) <
                      std::pair(b->spec().offset_frames, b->spec().sequence);
             });
-  for (const std::unique_ptr<Voice>& voice : lent->voices) voice->set_batch(lent);
-  admitted_voices_ += static_cast<int64_t>(lent->voices.size());
+  for (const std::unique_ptr<Voice>& voice : lent->voices) {
+    voice->set_batch(lent);
+    admitted_ += 1 + static_cast<int64_t>(voice->spec().changes.size());
+  }
   lent_.emplace(lent, std::move(*batch));
-  Send({Command::Kind::kAdd, lent, nullptr, 0});
+  // In their own batch voices follow each other from the start; a place before others is theirs who
+  // were admitted first.
+  for (const std::unique_ptr<Voice>& voice : lent->voices) {
+    Voice* const after = voice->spec().after;
+    if (after != nullptr && after->batch() == lent) Schedule::FollowRt(voice.get(), after);
+  }
+  Send({Command::Kind::kAdd, lent, nullptr, 0, nullptr, nullptr});
+  for (const std::unique_ptr<Voice>& voice : lent->voices) {
+    Voice* const after = voice->spec().after;
+    if (after == nullptr || after->batch() == lent) continue;
+    Send({Command::Kind::kFollow, lent, voice.get(), 0, nullptr, after});
+    after->batch()->last_command_ = commands_sent_;
+  }
   return absl::OkStatus();
 }
 
 absl::Status Mixer::Cancel(Voice* voice, int64_t frame) {
-  return SendToVoice(Command::Kind::kCancel, voice, frame);
+  return SendToVoice({Command::Kind::kCancel, voice->batch(), voice, frame, nullptr, nullptr});
 }
 
 absl::Status Mixer::SkipFrames(Voice* voice, int64_t frames) {
-  return SendToVoice(Command::Kind::kSkip, voice, frames);
+  return SendToVoice({Command::Kind::kSkip, voice->batch(), voice, frames, nullptr, nullptr});
 }
 
-absl::Status Mixer::SendToVoice(Command::Kind kind, Voice* voice, int64_t number) {
+absl::Status Mixer::Change(Voice* voice, VoiceChange* change) {
+  if (admitted_ >= options_.max_pending_voices) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "max_pending_voices (", options_.max_pending_voices, ") voices and changes are pending"));
+  }
+  absl::Status status =
+      SendToVoice({Command::Kind::kChange, voice != nullptr ? voice->batch() : nullptr, voice, 0,
+                   change, nullptr});
+  if (status.ok()) ++admitted_;
+  return status;
+}
+
+absl::Status Mixer::SendToVoice(const Command& command) {
   // What is left above this is for batches, so that admission alone decides about them.
   const int64_t limit = int64_t{options_.max_batches} + options_.max_pending_voices;
   if (commands_.size_approx() >= limit) {
     return absl::ResourceExhaustedError(absl::StrCat("max_batches + max_pending_voices (", limit,
                                                      ") commands wait for the next block"));
   }
-  Send({kind, voice->batch(), voice, number});
+  Send(command);
   return absl::OkStatus();
 }
 
 void Mixer::Send(const Command& command) {
-  command.batch->last_command_ = ++commands_sent_;
+  ++commands_sent_;
+  if (command.batch != nullptr) command.batch->last_command_ = commands_sent_;
   [[maybe_unused]] const bool pushed = commands_.TryPush(command);
   assert(pushed);  // at most max_batches batches, and SendToVoice leaves room for as many
 }
@@ -355,7 +529,10 @@ bool Mixer::PollResult(MixerResult* result) {
     return true;
   }
   while (results_.TryPop(result)) {
-    if (result->kind == MixerResult::Kind::kVoiceEnded) --admitted_voices_;
+    if (result->kind == MixerResult::Kind::kVoiceEnded ||
+        result->kind == MixerResult::Kind::kChangeDone) {
+      --admitted_;
+    }
     if (result->kind != MixerResult::Kind::kBatchReleased) return true;
     if (Release(result->batch, result)) return true;
     held_back_.push_back(result->batch);
@@ -373,15 +550,17 @@ void Mixer::JumpForward(int64_t frames) {
 void Mixer::EndAll() {
   while (TakeCommandRt()) {
   }
-  while (Voice* const voice = schedule_.PopDueRt(Voice::kNoFrame)) {
-    voice->EndRt(EndReason::kCancelled, Schedule::RequestedFrame(*voice));
-    ended_.push_back(voice);
-  }
   for (Voice* const voice : active_) {
     voice->EndRt(EndReason::kCancelled, frame_);
-    ended_.push_back(voice);
+    EndedRt(voice);
   }
   active_.clear();
+  while (Voice* const voice = schedule_.PopDueRt(Voice::kNoFrame)) {
+    // Those that follow another one come after it: their starts are known by then.
+    voice->EndRt(EndReason::kCancelled, Schedule::RequestedFrame(*voice));
+    EndedRt(voice);
+  }
+  while (!master_changes_.empty()) done_changes_.AppendRt(master_changes_.PopRt());
   GiveBackEndedRt();
 }
 

@@ -28,12 +28,14 @@ struct MixerResult {
     kBatchOrigin,   // the origin of a kOriginNow batch is set (`batch`, `frame`)
     kVoiceStarted,  // `voice` of `batch` sounds from `frame`; not told of voices that never start
     kVoiceEnded,  // `voice` of `batch` has its outcome, which no longer changes; `frame` is its end
+    kChangeDone,  // `change` took effect on `frame`, or cannot any more (VoiceChange::kNever)
     kBatchReleased,  // every voice of `batch` has ended; the caller owns the batch and frees it
   };
   Kind kind = Kind::kBatchOrigin;
   Batch* batch = nullptr;
-  Voice* voice = nullptr;  // null but for the voice results
-  int64_t frame = 0;       // 0 for kBatchReleased
+  Voice* voice = nullptr;         // null but for the voice results
+  int64_t frame = 0;              // 0 for kBatchReleased
+  VoiceChange* change = nullptr;  // of kChangeDone, whose batch and voice are null
 };
 
 // The realtime mixer: everything that the audio thread does. It takes up what was submitted, starts
@@ -46,9 +48,11 @@ struct MixerResult {
 // longer ones of the device are worked off in such parts.
 //
 // Voices are summed in the order (actual start frame, requested start frame, sequence), in float,
-// bus = fma(gain, sample, bus), denormals flushed to zero.
+// bus = fma(gain, sample, bus), denormals flushed to zero. Where a fade moves, `gain` is the
+// voice's own times that of its session, rounded to float; the sum is multiplied with the master
+// gain if that is not 1.
 //
-// Threading: ProcessRt and AfterBlockRt on the audio thread. Submit, Cancel, SkipFrames and
+// Threading: ProcessRt and AfterBlockRt on the audio thread. Submit, Cancel, Change, SkipFrames and
 // PollResult by one control thread at a time (callers hold a lock). JumpForward and EndAll
 // likewise, and only while no audio thread runs. histories, block_log, next_frame and counters by
 // any thread.
@@ -56,13 +60,16 @@ class Mixer : public AudioBlockSink {
  public:
   // Taking up a batch or a cancellation costs some 0.1 us: a full block's worth stays near 25 us.
   static constexpr int kMaxCommandsPerBlock = 256;
+  // Voices that end in a block start those that follow them in it, up to so many; the rest is late
+  // by the block.
+  static constexpr int kMaxFollowsPerBlock = 1024;
 
   struct Options {
     int input_channels = 0;           // 0: none
     int output_channels = 0;          // 0: none
     int max_block_frames = 1024;      // longer blocks are split inside
     int64_t history_frames = 480000;  // >= max_block_frames
-    int max_pending_voices = 100000;  // admitted and not yet ended, sounding ones included
+    int max_pending_voices = 100000;  // and changes, admitted and not yet ended or done
     int max_batches = 100000;         // admitted and not yet released
     // A power of two. By default 21 s of 64-frame blocks at 48 kHz; readers look many times a
     // second.
@@ -94,6 +101,10 @@ class Mixer : public AudioBlockSink {
   // back by kBatchReleased, is left as it is. RESOURCE_EXHAUSTED if the command queue is full
   // (retry after a block).
   absl::Status Cancel(Voice* voice, int64_t frame);
+  // Changes `voice` from change->frame on; with null the master gain, of which kGain alone is
+  // possible. `change` is the mixer's until kChangeDone. Voices as for Cancel. RESOURCE_EXHAUSTED
+  // if the limit of pending voices and changes is reached or the command queue is full.
+  absl::Status Change(Voice* voice, VoiceChange* change);
   // Drops the next `frames` (>= 0) of a sounding voice from the next block on, to catch up with a
   // timeline that lost as many. Does nothing to a voice that is not sounding, or whose stream is
   // idle. Voices and errors as for Cancel.
@@ -124,39 +135,47 @@ class Mixer : public AudioBlockSink {
 
  private:
   struct Command {
-    enum class Kind : uint8_t { kAdd, kCancel, kSkip };
+    enum class Kind : uint8_t { kAdd, kCancel, kSkip, kChange, kFollow };
     Kind kind;
     Batch* batch;
-    Voice* voice;    // null for kAdd
+    Voice* voice;    // null for kAdd, and for a change of the master gain
     int64_t number;  // kCancel: frame; kSkip: frames
+    VoiceChange* change;
+    Voice* predecessor;  // of kFollow
   };
 
   explicit Mixer(const Options& options);
 
   // Control.
   absl::Status CheckBatch(const Batch& batch) const;
-  absl::Status SendToVoice(Command::Kind kind, Voice* voice, int64_t number);
+  absl::Status SendToVoice(const Command& command);
   void Send(const Command& command);
   bool Release(Batch* batch, MixerResult* result);
 
   // Audio thread. The steps of a block, in order.
   void TakeCommandsRt() noexcept;
   int32_t WriteInputRt(const AudioBlock& block, int offset, int frames) noexcept;
-  int StartDueRt(int frames) noexcept;
-  void MixVoicesRt(int frames) noexcept;
+  int StartDueRt(int frames, size_t behind) noexcept;
+  int MixVoicesRt(int frames) noexcept;  // returns how many started meanwhile
+  void ScaleByMasterRt(int frames) noexcept;
   int32_t WriteOutputRt(const AudioBlock& block, int offset, int frames) noexcept;
   void GiveBackEndedRt() noexcept;
 
   bool TakeCommandRt() noexcept;
   void AddRt(Batch* batch) noexcept;
   void CancelRt(Voice* voice, int64_t frame) noexcept;
+  void ChangeRt(Voice* voice, VoiceChange* change) noexcept;
+  void FollowRt(Voice* voice, Voice* predecessor) noexcept;
+  // Among those that sound, at its place in the order of summation, which is behind `behind`.
+  void InsertRt(Voice* voice, size_t behind) noexcept;
+  void EndedRt(Voice* voice) noexcept;
   void TellRt(const MixerResult& result) noexcept;
 
   const Options options_;
 
   // Control.
   std::unordered_map<const Batch*, std::unique_ptr<Batch>> lent_;
-  int64_t admitted_voices_ = 0;  // of which no kVoiceEnded has been polled
+  int64_t admitted_ = 0;  // voices and changes whose kVoiceEnded or kChangeDone was not polled
   int64_t commands_sent_ = 0;
   std::deque<Batch*> held_back_;  // released, but commands that name them are still on their way
 
@@ -174,6 +193,9 @@ class Mixer : public AudioBlockSink {
   const MixKernel& kernel_;
   std::vector<float> input_;  // of this block, planar, without what was not finite
   std::vector<const float*> input_pointers_;
+  VoiceChangeList done_changes_;  // to be given back after this block
+  GainRamp master_{1.0f};
+  VoiceChangeList master_changes_;
 
   // For any thread.
   std::atomic<int64_t> next_frame_;

@@ -11,12 +11,13 @@ namespace rtmixd {
 
 // The voices that wait for their start, earliest first. A batch is one entry, keyed by the next of
 // its voices, so that taking up a batch costs the same however long it is, and a block looks only
-// at what is due in it.
+// at what is due in it. A voice that follows another one is an entry of its own from the moment on
+// that its start is known.
 //
 // Threading: the audio thread only. Only the constructor allocates, and it touches the memory.
 class Schedule {
  public:
-  explicit Schedule(int max_batches);
+  Schedule(int max_batches, int max_voices);
 
   // Takes up a batch whose origin is set, with at least one voice, all pending and sorted by
   // (offset_frames, sequence).
@@ -31,9 +32,20 @@ class Schedule {
   // any more, the batch leaves at once.
   void DropRt(Voice* voice) noexcept;
 
-  // Where a voice of a batch with a known origin was asked to start.
+  // Makes a pending voice follow one that has not ended. Before either is submitted, control may
+  // call it.
+  static void FollowRt(Voice* voice, Voice* predecessor) noexcept;
+  // The starts of the voices that follow `ended` are known now.
+  void ReleaseFollowersRt(Voice* ended) noexcept;
+  // A voice whose start is not known yet leaves its place to those that follow it, if any.
+  static void UnfollowRt(Voice* voice) noexcept;
+
+  // Where a voice of a batch with a known origin was asked to start; beyond every frame while it is
+  // not known.
   static int64_t RequestedFrame(const Voice& voice) {
-    return voice.batch()->origin_frame + voice.spec().offset_frames;
+    return voice.requested_frame_ != Voice::kNoFrame
+               ? voice.requested_frame_
+               : voice.batch()->origin_frame + voice.spec().offset_frames;
   }
 
  private:
@@ -41,6 +53,7 @@ class Schedule {
     int64_t frame;
     int64_t sequence;
     Batch* batch;
+    Voice* voice;  // null: the batch, by the voice at its cursor
   };
   struct Earlier {
     bool operator()(const Entry& a, const Entry& b) const {
@@ -48,7 +61,9 @@ class Schedule {
     }
   };
   struct SetIndex {
-    void operator()(const Entry& entry, int32_t index) const { entry.batch->heap_index_ = index; }
+    void operator()(const Entry& entry, int32_t index) const {
+      (entry.voice != nullptr ? entry.voice->heap_index_ : entry.batch->heap_index_) = index;
+    }
   };
 
   // Enters `batch` with the voice at its cursor.

@@ -7,21 +7,29 @@ namespace rtmixd {
 
 Voice::Voice(Spec spec)
     : position_(spec.view_offset_frames),
-      view_frames_(spec.view.frames),
+      plain_end_(spec.view_offset_frames),
       segments_(spec.view.segments),
       channel_map_(spec.channel_map.data()),  // moving the vector keeps where its numbers are
       gain_(spec.gain),
       channels_(static_cast<int16_t>(spec.channel_map.size())),
       channel_stride_frames_(static_cast<int16_t>(spec.view.channel_stride_frames)),
       from_feed_(spec.feed != nullptr),
-      spec_(std::move(spec)) {}
+      spec_(std::move(spec)),
+      ramp_(spec_.gain),
+      session_ramp_(spec_.session_gain),
+      jumps_left_(spec_.loop.passes - 1) {}
 
-bool Voice::StartRt(int64_t requested_frame, int64_t block_first_frame) noexcept {
-  if (spec_.cut_offset_frames != kNoFrame) {
-    CutRt(requested_frame - spec_.offset_frames + spec_.cut_offset_frames);
+bool Voice::StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block_first_frame,
+                    VoiceChangeList* done) noexcept {
+  requested_frame_ = requested_frame;
+  if (spec_.cut_offset_frames != kNoFrame) CutRt(origin_frame + spec_.cut_offset_frames);
+  spec_changes_taken_ = true;
+  for (VoiceChange* const change : spec_.changes) {
+    change->frame += origin_frame;
+    ChangeRt(change);
   }
   const int64_t start = std::max(requested_frame, block_first_frame);
-  if (cut_frame_ <= start) {
+  if (cut_frame_ <= start || StopsByRt(start)) {
     EndRt(EndReason::kCancelled, requested_frame);
     return false;
   }
@@ -30,22 +38,163 @@ bool Voice::StartRt(int64_t requested_frame, int64_t block_first_frame) noexcept
     EndRt(EndReason::kSkipped, requested_frame);
     return false;
   }
+  float gain = spec_.gain;
+  int64_t session_frame = start;
+  while (!changes_.empty() && changes_.front()->frame <= start) {
+    VoiceChange* const change = changes_.PopRt();
+    change->applied_frame = start;
+    if (change->kind == VoiceChange::Kind::kGain) {
+      gain = change->gain;
+    } else if (change->kind == VoiceChange::Kind::kSessionGain) {
+      session_ramp_.AdvanceRt(change->frame - session_frame);
+      session_ramp_.StartRt(change->gain, change->fade);
+      session_frame = change->frame;
+    } else {
+      TakeEffectRt(*change);
+    }
+    done->AppendRt(change);
+  }
+  session_ramp_.AdvanceRt(start - session_frame);
+  ramp_ = GainRamp(spec_.fade_in.frames > 0 ? 0.0f : gain);
+  ramp_.StartRt(gain, spec_.fade_in);
   start_frame_.store(start, std::memory_order_relaxed);
   begin_ = static_cast<int>(start - block_first_frame);
   state_.store(State::kPlaying, std::memory_order_relaxed);
   if (late_frames_ > 0 && spec_.late_policy == LatePolicy::kTrim) SkipRt(late_frames_);
+  UpdatePlainRt();
   return true;
 }
 
-void Voice::SkipRt(int64_t frames) noexcept {
-  if (state() != State::kPlaying) return;
-  if (!from_feed_) {
-    const int64_t skipped = std::min(frames, view_frames_ - position_);
-    position_ += skipped;
-    trimmed_frames_ += skipped;
-  } else if (!idling_) {
-    trim_debt_frames_ += frames;
+bool Voice::StopsByRt(int64_t frame) noexcept {
+  for (VoiceChange* change = changes_.empty() ? nullptr : changes_.front();
+       change != nullptr && change->frame <= frame; change = change->next) {
+    if (change->kind != VoiceChange::Kind::kStop) continue;
+    change->applied_frame = frame;
+    return true;
   }
+  return false;
+}
+
+void Voice::CutRt(int64_t frame) noexcept {
+  cut_frame_ = std::min(frame, cut_frame_);
+  event_frame_ = std::min(event_frame_, cut_frame_);
+}
+
+void Voice::ChangeRt(VoiceChange* change) noexcept {
+  changes_.InsertRt(change);
+  event_frame_ = std::min(event_frame_, change->frame);
+}
+
+void Voice::GiveBackChangesRt(VoiceChangeList* done) noexcept {
+  while (!changes_.empty()) done->AppendRt(changes_.PopRt());
+  if (std::exchange(spec_changes_taken_, true)) return;
+  for (VoiceChange* const change : spec_.changes) done->AppendRt(change);
+}
+
+void Voice::TakeEffectRt(const VoiceChange& change) noexcept {
+  switch (change.kind) {
+    case VoiceChange::Kind::kGain:
+      // What fades out for its end does so whatever the gain was to be.
+      if (!fading_out_) ramp_.StartRt(change.gain, change.fade);
+      break;
+    case VoiceChange::Kind::kSessionGain:
+      session_ramp_.StartRt(change.gain, change.fade);
+      break;
+    case VoiceChange::Kind::kPause:
+      paused_.store(true, std::memory_order_relaxed);
+      break;
+    case VoiceChange::Kind::kResume:
+      paused_.store(false, std::memory_order_relaxed);
+      break;
+    case VoiceChange::Kind::kLeaveLoop:
+      if (spec_.loop.passes != 1 && change.at_once && position_frames() >= spec_.loop.begin_frame) {
+        position_.store(std::max(position_frames(), spec_.loop.end_frame),
+                        std::memory_order_relaxed);
+      }
+      jumps_left_ = 0;
+      break;
+    case VoiceChange::Kind::kStop:
+      fading_out_ = true;
+      ramp_.StartRt(0.0f, change.fade);
+      CutRt(change.applied_frame + change.fade.frames);
+      break;
+  }
+}
+
+int64_t Voice::LeftOfMaxFrames() const noexcept {
+  if (spec_.max_frames == kNoFrame) return kNoFrame;
+  return std::max<int64_t>(spec_.max_frames - done_frames() - length_dropped_, 0);
+}
+
+int64_t Voice::RemainingFrames() const noexcept {
+  const int64_t left = LeftOfMaxFrames();
+  if (from_feed_ || jumps_left_ < 0) return left;
+  int64_t looped = 0;
+  if (__builtin_mul_overflow(jumps_left_, spec_.loop.end_frame - spec_.loop.begin_frame, &looped) ||
+      looped > kNoFrame / 2) {
+    return left;
+  }
+  return std::min(left, looped + spec_.view.frames - position_frames());
+}
+
+int64_t Voice::FadeOutDistance() const noexcept {
+  if (spec_.fade_out.frames == 0 || fading_out_) return kNoFrame;
+  const int64_t remaining = RemainingFrames();
+  return remaining == kNoFrame ? kNoFrame : std::max<int64_t>(remaining - spec_.fade_out.frames, 0);
+}
+
+int64_t Voice::FadeOutRt() noexcept {
+  const int64_t distance = FadeOutDistance();
+  if (distance > 0) return distance;
+  fading_out_ = true;
+  ramp_.StartRt(0.0f, {.frames = RemainingFrames(), .shape = spec_.fade_out.shape});
+  return kNoFrame;
+}
+
+void Voice::PassViewRt(int64_t frames) noexcept {
+  int64_t position = position_frames() + frames;
+  const Loop& loop = spec_.loop;
+  if (jumps_left_ != 0 && position >= loop.end_frame) {
+    const int64_t length = loop.end_frame - loop.begin_frame;
+    int64_t jumps = (position - loop.end_frame) / length + 1;
+    if (jumps_left_ > 0) {
+      jumps = std::min(jumps, jumps_left_);
+      jumps_left_ -= jumps;
+    }
+    position -= jumps * length;
+  }
+  position_.store(position, std::memory_order_relaxed);
+}
+
+void Voice::SkipRt(int64_t frames) noexcept {
+  if (state() != State::kPlaying || paused()) return;
+  if (from_feed_) {
+    if (!idling_) trim_debt_frames_ += frames;
+    return;
+  }
+  for (int64_t left = std::min(frames, RemainingFrames()); left > 0;) {
+    const int64_t step = std::min(left, FadeOutRt());
+    ramp_.AdvanceRt(step);
+    PassViewRt(step);
+    length_dropped_ += step;
+    trimmed_frames_ += step;
+    left -= step;
+  }
+  UpdatePlainRt();
+}
+
+void Voice::UpdatePlainRt() noexcept {
+  event_frame_ = cut_frame_;
+  if (!changes_.empty()) event_frame_ = std::min(event_frame_, changes_.front()->frame);
+  gain_ = ramp_.target() * session_ramp_.target();
+  plain_ = !paused() && !ramp_.moving() && !session_ramp_.moving() &&
+           !(from_feed_ && spec_.max_frames != kNoFrame);
+  if (!plain_ || from_feed_) return;
+  const int64_t position = position_frames();
+  // A view is at most as long as its position can be, so that no sum overflows.
+  int64_t run = (jumps_left_ != 0 ? spec_.loop.end_frame : spec_.view.frames) - position;
+  run = std::min({run, LeftOfMaxFrames(), FadeOutDistance()});
+  plain_end_ = position + run;
 }
 
 void Voice::EndRt(EndReason reason, int64_t frame) noexcept {

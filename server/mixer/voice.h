@@ -7,8 +7,10 @@
 #include <limits>
 #include <vector>
 
+#include "server/mixer/fade.h"
 #include "server/mixer/mix_bus.h"
 #include "server/mixer/play_feed.h"
+#include "server/mixer/voice_change.h"
 #include "server/realtime/cache_line.h"
 
 namespace rtmixd {
@@ -42,6 +44,13 @@ struct AudioView {
   int64_t channel_stride_frames = kSegmentFrames;
 };
 
+// A region of an AudioView that sounds several times before the view goes on behind it.
+struct Loop {
+  int64_t begin_frame = 0;
+  int64_t end_frame = 0;  // > begin_frame if passes is not 1
+  int64_t passes = 1;     // how often it sounds; 0: until it is left
+};
+
 // A stretch of the action's time in which it had no audio.
 struct VoiceGap {
   int64_t first_frame = 0;  // stream frame
@@ -59,22 +68,41 @@ class alignas(kCacheLineBytes) Voice {
  public:
   static constexpr int kGapSlots = 8;
   static constexpr int64_t kNoFrame = std::numeric_limits<int64_t>::max();
+  // offset_frames of a voice that follows another one.
+  static constexpr int64_t kFollows = int64_t{1} << 61;
+  // Passing over this many changes, or starting this many followers, costs far less than a block.
+  static constexpr int kMaxChanges = 64;
+  static constexpr int kMaxFollowers = 64;
 
   struct Spec {
-    int64_t offset_frames = 0;  // start, from the batch's origin
+    int64_t offset_frames = 0;  // start, from the batch's origin; kFollows with `after`
     int64_t sequence = 0;       // unique, grows with admission: breaks ties of order
     LatePolicy late_policy = LatePolicy::kPlay;
     UnderrunPolicy underrun_policy = UnderrunPolicy::kSilence;  // feeds only
     float gain = 1.0f;                                          // finite
+    float session_gain = 1.0f;                                  // finite; multiplied with `gain`
+    // From silence at its start, and to silence at its end. The end must be known: a feed needs
+    // max_frames. A sound that is shorter than its fade out begins with it.
+    Fade fade_in;
+    Fade fade_out;
     // Source channel i sounds on output channel channel_map[i] (from 0); as long as the source has
     // channels. Channels that name the same output are added in the order of the source.
     std::vector<int> channel_map;
     AudioView view;                  // played if `feed` is null
     int64_t view_offset_frames = 0;  // first frame of the view to be played
-    PlayFeed* feed = nullptr;        // outlives the voice; feeds no other
+    Loop loop;                       // of the view; end_frame > view_offset_frames
+    // It ends after so many frames of sound, dropped ones included (but for a flush); > 0.
+    int64_t max_frames = kNoFrame;
+    PlayFeed* feed = nullptr;  // outlives the voice; feeds no other
     // It ends before this frame, counted from the batch's origin: a cut that comes with the voice
     // and so is never late. As of Mixer::Cancel, the earliest cut holds.
     int64_t cut_offset_frames = kNoFrame;
+    // Changes that come with the voice and so are never late; at most kMaxChanges.
+    std::vector<VoiceChange*> changes;
+    // It starts on the frame on which that voice ends, whatever the reason; if that one never
+    // started, where it should have. Of the same batch, or submitted earlier and not yet given
+    // back.
+    Voice* after = nullptr;
     void* owner = nullptr;  // control's own
   };
 
@@ -90,12 +118,18 @@ class alignas(kCacheLineBytes) Voice {
   int64_t done_frames() const { return done_frames_.load(std::memory_order_relaxed); }
   // Where it actually started; -1 before, and for ever if it ended before it started.
   int64_t start_frame() const { return start_frame_.load(std::memory_order_relaxed); }
+  // The next frame of the view.
+  int64_t position_frames() const { return position_.load(std::memory_order_relaxed); }
+  bool paused() const { return paused_.load(std::memory_order_relaxed); }
   // How often its stream ran dry, and for how long in all.
   int64_t gap_count() const { return gap_count_.load(std::memory_order_relaxed); }
   int64_t gap_total_frames() const { return gap_total_frames_.load(std::memory_order_relaxed); }
 
   // --- Outcome, after it came back ---
   EndReason end_reason() const { return end_reason_; }
+  // The start asked for; of one that follows another, that one's end. Readable from the result
+  // kVoiceStarted on, too. kNoFrame if it ended before it was known.
+  int64_t requested_frame() const { return requested_frame_; }
   // Stream frame after its last one; its start frame if nothing sounded, the requested one if it
   // never started.
   int64_t end_frame() const { return end_frame_; }
@@ -109,29 +143,70 @@ class alignas(kCacheLineBytes) Voice {
 
   // --- Audio thread ---
   // Starts it in the block that begins at `block_first_frame`; false if it ended instead, since it
-  // was late and is not to play late, or since it is to be cut before it starts.
-  bool StartRt(int64_t requested_frame, int64_t block_first_frame) noexcept;
+  // was late and is not to play late, or since it is to be cut before it starts. Changes that took
+  // effect are added to `done`.
+  bool StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block_first_frame,
+               VoiceChangeList* done) noexcept;
   // Sounds in a block, from its start on, on the channels of `bus`; false if it ended in the block.
-  // What it adds to the bus holds until CommitRt.
-  bool RenderRt(int64_t block_first_frame, int frames, MixBus* bus) noexcept;
+  // What it adds to the bus holds until CommitRt. Changes that took effect are added to `done`.
+  bool RenderRt(int64_t block_first_frame, int frames, MixBus* bus, VoiceChangeList* done) noexcept;
   // Whether CommitRt is to be called.
   bool from_feed() const { return from_feed_; }
   // Gives the frames that RenderRt read back to the feed; only a voice with a feed needs it.
   void CommitRt() noexcept;
   // It ends before `frame`; of several cuts the earliest holds.
-  void CutRt(int64_t frame) noexcept { cut_frame_ = frame < cut_frame_ ? frame : cut_frame_; }
+  void CutRt(int64_t frame) noexcept;
+  // To take effect from change->frame on, which is not past.
+  void ChangeRt(VoiceChange* change) noexcept;
+  // Hands over the changes that have not taken effect.
+  void GiveBackChangesRt(VoiceChangeList* done) noexcept;
   // Drops the next `frames` of a sounding voice; see Mixer::SkipFrames.
   void SkipRt(int64_t frames) noexcept;
   void EndRt(EndReason reason, int64_t frame) noexcept;
-
   // The batch that it was submitted with; the mixer's.
   Batch* batch() const { return batch_; }
   void set_batch(Batch* batch) { batch_ = batch; }
 
  private:
-  // Both sound from frame `begin` of the block on and before frame `stop`.
+  friend class Schedule;
+
+  // What a feed has for the block, after what is owed was paid.
+  struct FeedBlock {
+    PlayFeed::Look look;
+    int64_t read;
+  };
+
+  // The path of a voice to which nothing happens in the block.
+  void RenderPlainViewRt(int begin, int stop, MixBus* bus) noexcept;
+  // The path of all others: from one thing that happens to the next.
+  bool RenderPiecesRt(int64_t block_first_frame, int frames, MixBus* bus,
+                      VoiceChangeList* done) noexcept;
+  // Both sound from frame `begin` of the block on and before frame `stop`; false if it ended.
   bool RenderViewRt(int64_t block_first_frame, int begin, int stop, MixBus* bus) noexcept;
-  bool RenderFeedRt(int64_t block_first_frame, int begin, int stop, MixBus* bus) noexcept;
+  bool RenderFeedRt(int64_t block_first_frame, int begin, int stop, FeedBlock* feed,
+                    MixBus* bus) noexcept;
+  // False if it turned out to have run dry and that ends it.
+  bool BeginFeedBlockRt(FeedBlock* feed) noexcept;
+  // The gains of the next `frames` frames that sound, null if gain_ holds for all; the fades pass
+  // them.
+  const float* GainsRt(int frames, MixBus* bus) noexcept;
+  MixSpan MakeSpan(const float* samples, const float* gains, int at, int frames) const noexcept {
+    return {samples, gains, gain_, static_cast<int16_t>(at), static_cast<int16_t>(frames)};
+  }
+  // Passes frames of the view, through its loop.
+  void PassViewRt(int64_t frames) noexcept;
+  void TakeEffectRt(const VoiceChange& change) noexcept;
+  // Whether a stop is due by `frame`, at which it would start.
+  bool StopsByRt(int64_t frame) noexcept;
+  // Frames of sound that are left; kNoFrame: no end in sight.
+  int64_t RemainingFrames() const noexcept;
+  int64_t LeftOfMaxFrames() const noexcept;
+  // Frames of sound until the fade out is to begin; kNoFrame if it has begun or never will.
+  int64_t FadeOutDistance() const noexcept;
+  // Begins it if its time has come; returns the distance after that.
+  int64_t FadeOutRt() noexcept;
+  // Sets what the plain path needs.
+  void UpdatePlainRt() noexcept;
   // Drops the part of a debt that is there, of frames [*read, write); returns how many frames.
   static int64_t PayRt(int64_t* debt_frames, int64_t* read, int64_t write) noexcept;
   // There was nothing to play on these frames. False: that ends it.
@@ -142,23 +217,41 @@ class alignas(kCacheLineBytes) Voice {
   // What every block needs of a voice that plays from memory, partly copied from spec_: one cache
   // line, since with a thousand voices each line counts.
   std::atomic<int64_t> done_frames_{0};
-  int64_t cut_frame_ = kNoFrame;
-  int64_t position_;  // next frame of the view
-  const int64_t view_frames_;
+  int64_t event_frame_ = kNoFrame;  // of the next cut or change
+  std::atomic<int64_t> position_;   // next frame of the view
+  int64_t plain_end_;               // position before which nothing happens to a plain view
   const float* const* const segments_;
   const int* const channel_map_;
-  const float gain_;
+  float gain_;                           // while no fade moves
   const int16_t channels_;               // at most 1024
   const int16_t channel_stride_frames_;  // of the view; at most kSegmentFrames
-  int begin_ = 0;  // where it starts in the block that comes next; 0 but in its first block
+  int begin_ = 0;       // where it starts in the block that comes next; 0 but in its first block
+  bool plain_ = false;  // neither paused, nor fading, nor a feed that has to end by itself
   const bool from_feed_;
-  bool idling_ = false;  // feed: waits for its prebuffer
   std::atomic<State> state_{State::kPending};
   EndReason end_reason_ = EndReason::kNone;
 
   const Spec spec_;
   Batch* batch_ = nullptr;
   std::atomic<int64_t> start_frame_{-1};
+  int64_t requested_frame_ = kNoFrame;
+  int64_t cut_frame_ = kNoFrame;
+  VoiceChangeList changes_;
+  bool spec_changes_taken_ = false;
+  GainRamp ramp_;          // passes with the sound
+  GainRamp session_ramp_;  // passes with the stream
+  std::atomic<bool> paused_{false};
+  bool fading_out_ = false;
+  bool idling_ = false;         // feed: waits for its prebuffer
+  int64_t jumps_left_ = 0;      // back to the begin of the loop; -1: for ever
+  int64_t length_dropped_ = 0;  // frames that count for max_frames and did not sound
+
+  // Those that follow it, and its place among those that follow the same one.
+  Voice* predecessor_ = nullptr;
+  Voice* first_follower_ = nullptr;
+  Voice* next_follower_ = nullptr;
+  int32_t heap_index_ = -1;  // where the schedule has it, once its start is known
+
   int64_t uncommitted_frames_ = 0;    // feed: read, to be given back by CommitRt
   int64_t trim_debt_frames_ = 0;      // feed: still to be dropped, counted as trimmed
   int64_t timeline_debt_frames_ = 0;  // feed: still to be dropped for the gaps before

@@ -8,44 +8,114 @@
 
 namespace rtmixd {
 
-bool Voice::RenderRt(int64_t block_first_frame, int frames, MixBus* bus) noexcept {
-  const int begin = std::exchange(begin_, 0);
-  const bool cut = cut_frame_ <= block_first_frame + frames;
-  const int stop =
-      cut ? static_cast<int>(std::max<int64_t>(cut_frame_ - block_first_frame, begin)) : frames;
-  const bool goes_on = from_feed_ ? RenderFeedRt(block_first_frame, begin, stop, bus)
-                                  : RenderViewRt(block_first_frame, begin, stop, bus);
-  if (goes_on && cut) {
-    EndRt(EndReason::kCancelled, cut_frame_);
-    return false;
+bool Voice::RenderRt(int64_t block_first_frame, int frames, MixBus* bus,
+                     VoiceChangeList* done) noexcept {
+  if (plain_ && event_frame_ > block_first_frame + frames) {
+    if (from_feed_) {
+      FeedBlock feed;
+      return BeginFeedBlockRt(&feed) &&
+             RenderFeedRt(block_first_frame, std::exchange(begin_, 0), frames, &feed, bus);
+    }
+    if (position_frames() + frames < plain_end_) {
+      RenderPlainViewRt(std::exchange(begin_, 0), frames, bus);
+      return true;
+    }
   }
+  const bool goes_on = RenderPiecesRt(block_first_frame, frames, bus, done);
+  if (goes_on) UpdatePlainRt();
   return goes_on;
 }
 
-bool Voice::RenderViewRt(int64_t block_first_frame, int begin, int stop, MixBus* bus) noexcept {
-  const int end =
-      begin + static_cast<int>(std::min<int64_t>(stop - begin, view_frames_ - position_));
-  for (int at = begin; at < end;) {
-    const uint64_t position = position_;  // not negative: division is then a shift
+void Voice::RenderPlainViewRt(int begin, int stop, MixBus* bus) noexcept {
+  const int64_t first = position_frames();
+  for (int at = begin; at < stop;) {
+    const uint64_t position = first + at - begin;  // not negative: division is then a shift
     const int64_t offset = position % AudioView::kSegmentFrames;
     const float* samples = segments_[position / AudioView::kSegmentFrames] + offset;
     const int run =
-        static_cast<int>(std::min<int64_t>(end - at, AudioView::kSegmentFrames - offset));
+        static_cast<int>(std::min<int64_t>(stop - at, AudioView::kSegmentFrames - offset));
     for (int c = 0; c < channels_; ++c, samples += channel_stride_frames_) {
-      bus->AddRt(channel_map_[c], {samples, gain_, at, run});
+      bus->AddRt(channel_map_[c], MakeSpan(samples, nullptr, at, run));
     }
     at += run;
-    position_ += run;
+  }
+  position_.store(first + stop - begin, std::memory_order_relaxed);
+  AddDoneRt(stop - begin);
+}
+
+bool Voice::RenderPiecesRt(int64_t block_first_frame, int frames, MixBus* bus,
+                           VoiceChangeList* done) noexcept {
+  FeedBlock feed;
+  if (from_feed_ && !BeginFeedBlockRt(&feed)) return false;
+  for (int at = std::exchange(begin_, 0); at < frames;) {
+    const int64_t now = block_first_frame + at;
+    while (!changes_.empty() && changes_.front()->frame <= now) {
+      VoiceChange* const change = changes_.PopRt();
+      change->applied_frame = now;
+      TakeEffectRt(*change);
+      done->AppendRt(change);
+    }
+    const int64_t next_change =
+        changes_.empty() ? kNoFrame : changes_.front()->frame - block_first_frame;
+    const int64_t cut = std::max<int64_t>(cut_frame_ - block_first_frame, at);
+    int stop = static_cast<int>(std::min({int64_t{frames}, next_change, cut}));
+    if (paused()) {
+      session_ramp_.AdvanceRt(stop - at);
+    } else {
+      gain_ = ramp_.target() * session_ramp_.target();
+      const int64_t sounds = std::min(LeftOfMaxFrames(), FadeOutRt());
+      if (stop - at > sounds) stop = at + static_cast<int>(sounds);
+      if (from_feed_ ? !RenderFeedRt(block_first_frame, at, stop, &feed, bus)
+                     : !RenderViewRt(block_first_frame, at, stop, bus)) {
+        return false;
+      }
+    }
+    at = stop;
+    if (cut == at) {
+      EndRt(EndReason::kCancelled, cut_frame_);
+      return false;
+    }
+  }
+  return true;
+}
+
+const float* Voice::GainsRt(int frames, MixBus* bus) noexcept {
+  if (!ramp_.moving() && !session_ramp_.moving()) return nullptr;
+  float* const gains = bus->GainsRt();
+  ramp_.WriteRt(bus->kernel(), gains, frames);
+  float* const session_gains = bus->ScratchGainsRt();
+  session_ramp_.WriteRt(bus->kernel(), session_gains, frames);
+  bus->kernel().multiply(session_gains, gains, frames);
+  return gains;
+}
+
+bool Voice::RenderViewRt(int64_t block_first_frame, int begin, int stop, MixBus* bus) noexcept {
+  const int end = begin + static_cast<int>(std::min<int64_t>(stop - begin, RemainingFrames()));
+  const float* const gains = end > begin ? GainsRt(end - begin, bus) : nullptr;
+  for (int at = begin; at < end;) {
+    const uint64_t position = position_frames();
+    const int64_t limit = jumps_left_ != 0 ? spec_.loop.end_frame : spec_.view.frames;
+    const int64_t offset = position % AudioView::kSegmentFrames;
+    const float* samples = segments_[position / AudioView::kSegmentFrames] + offset;
+    const int run = static_cast<int>(std::min<int64_t>(
+        {end - at, AudioView::kSegmentFrames - offset, limit - static_cast<int64_t>(position)}));
+    for (int c = 0; c < channels_; ++c, samples += channel_stride_frames_) {
+      bus->AddRt(channel_map_[c],
+                 MakeSpan(samples, gains != nullptr ? gains + (at - begin) : nullptr, at, run));
+    }
+    at += run;
+    PassViewRt(run);
   }
   AddDoneRt(end - begin);
-  if (position_ < view_frames_) return true;
+  if (RemainingFrames() > 0) return true;
   EndRt(EndReason::kCompleted, block_first_frame + end);
   return false;
 }
 
-bool Voice::RenderFeedRt(int64_t block_first_frame, int begin, int stop, MixBus* bus) noexcept {
-  PlayFeed& feed = *spec_.feed;
-  const PlayFeed::Look look = feed.LookRt();
+bool Voice::BeginFeedBlockRt(FeedBlock* feed) noexcept {
+  PlayFeed& source = *spec_.feed;
+  feed->look = source.LookRt();
+  const PlayFeed::Look& look = feed->look;
   int64_t read = look.read;
 
   if (doubt_frames_ > 0 && look.doubt != read) {
@@ -57,42 +127,67 @@ bool Voice::RenderFeedRt(int64_t block_first_frame, int begin, int stop, MixBus*
     trim_debt_frames_ = 0;
     timeline_debt_frames_ = 0;
   }
-  trimmed_frames_ += PayRt(&trim_debt_frames_, &read, look.write);
-  PayRt(&timeline_debt_frames_, &read, look.write);
-  if (read > look.read) feed.AdvanceRt(read - look.read);
+  const int64_t trimmed = PayRt(&trim_debt_frames_, &read, look.write);
+  const int64_t paid = trimmed + PayRt(&timeline_debt_frames_, &read, look.write);
+  trimmed_frames_ += trimmed;
+  length_dropped_ += paid;
+  ramp_.AdvanceRt(paid);
+  if (read > look.read) source.AdvanceRt(read - look.read);
 
-  if (idling_ && (look.write - read >= feed.prebuffer_frames() || look.idle > read ||
+  if (idling_ && (look.write - read >= source.prebuffer_frames() || look.idle > read ||
                   look.end != PlayFeed::kNone)) {
     idling_ = false;
   }
+  feed->read = read;
+  return true;
+}
+
+bool Voice::RenderFeedRt(int64_t block_first_frame, int begin, int stop, FeedBlock* feed,
+                         MixBus* bus) noexcept {
+  const PlayFeed::Look& look = feed->look;
+  if (LeftOfMaxFrames() == 0) {
+    EndRt(EndReason::kCompleted, block_first_frame + begin);
+    return false;
+  }
   const int played =
-      idling_ ? 0 : static_cast<int>(std::min<int64_t>(stop - begin, look.write - read));
+      idling_ ? 0 : static_cast<int>(std::min<int64_t>(stop - begin, look.write - feed->read));
+  const float* const gains = played > 0 ? GainsRt(played, bus) : nullptr;
+  session_ramp_.AdvanceRt(stop - begin - played);
   int at = begin;
-  for (const SpscFrameRing::Stretch& stretch : feed.PeekRt(played)) {
-    if (stretch.frames == 0) break;
-    const int run = static_cast<int>(stretch.frames);
+  int64_t before = uncommitted_frames_;  // what this block has read already
+  for (const SpscFrameRing::Stretch& stretch : spec_.feed->PeekRt(before + played)) {
+    const int64_t passed = std::min(before, stretch.frames);
+    before -= passed;
+    const int run = static_cast<int>(stretch.frames - passed);
+    if (run == 0) continue;
     for (int c = 0; c < channels_; ++c) {
-      bus->AddRt(channel_map_[c], {stretch.channel(c), gain_, at, run});
+      bus->AddRt(channel_map_[c],
+                 MakeSpan(stretch.channel(c) + passed,
+                          gains != nullptr ? gains + (at - begin) : nullptr, at, run));
     }
     at += run;
   }
-  uncommitted_frames_ = played;
-  read += played;
+  uncommitted_frames_ += played;
+  feed->read += played;
   AddDoneRt(played);
 
-  if (idling_ || read < look.write) return true;
+  if (LeftOfMaxFrames() == 0) {
+    EndRt(EndReason::kCompleted, block_first_frame + at);
+    return false;
+  }
+  if (idling_ || feed->read < look.write) return true;
   if (look.end != PlayFeed::kNone) {
     EndRt(EndReason::kCompleted, doubt_frames_ > 0 ? doubt_first_frame_ : block_first_frame + at);
     return false;
   }
-  if (look.idle == read) {
+  if (look.idle == feed->read) {
     idling_ = true;
     trim_debt_frames_ = 0;
     timeline_debt_frames_ = 0;
     return true;
   }
   if (at == stop) return true;
-  if (look.doubt == read) {
+  if (look.doubt == feed->read) {
     if (doubt_frames_ == 0) doubt_first_frame_ = block_first_frame + at;
     doubt_frames_ += stop - at;
     return true;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -12,7 +13,7 @@ TEST(MixBusTest, ABlockBeginsSilent) {
   MixBus bus(2, 64, BestMixKernel());
   const std::vector<float> ones(64, 1.0f);
   bus.BeginRt(64);
-  bus.AddRt(0, {ones.data(), 1.0f, 0, 64});
+  bus.AddRt(0, {ones.data(), nullptr, 1.0f, 0, 64});
   bus.SumRt();
   EXPECT_EQ(bus.planar()[0][63], 1.0f);
   bus.BeginRt(10);
@@ -24,7 +25,7 @@ TEST(MixBusTest, ChannelsAreApart) {
   MixBus bus(3, 8, BestMixKernel());
   const std::vector<float> ones(8, 1.0f);
   bus.BeginRt(8);
-  bus.AddRt(1, {ones.data(), 0.5f, 2, 3});
+  bus.AddRt(1, {ones.data(), nullptr, 0.5f, 2, 3});
   bus.SumRt();
   const std::vector<float> expected = {0, 0, 0.5f, 0.5f, 0.5f, 0, 0, 0};
   for (int i = 0; i < 8; ++i) {
@@ -45,8 +46,8 @@ TEST(MixBusTest, AnyNumberOfSpansIsSummedInTheOrderOfAdding) {
   bus.BeginRt(16);
   std::vector<float> expected(16, 0.0f);
   for (int s = 0; s < kSpans; ++s) {
-    const int offset = s % 5 == 0 ? s % 16 : 0;
-    bus.AddRt(0, {sources[s].data(), 0.7f, offset, 16 - offset});
+    const auto offset = static_cast<int16_t>(s % 5 == 0 ? s % 16 : 0);
+    bus.AddRt(0, {sources[s].data(), nullptr, 0.7f, offset, static_cast<int16_t>(16 - offset)});
     for (int i = offset; i < 16; ++i) {
       expected[i] = std::fma(0.7f, sources[s][i - offset], expected[i]);
     }
@@ -55,12 +56,27 @@ TEST(MixBusTest, AnyNumberOfSpansIsSummedInTheOrderOfAdding) {
   for (int i = 0; i < 16; ++i) EXPECT_EQ(bus.planar()[0][i], expected[i]);
 }
 
+TEST(MixBusTest, GainsHoldUntilTheyAreSummedHoweverManyThereAre) {
+  MixBus bus(1, 4, BestMixKernel());
+  const std::vector<float> ones(4, 1.0f);
+  bus.BeginRt(4);
+  float expected = 0;
+  for (int s = 0; s < 200; ++s) {
+    float* const gains = bus.GainsRt();
+    std::fill_n(gains, 4, static_cast<float>(s));
+    bus.AddRt(0, {ones.data(), gains, 0.0f, 0, 4});
+    expected += static_cast<float>(s);
+  }
+  bus.SumRt();
+  EXPECT_EQ(bus.planar()[0][3], expected);
+}
+
 TEST(MixBusTest, ClipsOneChannel) {
   MixBus bus(2, 4, BestMixKernel());
   const std::vector<float> source = {2.0f, 0.5f, -3.0f, 1.0f};
   bus.BeginRt(4);
-  bus.AddRt(0, {source.data(), 1.0f, 0, 4});
-  bus.AddRt(1, {source.data(), 1.0f, 0, 4});
+  bus.AddRt(0, {source.data(), nullptr, 1.0f, 0, 4});
+  bus.AddRt(1, {source.data(), nullptr, 1.0f, 0, 4});
   bus.SumRt();
   EXPECT_EQ(bus.ClipRt(0), 2);
   EXPECT_EQ(bus.planar()[0][0], 1.0f);

@@ -31,13 +31,19 @@ TEST_P(MixKernelTest, SumIsOneFusedMultiplyAddPerSpanInOrder) {
   std::mt19937 engine(7);
   for (int frames = 1; frames <= 150; ++frames) {
     std::vector<std::vector<float>> sources;
+    std::vector<std::vector<float>> gains;
     std::vector<MixSpan> spans;
     for (int s = 0; s < 9; ++s) {
       sources.push_back(RandomSamples(&engine, frames + 3));
-      MixSpan span = {sources.back().data() + s % 3, 0.3f + static_cast<float>(s), 0, frames};
+      MixSpan span = {sources.back().data() + s % 3, nullptr, 0.3f + static_cast<float>(s), 0,
+                      static_cast<int16_t>(frames)};
       if (s % 4 == 3) {  // now and then one that does not fill the block
-        span.offset = static_cast<int>(engine() % frames);
-        span.frames = 1 + static_cast<int>(engine() % (frames - span.offset));
+        span.offset = static_cast<int16_t>(engine() % frames);
+        span.frames = static_cast<int16_t>(1 + engine() % (frames - span.offset));
+      }
+      if (s % 3 == 2) {
+        gains.push_back(RandomSamples(&engine, frames));
+        span.gains = gains.back().data();
       }
       spans.push_back(span);
     }
@@ -47,7 +53,8 @@ TEST_P(MixKernelTest, SumIsOneFusedMultiplyAddPerSpanInOrder) {
       for (const MixSpan& span : spans) {
         const int at = i - span.offset;
         if (at < 0 || at >= span.frames) continue;
-        expected[i] = std::fma(span.gain, span.samples[at], expected[i]);
+        const float gain = span.gains != nullptr ? span.gains[at] : span.gain;
+        expected[i] = std::fma(gain, span.samples[at], expected[i]);
       }
     }
     GetParam()->sum(spans.data(), static_cast<int>(spans.size()), frames, bus.data());

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <map>
 #include <memory>
 #include <random>
 #include <set>
@@ -133,6 +134,10 @@ class MixerContentionTest : public testing::Test {
       spec.channel_map = {0};
       spec.view_offset_frames = static_cast<int64_t>(engine_() % kSoundFrames);
       spec.view = sound_.view();
+      if (!batch->voices.empty() && engine_() % 4 == 0) {
+        spec.offset_frames = Voice::kFollows;
+        spec.after = batch->voices.back().get();
+      }
       batch->voices.push_back(std::make_unique<Voice>(spec));
     }
     return batch;
@@ -152,6 +157,7 @@ class MixerContentionTest : public testing::Test {
         voices_out_.insert(voices.begin(), voices.end());
         for (Voice* const voice : voices) {
           if (engine_() % 3 == 0) Cancel(voice);
+          if (engine_() % 3 == 0) ChangeGain(voice);
         }
       } else {
         ASSERT_TRUE(absl::IsResourceExhausted(status)) << status;
@@ -170,16 +176,32 @@ class MixerContentionTest : public testing::Test {
     ASSERT_TRUE(status.ok() || absl::IsResourceExhausted(status)) << status;
   }
 
+  void ChangeGain(Voice* voice) {
+    auto change = std::make_unique<VoiceChange>();
+    change->gain = 0.05f;
+    change->fade.frames = static_cast<int64_t>(engine_() % 1000);
+    change->frame = mixer_->next_frame() + static_cast<int64_t>(engine_() % 2000);
+    const absl::Status status = mixer_->Change(voice, change.get());
+    ASSERT_TRUE(status.ok() || absl::IsResourceExhausted(status)) << status;
+    if (status.ok()) changes_out_.emplace(change.get(), std::move(change));
+  }
+
   void PollAll() {
     MixerResult result;
     while (mixer_->PollResult(&result)) {
+      if (result.kind == MixerResult::Kind::kChangeDone) {
+        ASSERT_EQ(changes_out_.erase(result.change), 1U);
+        continue;
+      }
       ASSERT_TRUE(lent_.count(result.batch));
       switch (result.kind) {
+        case MixerResult::Kind::kChangeDone:
+          break;
         case MixerResult::Kind::kBatchOrigin:
           ASSERT_EQ(result.batch->origin_frame, result.frame);
           break;
         case MixerResult::Kind::kVoiceStarted:
-          ASSERT_GE(result.frame, result.batch->origin_frame + result.voice->spec().offset_frames);
+          ASSERT_GE(result.frame, result.voice->requested_frame());
           break;
         case MixerResult::Kind::kVoiceEnded:
           ASSERT_EQ(voices_out_.erase(result.voice), 1U);
@@ -228,6 +250,7 @@ class MixerContentionTest : public testing::Test {
   int64_t next_sequence_ = 1;
   std::set<const Batch*> lent_;
   std::set<Voice*> voices_out_;
+  std::map<const VoiceChange*, std::unique_ptr<VoiceChange>> changes_out_;
 };
 
 TEST_F(MixerContentionTest, AllThreadsAtOnceLoseNothing) {
@@ -269,6 +292,7 @@ TEST_F(MixerContentionTest, AllThreadsAtOnceLoseNothing) {
   PollAll();
   EXPECT_TRUE(lent_.empty());
   EXPECT_TRUE(voices_out_.empty());
+  EXPECT_TRUE(changes_out_.empty());
   EXPECT_EQ(mixer_->input_history().head_frame(), mixer_->next_frame());
 }
 

@@ -105,10 +105,12 @@ struct Report {
 
 struct Sound {
   SoundScript script;
-  Voice* voice = nullptr;  // null once its batch was released
+  Voice* voice = nullptr;       // null once its batch was released
+  int64_t after_sequence = -1;  // of the sound that it follows
   std::unique_ptr<PlayFeed> feed;
   int64_t feed_pool_offset = 0;
   bool feed_ended = false;
+  std::vector<const VoiceChange*> changes;  // that came with it, then those that were sent
   Report report;
 };
 
@@ -151,13 +153,19 @@ class RandomRun {
   void Check() {
     std::vector<SoundScript> scripts;
     std::vector<PredictedSound> predicted;
+    std::map<int64_t, int> index_of_sequence;
     for (const auto& sound : sounds_) {
+      index_of_sequence[sound->script.sequence] = static_cast<int>(scripts.size());
       scripts.push_back(sound->script);
-      predicted.push_back(PredictSound(sound->script, blocks_));
-      CheckReport(*sound, predicted.back());
+      if (sound->after_sequence >= 0) {
+        scripts.back().after = index_of_sequence.at(sound->after_sequence);
+      }
     }
+    predicted = PredictSounds(scripts, blocks_);
+    for (size_t s = 0; s < sounds_.size(); ++s) CheckReport(*sounds_[s], predicted[s]);
     EXPECT_TRUE(batches_.empty());
-    CheckOutput(SumSounds(scripts, predicted, blocks_, options_.output_channels));
+    EXPECT_EQ(changes_done_, changes_.size());
+    CheckOutput(SumSounds(scripts, predicted, master_changes_, blocks_, options_.output_channels));
   }
 
   const StepDriver& driver() const { return *driver_; }
@@ -168,7 +176,42 @@ class RandomRun {
   int next_block() const { return static_cast<int>(blocks_.size()); }
 
   void Note(Sound& sound, Kind kind, int64_t number) {
-    sound.script.actions.push_back({next_block(), kind, number});
+    sound.script.actions.push_back({next_block(), kind, number, next_order_++});
+  }
+
+  Fade RandomFade() {
+    return {.frames = dice_.OneOf<int64_t>({0, 1, 64, dice_.Between(1, 700)}),
+            .shape = dice_.OneOf({FadeShape::kLinear, FadeShape::kEqualPower})};
+  }
+
+  // Kept until the mixer has gone.
+  VoiceChange* MakeChange(int64_t frame) {
+    using ChangeKind = VoiceChange::Kind;
+    changes_.push_back(std::make_unique<VoiceChange>());
+    VoiceChange& change = *changes_.back();
+    change.kind = dice_.OneOf({ChangeKind::kGain, ChangeKind::kGain, ChangeKind::kSessionGain,
+                               ChangeKind::kPause, ChangeKind::kResume, ChangeKind::kResume,
+                               ChangeKind::kLeaveLoop, ChangeKind::kStop});
+    change.at_once = dice_.OneIn(2);
+    change.gain = RandomGain(dice_);
+    change.fade = RandomFade();
+    change.frame = frame;
+    return &change;
+  }
+
+  // Fades, loops and whatever else changes while it sounds.
+  void MakeEventful(SoundScript& script) {
+    if (dice_.OneIn(3)) script.session_gain = RandomGain(dice_);
+    if (dice_.OneIn(3)) script.fade_in = RandomFade();
+    if (dice_.OneIn(4)) script.max_frames = dice_.Between(1, 3000);
+    if (dice_.OneIn(3) && (!script.from_feed || script.max_frames != Voice::kNoFrame)) {
+      script.fade_out = RandomFade();
+    }
+    if (!script.from_feed && script.view_frames > 0 && dice_.OneIn(3)) {
+      script.loop.passes = dice_.OneOf<int64_t>({0, 2, 3, 1000});
+      script.loop.begin_frame = dice_.Between(0, script.view_frames - 1);
+      script.loop.end_frame = dice_.Between(script.loop.begin_frame + 1, script.view_frames);
+    }
   }
 
   std::unique_ptr<Sound> MakeSound(const Batch& batch) {
@@ -209,9 +252,40 @@ class RandomRun {
       spec.view.channels = static_cast<int>(channels);
       spec.view_offset_frames = offset;
     }
+    if (dice_.OneIn(2)) MakeEventful(script);
+    spec.session_gain = script.session_gain;
+    spec.fade_in = script.fade_in;
+    spec.fade_out = script.fade_out;
+    spec.max_frames = script.max_frames;
+    spec.loop = script.loop;
+    spec.loop.begin_frame += spec.view_offset_frames;
+    spec.loop.end_frame += spec.view_offset_frames;
+    for (int64_t n = dice_.OneIn(4) ? dice_.Between(1, 4) : 0; n > 0; --n) {
+      VoiceChange* const change = MakeChange(script.offset_frames + dice_.Between(-50, 2500));
+      spec.changes.push_back(change);
+      sound->changes.push_back(change);
+      script.changes.push_back(*change);
+    }
+    if (Sound* const after = RandomPredecessor()) {
+      spec.offset_frames = Voice::kFollows;
+      spec.after = after->voice;
+      sound->after_sequence = after->script.sequence;
+    }
     voices_.push_back(std::make_unique<Voice>(spec));
     sound->voice = voices_.back().get();
     return sound;
+  }
+
+  // One to follow, if any: of this batch or an earlier one.
+  Sound* RandomPredecessor() {
+    if (!dice_.OneIn(4)) return nullptr;
+    std::vector<Sound*> possible;
+    for (const auto& sound : making_) possible.push_back(sound.get());
+    for (const auto& sound : sounds_) {
+      if (sound->voice != nullptr) possible.push_back(sound.get());
+    }
+    if (possible.empty()) return nullptr;
+    return possible[dice_.Between(0, static_cast<int64_t>(possible.size()) - 1)];
   }
 
   void MakeFeed(Sound& sound, int channels) {
@@ -233,8 +307,11 @@ class RandomRun {
     } else {
       batch->origin_frame = frame_ + dice_.OneOf<int64_t>({-100, 0, 64, dice_.Between(-400, 2000)});
     }
-    std::vector<std::unique_ptr<Sound>> sounds;
-    for (int64_t n = dice_.Between(0, 5); n > 0; --n) sounds.push_back(MakeSound(*batch));
+    making_.clear();
+    const size_t changes = changes_.size();
+    for (int64_t n = dice_.Between(0, 5); n > 0; --n) making_.push_back(MakeSound(*batch));
+    std::vector<std::unique_ptr<Sound>> sounds = std::move(making_);
+    making_.clear();
     // Not in order of sequence.
     std::reverse(voices_.begin(), voices_.end());
     batch->voices = std::move(voices_);
@@ -244,20 +321,40 @@ class RandomRun {
     if (!status.ok()) {  // refused whole, and given back
       ASSERT_TRUE(absl::IsResourceExhausted(status)) << status;
       ASSERT_EQ(batch->voices.size(), sounds.size());
+      changes_.resize(changes);
       return;
     }
     batches_.insert(submitted);
+    const int64_t order = next_order_++;
     for (auto& sound : sounds) {
+      sound->script.submit_order = order;
       by_voice_[sound->voice] = sound.get();
       sounds_.push_back(std::move(sound));
     }
   }
 
   void SendCommand() {
+    if (dice_.OneIn(8)) {
+      VoiceChange* const change = MakeChange(frame_ + dice_.Between(-100, 2500));
+      change->kind = VoiceChange::Kind::kGain;
+      master_changes_.push_back({next_block(), *change});
+      if (!mixer_->Change(nullptr, change).ok()) DropChange();
+      return;
+    }
     if (sounds_.empty()) return;
     Sound& sound = *sounds_[dice_.Between(0, static_cast<int64_t>(sounds_.size()) - 1)];
     if (sound.voice == nullptr) return;
-    if (dice_.OneIn(3)) {
+    if (dice_.OneIn(2)) {
+      VoiceChange* const change = MakeChange(frame_ + dice_.Between(-100, 2500));
+      Note(sound, Kind::kChange, 0);
+      sound.script.actions.back().change = *change;
+      sound.changes.push_back(change);
+      if (!mixer_->Change(sound.voice, change).ok()) {
+        changes_.pop_back();
+        sound.changes.pop_back();
+        sound.script.actions.pop_back();
+      }
+    } else if (dice_.OneIn(3)) {
       const int64_t frames = dice_.Between(0, 500);
       ASSERT_TRUE(mixer_->SkipFrames(sound.voice, frames).ok());
       Note(sound, Kind::kSkip, frames);
@@ -266,6 +363,12 @@ class RandomRun {
       ASSERT_TRUE(mixer_->Cancel(sound.voice, frame).ok());
       Note(sound, Kind::kCancel, frame);
     }
+  }
+
+  // The one made last was refused.
+  void DropChange() {
+    changes_.pop_back();
+    master_changes_.pop_back();
   }
 
   void FeedSound(Sound& sound) {
@@ -321,6 +424,11 @@ class RandomRun {
   void TakeResults() {
     MixerResult result;
     while (mixer_->PollResult(&result)) {
+      if (result.kind == MixerResult::Kind::kChangeDone) {
+        ++changes_done_;
+        EXPECT_EQ(result.frame, result.change->applied_frame);
+        continue;
+      }
       ASSERT_TRUE(batches_.count(result.batch));
       Sound* const sound = result.voice == nullptr ? nullptr : by_voice_.at(result.voice);
       switch (result.kind) {
@@ -335,6 +443,8 @@ class RandomRun {
           break;
         case MixerResult::Kind::kVoiceEnded:
           CopyReport(*sound, result);
+          break;
+        case MixerResult::Kind::kChangeDone:
           break;
         case MixerResult::Kind::kBatchReleased: {
           const std::unique_ptr<Batch> batch(result.batch);
@@ -381,6 +491,10 @@ class RandomRun {
     EXPECT_EQ(report.end_frame, predicted.end_frame);
     EXPECT_EQ(report.end_reason, predicted.end_reason);
     EXPECT_EQ(report.done_frames, static_cast<int64_t>(predicted.heard.size()));
+    ASSERT_EQ(sound.changes.size(), predicted.applied_frames.size());
+    for (size_t i = 0; i < sound.changes.size(); ++i) {
+      EXPECT_EQ(sound.changes[i]->applied_frame, predicted.applied_frames[i]) << "change " << i;
+    }
     EXPECT_EQ(report.late_frames, predicted.late_frames);
     EXPECT_EQ(report.trimmed_frames, predicted.trimmed_frames);
     if (sound.feed) {
@@ -445,11 +559,16 @@ class RandomRun {
 
   Dice dice_;
   Mixer::Options options_;
-  std::vector<std::unique_ptr<Sound>> sounds_;  // outlive the mixer: it reads their feeds
+  std::vector<std::unique_ptr<VoiceChange>> changes_;  // outlive the mixer, as the sounds do
+  std::vector<std::unique_ptr<Sound>> sounds_;         // it reads their feeds
+  std::vector<std::unique_ptr<Sound>> making_;         // of the batch being made
   std::unique_ptr<Mixer> mixer_;
   std::unique_ptr<StepDriver> driver_;
   int64_t frame_ = 0;
   int64_t next_sequence_ = 0;
+  int64_t next_order_ = 0;
+  size_t changes_done_ = 0;
+  std::vector<MasterChange> master_changes_;
   std::vector<ScriptBlock> blocks_;
   std::vector<std::unique_ptr<Voice>> voices_;  // of the batch being made
   std::set<const Batch*> batches_;              // submitted and not released

@@ -205,7 +205,8 @@ TEST_F(MixerTest, AFullMixerRefusesTheBatchAndLeavesIt) {
   auto batch = MakeBatch(0, {Quarter(7, 10), Quarter(0, 10)});
   const absl::Status status = mixer_->Submit(&batch);
   EXPECT_TRUE(absl::IsResourceExhausted(status));
-  EXPECT_EQ(status.message(), "2 voices, with 9 pending, exceed max_pending_voices (10)");
+  EXPECT_EQ(status.message(),
+            "2 voices and 0 changes, with 9 pending, exceed max_pending_voices (10)");
   ASSERT_NE(batch, nullptr);
   EXPECT_EQ(batch->voices[0]->spec().offset_frames, 7);  // not even sorted
 

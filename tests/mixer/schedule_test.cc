@@ -38,12 +38,12 @@ void Drop(Schedule* schedule, Voice* voice) {
 }
 
 TEST(ScheduleTest, EmptyHasNothingDue) {
-  Schedule schedule(4);
+  Schedule schedule(4, 16);
   EXPECT_EQ(schedule.PopDueRt(Voice::kNoFrame), nullptr);
 }
 
 TEST(ScheduleTest, PopsWhatStartsBeforeTheLimit) {
-  Schedule schedule(4);
+  Schedule schedule(4, 16);
   const auto batch = MakeBatch(100, {{0, 1}, {63, 2}, {64, 3}});
   schedule.AddRt(batch.get());
   EXPECT_EQ(PopSequences(&schedule, 100), (std::vector<int64_t>{}));
@@ -53,7 +53,7 @@ TEST(ScheduleTest, PopsWhatStartsBeforeTheLimit) {
 }
 
 TEST(ScheduleTest, BatchesInterleaveByFrameAndSequence) {
-  Schedule schedule(4);
+  Schedule schedule(4, 16);
   const auto a = MakeBatch(0, {{10, 1}, {20, 6}, {30, 3}});
   const auto b = MakeBatch(10, {{0, 4}, {10, 2}, {20, 5}});
   schedule.AddRt(b.get());
@@ -62,7 +62,7 @@ TEST(ScheduleTest, BatchesInterleaveByFrameAndSequence) {
 }
 
 TEST(ScheduleTest, DroppedVoicesArePassedOver) {
-  Schedule schedule(4);
+  Schedule schedule(4, 16);
   const auto batch = MakeBatch(0, {{0, 1}, {10, 2}, {20, 3}});
   schedule.AddRt(batch.get());
   Drop(&schedule, batch->voices[1].get());
@@ -70,7 +70,7 @@ TEST(ScheduleTest, DroppedVoicesArePassedOver) {
 }
 
 TEST(ScheduleTest, FirstVoiceCanBeDropped) {
-  Schedule schedule(4);
+  Schedule schedule(4, 16);
   const auto a = MakeBatch(0, {{0, 1}, {50, 2}});
   const auto b = MakeBatch(0, {{20, 3}});
   schedule.AddRt(a.get());
@@ -81,7 +81,7 @@ TEST(ScheduleTest, FirstVoiceCanBeDropped) {
 
 // Its room is free at once: a capacity of one would not take the second batch otherwise.
 TEST(ScheduleTest, BatchLeavesWithItsLastPendingVoice) {
-  Schedule schedule(1);
+  Schedule schedule(1, 16);
   const auto a = MakeBatch(0, {{0, 1}, {1000, 2}, {2000, 3}});
   schedule.AddRt(a.get());
   EXPECT_EQ(PopSequences(&schedule, 1), (std::vector<int64_t>{1}));
@@ -93,7 +93,7 @@ TEST(ScheduleTest, BatchLeavesWithItsLastPendingVoice) {
 }
 
 TEST(ScheduleTest, BatchLeavesWhenOnlyDroppedVoicesRemain) {
-  Schedule schedule(1);
+  Schedule schedule(1, 16);
   const auto a = MakeBatch(0, {{0, 1}, {1000, 2}});
   schedule.AddRt(a.get());
   Drop(&schedule, a->voices[1].get());

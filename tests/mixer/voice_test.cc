@@ -28,6 +28,15 @@ Voice::Spec TenSpec() {
   return spec;
 }
 
+// Ten frames of 1.
+Voice::Spec OnesSpec() {
+  static const PlanarSound* const sound = new PlanarSound(1, 10, [](int, int64_t) { return 1.0f; });
+  Voice::Spec spec;
+  spec.channel_map = {0};
+  spec.view = sound->view();
+  return spec;
+}
+
 // One voice on a bus of four channels, in blocks of eight frames unless told otherwise.
 class Stage {
  public:
@@ -36,10 +45,15 @@ class Stage {
   // What output channel `channel` gets in the block at `first_frame`.
   Samples Play(int64_t first_frame, int frames = 8, int channel = 0) {
     bus_.BeginRt(frames);
-    goes_on = voice.RenderRt(first_frame, frames, &bus_);
+    goes_on = voice.RenderRt(first_frame, frames, &bus_, &done_);
     bus_.SumRt();
     if (voice.spec().feed != nullptr) voice.CommitRt();
     return {bus_.planar()[channel], bus_.planar()[channel] + frames};
+  }
+
+  bool Start(int64_t requested_frame, int64_t block_first_frame) {
+    return voice.StartRt(requested_frame - voice.spec().offset_frames, requested_frame,
+                         block_first_frame, &done_);
   }
 
   Voice voice;
@@ -47,6 +61,7 @@ class Stage {
 
  private:
   MixBus bus_;
+  VoiceChangeList done_;
 };
 
 // A stage whose voice plays a feed of one channel.
@@ -66,6 +81,9 @@ class FeedStage {
     ASSERT_EQ(feed.Write(&planar, frames), frames);
   }
   Samples Play(int64_t first_frame, int frames = 8) { return stage_.Play(first_frame, frames); }
+  bool Start(int64_t requested_frame, int64_t block_first_frame) {
+    return stage_.Start(requested_frame, block_first_frame);
+  }
   Voice& voice() { return stage_.voice; }
   bool goes_on() const { return stage_.goes_on; }
 
@@ -100,7 +118,7 @@ TEST(VoiceTest, IsPendingAtFirst) {
 
 TEST(VoiceTest, StartsWithinTheBlockAndEndsWithinTheNext) {
   Stage stage(TenSpec());
-  ASSERT_TRUE(stage.voice.StartRt(103, 100));
+  ASSERT_TRUE(stage.Start(103, 100));
   EXPECT_EQ(stage.voice.start_frame(), 103);
   EXPECT_EQ(stage.voice.state(), Voice::State::kPlaying);
   EXPECT_EQ(stage.Play(100), (Samples{0, 0, 0, 1, 2, 3, 4, 5}));
@@ -114,7 +132,7 @@ TEST(VoiceTest, StartsWithinTheBlockAndEndsWithinTheNext) {
 
 TEST(VoiceTest, EndsInTheBlockOfItsLastFrame) {
   Stage stage(TenSpec());
-  ASSERT_TRUE(stage.voice.StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   stage.Play(0, 10);
   EXPECT_FALSE(stage.goes_on);
   ExpectOutcome(stage.voice, EndReason::kCompleted, 10, 10);
@@ -124,7 +142,7 @@ TEST(VoiceTest, ZeroLengthStartsAndEndsOnItsFrame) {
   Voice::Spec spec = TenSpec();
   spec.view_offset_frames = 10;
   Stage stage(spec);
-  ASSERT_TRUE(stage.voice.StartRt(3, 0));
+  ASSERT_TRUE(stage.Start(3, 0));
   EXPECT_EQ(stage.Play(0), Samples(8, 0.0f));
   EXPECT_FALSE(stage.goes_on);
   EXPECT_EQ(stage.voice.start_frame(), 3);
@@ -133,7 +151,7 @@ TEST(VoiceTest, ZeroLengthStartsAndEndsOnItsFrame) {
 
 TEST(VoiceTest, LatePlaysFromItsFirstSample) {
   Stage stage(TenSpec());
-  ASSERT_TRUE(stage.voice.StartRt(96, 100));
+  ASSERT_TRUE(stage.Start(96, 100));
   EXPECT_EQ(stage.voice.start_frame(), 100);
   EXPECT_EQ(stage.voice.late_frames(), 4);
   EXPECT_EQ(stage.Play(100), (Samples{1, 2, 3, 4, 5, 6, 7, 8}));
@@ -144,7 +162,7 @@ TEST(VoiceTest, LateAndSkippedNeverStarts) {
   Voice::Spec spec = TenSpec();
   spec.late_policy = LatePolicy::kSkip;
   Stage stage(spec);
-  EXPECT_FALSE(stage.voice.StartRt(99, 100));
+  EXPECT_FALSE(stage.Start(99, 100));
   ExpectOutcome(stage.voice, EndReason::kSkipped, 99, 0);
   EXPECT_EQ(stage.voice.start_frame(), -1);
   EXPECT_EQ(stage.voice.late_frames(), 1);
@@ -154,14 +172,14 @@ TEST(VoiceTest, SkipPolicyPlaysWhatIsInTime) {
   Voice::Spec spec = TenSpec();
   spec.late_policy = LatePolicy::kSkip;
   Stage stage(spec);
-  EXPECT_TRUE(stage.voice.StartRt(100, 100));
+  EXPECT_TRUE(stage.Start(100, 100));
 }
 
 TEST(VoiceTest, LateAndTrimmedSitsWhereItBelongs) {
   Voice::Spec spec = TenSpec();
   spec.late_policy = LatePolicy::kTrim;
   Stage stage(spec);
-  ASSERT_TRUE(stage.voice.StartRt(96, 100));
+  ASSERT_TRUE(stage.Start(96, 100));
   EXPECT_EQ(stage.Play(100), (Samples{5, 6, 7, 8, 9, 10, 0, 0}));
   ExpectOutcome(stage.voice, EndReason::kCompleted, 106, 6);
   EXPECT_EQ(stage.voice.trimmed_frames(), 4);
@@ -172,7 +190,7 @@ TEST(VoiceTest, TrimmedPastItsLengthEndsWithNothing) {
   Voice::Spec spec = TenSpec();
   spec.late_policy = LatePolicy::kTrim;
   Stage stage(spec);
-  ASSERT_TRUE(stage.voice.StartRt(50, 100));
+  ASSERT_TRUE(stage.Start(50, 100));
   EXPECT_EQ(stage.Play(100), Samples(8, 0.0f));
   ExpectOutcome(stage.voice, EndReason::kCompleted, 100, 0);
   EXPECT_EQ(stage.voice.trimmed_frames(), 10);
@@ -180,7 +198,7 @@ TEST(VoiceTest, TrimmedPastItsLengthEndsWithNothing) {
 
 TEST(VoiceTest, CutEndsItBeforeTheFrame) {
   Stage stage(TenSpec());
-  ASSERT_TRUE(stage.voice.StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   stage.voice.CutRt(5);
   stage.voice.CutRt(7);  // the earliest holds
   EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 4, 5, 0, 0, 0}));
@@ -190,7 +208,7 @@ TEST(VoiceTest, CutEndsItBeforeTheFrame) {
 
 TEST(VoiceTest, CutAtItsOwnEndIsTooLate) {
   Stage stage(TenSpec());
-  ASSERT_TRUE(stage.voice.StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   stage.voice.CutRt(10);
   stage.Play(0, 16);
   ExpectOutcome(stage.voice, EndReason::kCompleted, 10, 10);
@@ -198,7 +216,7 @@ TEST(VoiceTest, CutAtItsOwnEndIsTooLate) {
 
 TEST(VoiceTest, CutAtTheFirstFrameOfABlockLeavesNothingInIt) {
   Stage stage(TenSpec());
-  ASSERT_TRUE(stage.voice.StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   stage.Play(0, 4);
   stage.voice.CutRt(4);
   EXPECT_EQ(stage.Play(4), Samples(8, 0.0f));
@@ -208,7 +226,7 @@ TEST(VoiceTest, CutAtTheFirstFrameOfABlockLeavesNothingInIt) {
 TEST(VoiceTest, CutAtItsStartKeepsItFromStarting) {
   Stage stage(TenSpec());
   stage.voice.CutRt(103);
-  EXPECT_FALSE(stage.voice.StartRt(103, 100));
+  EXPECT_FALSE(stage.Start(103, 100));
   ExpectOutcome(stage.voice, EndReason::kCancelled, 103, 0);
   EXPECT_EQ(stage.voice.start_frame(), -1);
 }
@@ -222,10 +240,10 @@ TEST(VoiceTest, CrossesSegmentsOnEveryChannel) {
   spec.view = sound.view();
   spec.view_offset_frames = AudioView::kSegmentFrames - 3;
   Stage first(spec);
-  ASSERT_TRUE(first.voice.StartRt(0, 0));
+  ASSERT_TRUE(first.Start(0, 0));
   EXPECT_EQ(first.Play(0, 8, 2), (Samples{-3, -2, -1, 0, 1, 2, 3, 4}));
   Stage second(spec);
-  ASSERT_TRUE(second.voice.StartRt(0, 0));
+  ASSERT_TRUE(second.Start(0, 0));
   EXPECT_EQ(second.Play(0, 8, 1), (Samples{-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5, 4.5}));
   ExpectOutcome(second.voice, EndReason::kCompleted, 8, 8);
 }
@@ -238,10 +256,10 @@ TEST(VoiceTest, ShortSoundMayLieInLessThanASegment) {
   spec.channel_map = {2, 1};
   spec.view = {&segment, 2, 6, 8};
   Stage first(spec);
-  ASSERT_TRUE(first.voice.StartRt(0, 0));
+  ASSERT_TRUE(first.Start(0, 0));
   EXPECT_EQ(first.Play(0, 8, 2), (Samples{1, 2, 3, 4, 5, 6, 0, 0}));
   Stage second(spec);
-  ASSERT_TRUE(second.voice.StartRt(0, 0));
+  ASSERT_TRUE(second.Start(0, 0));
   EXPECT_EQ(second.Play(0, 8, 1), (Samples{11, 12, 13, 14, 15, 16, 0, 0}));
   ExpectOutcome(second.voice, EndReason::kCompleted, 6, 6);
 }
@@ -254,14 +272,14 @@ TEST(VoiceTest, TwoSourceChannelsOnOneOutputAdd) {
   spec.gain = 0.5f;
   spec.view = sound.view();
   Stage stage(spec);
-  ASSERT_TRUE(stage.voice.StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   EXPECT_EQ(stage.Play(0, 4, 3), (Samples{50, 50.5, 51, 51.5}));
 }
 
 TEST(VoiceTest, SkipDropsTheNextFrames) {
   Stage stage(TenSpec());
   stage.voice.SkipRt(5);  // not sounding: nothing happens
-  ASSERT_TRUE(stage.voice.StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   EXPECT_EQ(stage.Play(0, 2), (Samples{1, 2}));
   stage.voice.SkipRt(3);
   EXPECT_EQ(stage.Play(2, 2), (Samples{6, 7}));
@@ -272,10 +290,116 @@ TEST(VoiceTest, SkipDropsTheNextFrames) {
   EXPECT_EQ(stage.voice.trimmed_frames(), 6);
 }
 
+TEST(VoiceTest, FadesInFromItsStart) {
+  Voice::Spec spec = OnesSpec();
+  spec.fade_in = {.frames = 4};
+  Stage stage(spec);
+  ASSERT_TRUE(stage.Start(2, 0));
+  EXPECT_EQ(stage.Play(0), (Samples{0, 0, 0, 0.25, 0.5, 0.75, 1, 1}));
+}
+
+TEST(VoiceTest, FadesOutToItsEnd) {
+  Voice::Spec spec = OnesSpec();  // ten frames
+  spec.fade_out = {.frames = 4};
+  Stage stage(spec);
+  ASSERT_TRUE(stage.Start(0, 0));
+  EXPECT_EQ(stage.Play(0), (Samples{1, 1, 1, 1, 1, 1, 1, 0.75}));
+  EXPECT_EQ(stage.Play(8), (Samples{0.5, 0.25, 0, 0, 0, 0, 0, 0}));
+  ExpectOutcome(stage.voice, EndReason::kCompleted, 10, 10);
+}
+
+TEST(VoiceTest, TrimDropsAsMuchOfTheFade) {
+  Voice::Spec spec = OnesSpec();
+  spec.fade_in = {.frames = 8};
+  spec.late_policy = LatePolicy::kTrim;
+  Stage stage(spec);
+  ASSERT_TRUE(stage.Start(96, 100));
+  EXPECT_EQ(stage.Play(100, 4), (Samples{0.5, 0.625, 0.75, 0.875}));
+}
+
+TEST(VoiceTest, LoopsARegionAndGoesOn) {
+  Voice::Spec spec = TenSpec();
+  spec.loop = {.begin_frame = 2, .end_frame = 5, .passes = 3};
+  Stage stage(spec);
+  ASSERT_TRUE(stage.Start(0, 0));
+  EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 4, 5, 3, 4, 5}));
+  EXPECT_EQ(stage.Play(8), (Samples{3, 4, 5, 6, 7, 8, 9, 10}));
+  ExpectOutcome(stage.voice, EndReason::kCompleted, 16, 16);
+}
+
+TEST(VoiceTest, EndlessLoopIsLeftAtItsEndOrAtOnce) {
+  for (const bool at_once : {false, true}) {
+    Voice::Spec spec = TenSpec();
+    spec.loop = {.begin_frame = 0, .end_frame = 4, .passes = 0};
+    Stage stage(spec);
+    ASSERT_TRUE(stage.Start(0, 0));
+    EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 4, 1, 2, 3, 4}));
+    VoiceChange leave = {.kind = VoiceChange::Kind::kLeaveLoop, .at_once = at_once, .frame = 9};
+    stage.voice.ChangeRt(&leave);
+    EXPECT_EQ(stage.Play(8),
+              at_once ? (Samples{1, 5, 6, 7, 8, 9, 10, 0}) : (Samples{1, 2, 3, 4, 5, 6, 7, 8}));
+    EXPECT_EQ(leave.applied_frame, 9);
+  }
+}
+
+TEST(VoiceTest, MaxFramesEndsIt) {
+  Voice::Spec spec = TenSpec();
+  spec.max_frames = 3;
+  Stage stage(spec);
+  ASSERT_TRUE(stage.Start(0, 0));
+  EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 0, 0, 0, 0, 0}));
+  ExpectOutcome(stage.voice, EndReason::kCompleted, 3, 3);
+}
+
+TEST(VoiceTest, PauseHoldsPositionAndFade) {
+  Voice::Spec spec = OnesSpec();
+  spec.fade_in = {.frames = 8};
+  Stage stage(spec);
+  VoiceChange pause = {.kind = VoiceChange::Kind::kPause, .frame = 2};
+  VoiceChange resume = {.kind = VoiceChange::Kind::kResume, .frame = 5};
+  stage.voice.ChangeRt(&resume);
+  stage.voice.ChangeRt(&pause);
+  ASSERT_TRUE(stage.Start(0, 0));
+  EXPECT_EQ(stage.Play(0), (Samples{0, 0.125, 0, 0, 0, 0.25, 0.375, 0.5}));
+  EXPECT_EQ(stage.voice.done_frames(), 5);
+}
+
+TEST(VoiceTest, GainChangesFadeFromWhereTheyAre) {
+  Stage stage(OnesSpec());
+  VoiceChange down = {.gain = 0, .fade = {.frames = 4}, .frame = 0};
+  VoiceChange up = {.gain = 1, .fade = {.frames = 2}, .frame = 3};
+  ASSERT_TRUE(stage.Start(0, 0));
+  stage.voice.ChangeRt(&down);
+  stage.voice.ChangeRt(&up);
+  EXPECT_EQ(stage.Play(0), (Samples{1, 0.75, 0.5, 0.25, 0.625, 1, 1, 1}));
+}
+
+TEST(VoiceTest, StopFadesAndEnds) {
+  Stage stage(OnesSpec());
+  VoiceChange stop = {.kind = VoiceChange::Kind::kStop, .fade = {.frames = 4}, .frame = 2};
+  ASSERT_TRUE(stage.Start(0, 0));
+  stage.voice.ChangeRt(&stop);
+  EXPECT_EQ(stage.Play(0), (Samples{1, 1, 1, 0.75, 0.5, 0.25, 0, 0}));
+  ExpectOutcome(stage.voice, EndReason::kCancelled, 6, 6);
+}
+
+TEST(VoiceTest, SessionGainMultipliesAndPassesWithTheStream) {
+  Voice::Spec spec = OnesSpec();
+  spec.gain = 0.5f;
+  Stage stage(spec);
+  VoiceChange session = {
+      .kind = VoiceChange::Kind::kSessionGain, .gain = 0, .fade = {.frames = 8}, .frame = 0};
+  VoiceChange pause = {.kind = VoiceChange::Kind::kPause, .frame = 2};
+  VoiceChange resume = {.kind = VoiceChange::Kind::kResume, .frame = 4};
+  ASSERT_TRUE(stage.Start(0, 0));
+  for (VoiceChange* const change : {&session, &pause, &resume}) stage.voice.ChangeRt(change);
+  EXPECT_EQ(stage.Play(0), (Samples{0.5, 0.4375, 0, 0, 0.25, 0.1875, 0.125, 0.0625}));
+}
+
 TEST(VoiceFeedTest, PlaysAndEndsWhereTheEndIsSet) {
   FeedStage stage(UnderrunPolicy::kSilence);
   stage.Write(10);
-  ASSERT_TRUE(stage.voice().StartRt(2, 0));
+  ASSERT_TRUE(stage.Start(2, 0));
   EXPECT_EQ(stage.Play(0), (Samples{0, 0, 1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(stage.feed.read_position(), 6);
   stage.feed.SetEnd();
@@ -287,7 +411,7 @@ TEST(VoiceFeedTest, PlaysAndEndsWhereTheEndIsSet) {
 TEST(VoiceFeedTest, EndSetAndEmptyEndsAtOnce) {
   FeedStage stage(UnderrunPolicy::kSilence);
   stage.feed.SetEnd();
-  ASSERT_TRUE(stage.voice().StartRt(3, 0));
+  ASSERT_TRUE(stage.Start(3, 0));
   stage.Play(0);
   ExpectOutcome(stage.voice(), EndReason::kCompleted, 3, 0);
 }
@@ -296,7 +420,7 @@ TEST(VoiceFeedTest, EndAtTheLastFrameOfTheBlockEndsInIt) {
   FeedStage stage(UnderrunPolicy::kSilence);
   stage.Write(8);
   stage.feed.SetEnd();
-  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   stage.Play(0);
   ExpectOutcome(stage.voice(), EndReason::kCompleted, 8, 8);
 }
@@ -304,7 +428,7 @@ TEST(VoiceFeedTest, EndAtTheLastFrameOfTheBlockEndsInIt) {
 TEST(VoiceFeedTest, UnderrunWithPolicyEndEnds) {
   FeedStage stage(UnderrunPolicy::kEnd);
   stage.Write(3);
-  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 0, 0, 0, 0, 0}));
   ExpectOutcome(stage.voice(), EndReason::kUnderrun, 3, 3);
 }
@@ -312,7 +436,7 @@ TEST(VoiceFeedTest, UnderrunWithPolicyEndEnds) {
 TEST(VoiceFeedTest, NoUnderrunBeforeAFrameIsMissing) {
   FeedStage stage(UnderrunPolicy::kEnd);
   stage.Write(8);
-  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   stage.Play(0);
   EXPECT_TRUE(stage.goes_on());
   stage.Play(8);
@@ -322,7 +446,7 @@ TEST(VoiceFeedTest, NoUnderrunBeforeAFrameIsMissing) {
 TEST(VoiceFeedTest, UnderrunWithPolicySilenceDelaysTheRest) {
   FeedStage stage(UnderrunPolicy::kSilence);
   stage.Write(3);
-  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 0, 0, 0, 0, 0}));
   stage.Write(4);
   EXPECT_EQ(stage.Play(8), (Samples{4, 5, 6, 7, 0, 0, 0, 0}));
@@ -338,7 +462,7 @@ TEST(VoiceFeedTest, UnderrunWithPolicySilenceDelaysTheRest) {
 TEST(VoiceFeedTest, UnderrunWithPolicyKeepTimelineDropsWhatCameTooLate) {
   FeedStage stage(UnderrunPolicy::kKeepTimeline);
   stage.Write(3);
-  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   stage.Play(0);
   stage.Write(9);  // 4 to 12; sample n belongs to frame n - 1
   EXPECT_EQ(stage.Play(8), (Samples{9, 10, 11, 12, 0, 0, 0, 0}));
@@ -349,7 +473,7 @@ TEST(VoiceFeedTest, UnderrunWithPolicyKeepTimelineDropsWhatCameTooLate) {
 
 TEST(VoiceFeedTest, AGapOverSeveralBlocksIsOne) {
   FeedStage stage(UnderrunPolicy::kSilence);
-  ASSERT_TRUE(stage.voice().StartRt(4, 0));
+  ASSERT_TRUE(stage.Start(4, 0));
   for (int b = 0; b < 3; ++b) stage.Play(8 * b);
   EXPECT_EQ(stage.voice().gap_count(), 1);
   EXPECT_EQ(stage.voice().gaps()[0].first_frame, 4);
@@ -358,7 +482,7 @@ TEST(VoiceFeedTest, AGapOverSeveralBlocksIsOne) {
 
 TEST(VoiceFeedTest, GapsBeyondTheSlotsAreCountedInTheLast) {
   FeedStage stage(UnderrunPolicy::kSilence);
-  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   for (int b = 0; b < 12; ++b) {
     stage.Write(5);
     stage.Play(8 * b);  // three frames are missing in each block
@@ -374,7 +498,7 @@ TEST(VoiceFeedTest, RunningDryAtTheIdleMarkIsNoUnderrun) {
   FeedStage stage(UnderrunPolicy::kEnd);
   stage.Write(3);
   stage.feed.SetIdle();
-  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 0, 0, 0, 0, 0}));
   EXPECT_TRUE(stage.goes_on());
   EXPECT_EQ(stage.Play(8), Samples(8, 0.0f));
@@ -386,7 +510,7 @@ TEST(VoiceFeedTest, DryInDoubtAndThenTheEndIsNoUnderrun) {
   FeedStage stage(UnderrunPolicy::kEnd);
   stage.Write(3);
   stage.feed.SetDoubt();
-  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 0, 0, 0, 0, 0}));
   EXPECT_EQ(stage.Play(8), Samples(8, 0.0f));
   EXPECT_TRUE(stage.goes_on());
@@ -400,7 +524,7 @@ TEST(VoiceFeedTest, DryInDoubtAndThenBrokenOffIsAnUnderrunFromItsFirstFrameOn) {
   FeedStage stage(UnderrunPolicy::kKeepTimeline);
   stage.Write(3);
   stage.feed.SetDoubt();
-  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   stage.Play(0);
   stage.Play(8);
   EXPECT_EQ(stage.voice().gap_count(), 0);
@@ -416,7 +540,7 @@ TEST(VoiceFeedTest, BrokenOffAndEndedBetweenTwoBlocksStillHasItsGap) {
   FeedStage stage(UnderrunPolicy::kKeepTimeline);
   stage.Write(3);
   stage.feed.SetDoubt();
-  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   stage.Play(0);
   stage.feed.ClearDoubt();
   stage.Write(9);  // 4 to 12
@@ -430,7 +554,7 @@ TEST(VoiceFeedTest, DryInDoubtWithPolicyEndEndsWhereItRanDryOnceItHasBrokenOff) 
   FeedStage stage(UnderrunPolicy::kEnd);
   stage.Write(3);
   stage.feed.SetDoubt();
-  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   stage.Play(0);
   stage.feed.ClearDoubt();
   stage.Play(8);
@@ -440,7 +564,7 @@ TEST(VoiceFeedTest, DryInDoubtWithPolicyEndEndsWhereItRanDryOnceItHasBrokenOff) 
 TEST(VoiceFeedTest, AfterIdlingSoundWaitsForThePrebuffer) {
   FeedStage stage(UnderrunPolicy::kSilence, 4);
   stage.feed.SetIdle();
-  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   stage.Play(0);
   stage.Write(3);
   EXPECT_EQ(stage.Play(8), Samples(8, 0.0f));
@@ -454,7 +578,7 @@ TEST(VoiceFeedTest, AfterIdlingSoundWaitsForThePrebuffer) {
 TEST(VoiceFeedTest, TheNextIdleMarkReleasesASoundShorterThanThePrebuffer) {
   FeedStage stage(UnderrunPolicy::kSilence, 40);
   stage.feed.SetIdle();
-  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   stage.Play(0);
   stage.Write(2);
   stage.feed.SetIdle();
@@ -465,7 +589,7 @@ TEST(VoiceFeedTest, TheNextIdleMarkReleasesASoundShorterThanThePrebuffer) {
 TEST(VoiceFeedTest, TheEndReleasesASoundShorterThanThePrebuffer) {
   FeedStage stage(UnderrunPolicy::kSilence, 40);
   stage.feed.SetIdle();
-  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   stage.Play(0);
   stage.Write(2);
   stage.feed.SetEnd();
@@ -476,7 +600,7 @@ TEST(VoiceFeedTest, TheEndReleasesASoundShorterThanThePrebuffer) {
 TEST(VoiceFeedTest, FlushDropsWhatWasNotPlayed) {
   FeedStage stage(UnderrunPolicy::kSilence);
   stage.Write(20);
-  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   stage.Play(0);
   stage.feed.Flush();
   stage.Write(8);
@@ -488,7 +612,7 @@ TEST(VoiceFeedTest, FlushDropsWhatWasNotPlayed) {
 
 TEST(VoiceFeedTest, FlushForgetsWhatIsOwedToTheTimeline) {
   FeedStage stage(UnderrunPolicy::kKeepTimeline);
-  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   stage.Play(0);
   stage.Write(4);
   stage.feed.Flush();
@@ -499,7 +623,7 @@ TEST(VoiceFeedTest, FlushForgetsWhatIsOwedToTheTimeline) {
 TEST(VoiceFeedTest, LateAndTrimmedDropsTheHeadAsItComes) {
   FeedStage stage(UnderrunPolicy::kKeepTimeline, 0, LatePolicy::kTrim);
   stage.Write(3);
-  ASSERT_TRUE(stage.voice().StartRt(0, 5));
+  ASSERT_TRUE(stage.Start(0, 5));
   EXPECT_EQ(stage.Play(5, 3), (Samples{0, 0, 0}));
   EXPECT_EQ(stage.voice().trimmed_frames(), 3);
   stage.Write(8);  // 4 to 11; two more are trimmed, three came too late
@@ -511,7 +635,7 @@ TEST(VoiceFeedTest, LateAndTrimmedDropsTheHeadAsItComes) {
 TEST(VoiceFeedTest, CutInAnUnderrunEndsTheGap) {
   FeedStage stage(UnderrunPolicy::kSilence);
   stage.Write(2);
-  ASSERT_TRUE(stage.voice().StartRt(0, 0));
+  ASSERT_TRUE(stage.Start(0, 0));
   stage.voice().CutRt(5);
   stage.Play(0);
   ExpectOutcome(stage.voice(), EndReason::kCancelled, 5, 2);

@@ -1,0 +1,63 @@
+#ifndef RTMIXD_SERVER_MIXER_FADE_H_
+#define RTMIXD_SERVER_MIXER_FADE_H_
+
+#include <cstdint>
+
+#include "server/mixer/mix_kernel.h"
+
+namespace rtmixd {
+
+// A way of a gain to another one.
+struct Fade {
+  int64_t frames = 0;  // >= 0; 0: at once
+  FadeShape shape = FadeShape::kLinear;
+};
+
+// Gain of frame `frame` (from 0) of a fade of `frames` from one gain to another:
+//
+//   x = frame / frames                                       if to >= from, else 1 - frame / frames
+//   S(x) = x (kLinear), sin(pi x / 2) (kEqualPower)
+//   gain = low + (high - low) S(x)                           low, high: the lesser of both, the
+//   other
+//
+// in double precision, rounded to float; exactly `from` at frame 0, exactly `to` from `frames` on.
+// Equal power falls as a cosine where it rises as a sine: the squares of a fade out from 1 and of a
+// fade in to 1 that begin together add up to 1.
+//
+// GainRamp gives what this gives, but for at most one unit in the last place: it computes the sine
+// by its series.
+float FadeGain(float from, float to, int64_t frames, FadeShape shape, int64_t frame);
+
+// A gain that stands or is on its way.
+//
+// Threading: thread-compatible. Nothing allocates or waits.
+class GainRamp {
+ public:
+  explicit GainRamp(float gain) : from_(gain), to_(gain) {}
+
+  bool moving() const noexcept { return position_ < frames_; }
+  // Of the next frame.
+  float gain() const noexcept;
+  // Where it will end.
+  float target() const noexcept { return to_; }
+
+  // Goes to `to` from where it is now.
+  void StartRt(float to, const Fade& fade) noexcept;
+  // Passes `frames` frames.
+  void AdvanceRt(int64_t frames) noexcept;
+  // Writes the gains of the next `frames` frames, and passes them.
+  void WriteRt(const MixKernel& kernel, float* gains, int frames) noexcept;
+
+ private:
+  MixRamp RampAt(int64_t position) const noexcept;
+
+  float from_;
+  float to_;
+  int64_t position_ = 0;  // < frames_ while it moves
+  int64_t frames_ = 0;
+  FadeShape shape_ = FadeShape::kLinear;
+};
+
+}  // namespace rtmixd
+
+#endif  // RTMIXD_SERVER_MIXER_FADE_H_
