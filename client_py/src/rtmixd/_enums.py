@@ -47,6 +47,7 @@ def short_name(enum: str, number: int) -> str:
     return _tables(enum)[0].get(number, "unspecified")
 
 
+@cache
 def number_of(enum: str, word: str, field: str) -> Any:
     """Return the value for a word.
 

@@ -49,17 +49,42 @@ def channel_map(channels: Optional[Iterable[int]], field: str) -> Optional[commo
     try:
         return common_pb2.ChannelMap(channels=[int(channel) for channel in channels])
     except (TypeError, ValueError):
-        raise InvalidArgument(
-            f"{field} is {channels!r}: it has to be a sequence of channel numbers from 1",
-            field=field,
-            value=repr(channels),
-        ) from None
+        raise _no_channels(channels, field) from None
 
 
-def start(at: Optional[specs.Start]) -> Optional[common_pb2.Start]:
-    """Return a Start, None for None."""
-    if at is None:
-        return None
+def _no_channels(channels: object, field: str) -> InvalidArgument:
+    return InvalidArgument(
+        f"{field} is {channels!r}: it has to be a sequence of channel numbers from 1",
+        field=field,
+        value=repr(channels),
+    )
+
+
+def fill_action(message: action_pb2.ActionSpec, spec: specs.Spec, wire: Wire = "float32") -> None:
+    """Describe an action; a sound that is not a buffer travels inside.
+
+    Filling fields one by one takes a third of the time of constructing messages from them, which
+    counts in batches of thousands.
+    """
+    if spec.key:
+        message.key = spec.key
+    if spec.start is not None:
+        _fill_start(message.start, spec.start)
+    message.late_policy = number_of("LatePolicy", spec.late, "late")
+    if isinstance(spec, specs.Play):
+        _fill_play(message.play, spec, wire)
+    elif isinstance(spec, specs.Record):
+        message.record.CopyFrom(_record(spec))
+    elif isinstance(spec, specs.Cancel):
+        if isinstance(spec.target, str):
+            message.cancel.key = spec.target
+        else:
+            message.cancel.action_id = spec.target.id
+    else:
+        message.stats.CopyFrom(action_pb2.StatsSpec(reset_baseline=spec.reset))
+
+
+def _fill_start(message: common_pb2.Start, at: specs.Start) -> None:
     if not isinstance(at, specs.Start):
         raise InvalidArgument(
             f"start is {at!r}: it is made by after(), at_frame() or at_time()",
@@ -67,31 +92,11 @@ def start(at: Optional[specs.Start]) -> Optional[common_pb2.Start]:
             value=repr(at),
         )
     if at.kind == "after":
-        return common_pb2.Start(offset_frames=int(at.value))
-    if at.kind == "frame":
-        return common_pb2.Start(frame=int(at.value))
-    return common_pb2.Start(stream_time_seconds=float(at.value))
-
-
-def action(spec: specs.Spec, wire: Wire = "float32") -> action_pb2.ActionSpec:
-    """Return an ActionSpec; a sound that is not a buffer travels inside."""
-    common: dict[str, Any] = {
-        "key": spec.key,
-        "start": start(spec.start),
-        "late_policy": number_of("LatePolicy", spec.late, "late"),
-    }
-    if isinstance(spec, specs.Play):
-        return action_pb2.ActionSpec(play=_play(spec, wire), **common)
-    if isinstance(spec, specs.Record):
-        return action_pb2.ActionSpec(record=_record(spec), **common)
-    if isinstance(spec, specs.Cancel):
-        target = (
-            action_pb2.CancelSpec(key=spec.target)
-            if isinstance(spec.target, str)
-            else action_pb2.CancelSpec(action_id=spec.target.id)
-        )
-        return action_pb2.ActionSpec(cancel=target, **common)
-    return action_pb2.ActionSpec(stats=action_pb2.StatsSpec(reset_baseline=spec.reset), **common)
+        message.offset_frames = int(at.value)
+    elif at.kind == "frame":
+        message.frame = int(at.value)
+    else:
+        message.stream_time_seconds = float(at.value)
 
 
 def sound_of(spec: specs.Play) -> Any:
@@ -100,21 +105,24 @@ def sound_of(spec: specs.Play) -> Any:
     return to_frames(spec.sound, outputs or None)  # type: ignore[arg-type]
 
 
-def _play(spec: specs.Play, wire: Wire) -> action_pb2.PlaySpec:
-    message = action_pb2.PlaySpec(
-        gain=spec.gain,
-        channel_map=channel_map(spec.outputs, "outputs"),
-        xrun_policy=number_of("XrunPolicy", spec.xrun, "xrun"),
-    )
+def _fill_play(message: action_pb2.PlaySpec, spec: specs.Play, wire: Wire) -> None:
+    message.xrun_policy = number_of("XrunPolicy", spec.xrun, "xrun")
+    if spec.gain is not None:
+        message.gain = spec.gain
+    if spec.outputs is not None:
+        message.channel_map.SetInParent()
+        try:
+            message.channel_map.channels.extend(map(int, spec.outputs))
+        except (TypeError, ValueError):
+            raise _no_channels(spec.outputs, "outputs") from None
     buffer_id = specs.id_of(spec.sound)
     if buffer_id is not None:
         message.buffer_id = buffer_id
-        return message
+        return
     sound = sound_of(spec)
     message.inline_audio.channels = sound.shape[1]
     message.inline_audio.sample_format = sample_format(wire)
     message.inline_audio.data = encode(sound, wire)
-    return message
 
 
 def _record(spec: specs.Record) -> action_pb2.RecordSpec:

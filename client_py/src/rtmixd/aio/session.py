@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
@@ -181,12 +181,10 @@ class Session(SessionStreams):
         self._watch.scheduling()
         actions: list[Action] = []
         try:
-            request.actions.extend(_convert.action(spec, wire) for spec in wanted)
+            for spec in wanted:
+                _convert.fill_action(request.actions.add(), spec, wire)
             response = await self._call(_methods.SCHEDULE_ACTIONS, request, retry=True)
-            actions.extend(
-                Action(self, _first_report(response, scheduled, spec))
-                for scheduled, spec in zip(response.actions, request.actions)
-            )
+            actions.extend(Action(self, report) for report in _first_reports(response, wanted))
         finally:
             self._watch.scheduled(actions)
             # What plays them plays on.
@@ -917,26 +915,38 @@ class Session(SessionStreams):
         return f"<Session {self.id} {self.label!r} on {self._connection.target}, {state}>"
 
 
-def _first_report(
-    response: action_pb2.ScheduleActionsResponse,
-    scheduled: action_pb2.ScheduledAction,
-    spec: action_pb2.ActionSpec,
-) -> action_pb2.ActionReport:
-    """Return what is known of an action before the server tells of it."""
-    kinds = {
-        "play": action_pb2.ACTION_KIND_PLAY,
-        "record": action_pb2.ACTION_KIND_RECORD,
-        "cancel": action_pb2.ACTION_KIND_CANCEL,
-        "stats": action_pb2.ACTION_KIND_STATS,
-    }
-    kind = str(spec.WhichOneof("action"))
-    return action_pb2.ActionReport(
-        action_id=scheduled.action_id,
-        key=scheduled.key,
-        batch_id=response.batch_id,
-        kind=kinds[kind],
-        state=action_pb2.ACTION_STATE_PENDING,
-        stream_id=response.stream_id,
-        requested_start_frame=scheduled.start_frame if scheduled.HasField("start_frame") else None,
-        buffer_id=scheduled.buffer_id or (spec.play.buffer_id if kind == "play" else ""),
-    )
+_KINDS = {
+    specs.Play: action_pb2.ACTION_KIND_PLAY,
+    specs.Record: action_pb2.ACTION_KIND_RECORD,
+    specs.Cancel: action_pb2.ACTION_KIND_CANCEL,
+    specs.Stats: action_pb2.ACTION_KIND_STATS,
+}
+
+
+def _first_reports(
+    response: action_pb2.ScheduleActionsResponse, wanted: Sequence[Spec]
+) -> Iterator[action_pb2.ActionReport]:
+    """Yield what is known of actions before the server tells of them."""
+    # What those of a kind have in common.
+    common: dict[type, action_pb2.ActionReport] = {}
+    for scheduled, spec in zip(response.actions, wanted):
+        kind = type(spec)
+        if kind not in common:
+            common[kind] = action_pb2.ActionReport(
+                batch_id=response.batch_id,
+                kind=next(_KINDS[known] for known in _KINDS if isinstance(spec, known)),
+                state=action_pb2.ACTION_STATE_PENDING,
+                stream_id=response.stream_id,
+            )
+        report = action_pb2.ActionReport()
+        report.CopyFrom(common[kind])
+        report.action_id = scheduled.action_id
+        if scheduled.key:
+            report.key = scheduled.key
+        if scheduled.HasField("start_frame"):
+            report.requested_start_frame = scheduled.start_frame
+        if scheduled.buffer_id:
+            report.buffer_id = scheduled.buffer_id
+        elif isinstance(spec, specs.Play):
+            report.buffer_id = specs.id_of(spec.sound) or ""
+        yield report
