@@ -15,8 +15,10 @@ import sys
 
 import pytest
 
+import rtmixd
 from rtmixd.local_server import LocalServer
 
+SOURCE = pathlib.Path(rtmixd.__file__).resolve().parents[1]
 DEADLINE_SECONDS = 30
 
 
@@ -79,7 +81,10 @@ class TestLocalServer:
             "os.kill(os.getpid(), signal.SIGKILL)\n"
         )
         done = subprocess.run(
-            [sys.executable, "-c", code], stdout=subprocess.PIPE, timeout=DEADLINE_SECONDS
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONPATH": str(SOURCE)},
+            stdout=subprocess.PIPE,
+            timeout=DEADLINE_SECONDS,
         )
         # The server holds the other end of no pipe of ours; its descriptor tells when it is gone.
         try:
