@@ -149,6 +149,8 @@ def statistics(rig: Rig) -> SimpleNamespace:
         endless = stream.record_ringbuffer(rig.rtmixer.RingBuffer(stream.samplesize, 1 << 16))
         second = stream.fetch_and_reset_stats()
         stream.wait(second)
+        third = stream.fetch_and_reset_stats()
+        stream.wait(third)
         rig.sd.sleep(200)
         refused = None
         try:
@@ -163,6 +165,7 @@ def statistics(rig: Rig) -> SimpleNamespace:
         ring=ring,
         endless=endless,
         second=second,
+        third=third,
         refused=refused,
         after=stream.stats,
     )

@@ -240,6 +240,44 @@ def test_full_ring_starts_as_exactly_as_a_buffer() -> None:
         assert action.underruns == 0
 
 
+def test_recording_is_cut_where_its_cancel_was_called() -> None:
+    """Not where the server hears of it."""
+    with rigs.open_rig("400ms") as rig, rig.open("Recorder", channels=1) as stream:
+        memory = bytearray(4 * 10 * SAMPLE_RATE_HZ)
+        action = stream.record_buffer(memory, 1)
+        wait_until(lambda: action.done_frames > 0, "no recording")
+        before = stream.time
+        cancel = stream.cancel(action)
+        after = stream.time
+        stream.wait(cancel)
+        assert action not in stream.actions
+        end = action.actual_time + action.done_frames / SAMPLE_RATE_HZ + stream.latency
+        assert before - 0.01 <= end <= after + 0.01
+        assert action.total_frames == action.done_frames
+
+
+def test_what_is_due_first_goes_first(our_rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sounds that are needed soon do not wait behind those that are not, whatever the order."""
+    sent: list[int] = []
+    call = Connection.call
+
+    async def noted(self: Connection, method: Any, request: Any, **options: Any) -> Any:
+        if method is _methods.SCHEDULE_ACTIONS:
+            sent.extend(action.start.frame for action in request.actions)
+        return await call(self, method, request, **options)
+
+    monkeypatch.setattr(Connection, "call", noted)
+    stream = our_rig.open("Mixer", qsize=256)
+    base = stream.time + 50
+    sound = bytes(4 * 9600)
+    for index in reversed(range(200)):
+        stream.play_buffer(sound, 1, base + index)
+    with stream:
+        wait_until(lambda: len(sent) == 200, "not all is sent")
+    # The first have gone before the others came.
+    assert sent[60:] == sorted(sent[60:])
+
+
 @pytest.mark.parametrize("size", [512, 1024])
 def test_ring_shorter_than_the_round_trip(our_rig: Rig, size: int) -> None:
     """It overflows when its reader is late, not because the server is far away."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import getpass
+import heapq
 import logging
 import os
 import socket
@@ -46,8 +47,9 @@ _TTL_SECONDS = 15.0
 _CLOCK_SECONDS = 0.5
 _STATS_SECONDS = 1.0
 _RETRY_SECONDS = 0.2
-# One request should not hold up those behind it for long.
-_BATCH_BYTES = 1 << 20
+# So that what is due soon is not held up by what is due later. Orders with little audio never wait.
+_BATCH_BYTES = 256 << 10
+_BYTES_ON_THE_WAY = 1 << 20
 # What a request has besides audio.
 _REQUEST_BYTES = 64 << 10
 _CHUNK_BYTES = 256 << 10
@@ -151,7 +153,9 @@ class Remote:
         self._by_id: dict[str, Action] = {}
         # Reports of actions whose id is not known yet.
         self._early: dict[str, action_pb2.ActionReport] = {}
-        self._outbox: list[tuple[Action, action_pb2.ActionSpec]] = []
+        # Orders that wait to be sent, a heap: what is due first goes first.
+        self._outbox: list[tuple[int, int, Action, action_pb2.ActionSpec]] = []
+        self._bytes_on_the_way = 0
         # Cancels that the server does not have yet.
         self._held: dict[Action, asyncio.TimerHandle] = {}
         self._flush_posted = False
@@ -507,27 +511,35 @@ class Remote:
         self._last_key += 1
         spec.key = str(self._last_key)
         self._by_key[spec.key] = action
-        self._outbox.append((action, spec))
+        urgency = spec.start.frame if spec.start.HasField("frame") else 0
+        heapq.heappush(self._outbox, (urgency, self._last_key, action, spec))
         if not self._flush_posted:
             self._flush_posted = True
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
-        """Send what has gathered."""
+        """Send what has gathered, as much as should be on the way at once."""
         self._flush_posted = False
-        orders, self._outbox = self._outbox, []
-        batch: list[tuple[Action, action_pb2.ActionSpec]] = []
-        size = 0
-        for order in orders:
-            bytes_more = order[1].ByteSize()
-            full = len(batch) >= self.limits.max_batch_actions or size + bytes_more > _BATCH_BYTES
-            if batch and full:
-                self._spawn(self._schedule(batch), is_call=True)
-                batch, size = [], 0
-            batch.append(order)
-            size += bytes_more
-        if batch:
-            self._spawn(self._schedule(batch), is_call=True)
+        while self._outbox and self._bytes_on_the_way < _BYTES_ON_THE_WAY:
+            batch: list[tuple[Action, action_pb2.ActionSpec]] = []
+            size = 0
+            while self._outbox and len(batch) < self.limits.max_batch_actions:
+                spec = self._outbox[0][3]
+                bytes_more = spec.ByteSize()
+                if batch and size + bytes_more > _BATCH_BYTES:
+                    break
+                _, _, action, _ = heapq.heappop(self._outbox)
+                batch.append((action, spec))
+                size += bytes_more
+            self._bytes_on_the_way += size
+            self._spawn(self._send(batch, size), is_call=True)
+
+    async def _send(self, batch: list[tuple[Action, action_pb2.ActionSpec]], size: int) -> None:
+        try:
+            await self._schedule(batch)
+        finally:
+            self._bytes_on_the_way -= size
+            self._flush()
 
     async def _schedule(self, batch: list[tuple[Action, action_pb2.ActionSpec]]) -> None:
         request = action_pb2.ScheduleActionsRequest(
@@ -610,7 +622,7 @@ class Remote:
         orders, self._outbox = self._outbox, []
         for hold in self._held.values():
             hold.cancel()
-        for action in [*self._held, *(action for action, _ in orders)]:
+        for action in [*self._held, *(order[2] for order in orders)]:
             self.finish(action)
         self._held.clear()
         for worker in list(self._unfinished.values()):
