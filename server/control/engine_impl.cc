@@ -252,6 +252,8 @@ void EngineImpl::TakeResults() {
   // Results first: the block log then covers all of them.
   TakeBlocks();
   for (const MixerResult& r : results) {
+    if (r.kind == MixerResult::Kind::kChangeDone)
+      continue;  // there is no action that changes voices
     auto* const submission = static_cast<Submission*>(r.batch->owner);
     switch (r.kind) {
       case MixerResult::Kind::kBatchOrigin:
@@ -268,6 +270,8 @@ void EngineImpl::TakeResults() {
         delete r.batch;
         --submission->lent;
         DropSubmission(submission);
+        break;
+      case MixerResult::Kind::kChangeDone:
         break;
     }
   }
