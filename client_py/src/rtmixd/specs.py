@@ -113,6 +113,22 @@ class Play:
     start: Optional[Start] = None
     key: str = ""
 
+    def __init__(
+        self,
+        sound: Union[ArrayLike, HasId],
+        outputs: Optional[Sequence[int]] = None,
+        gain: Optional[float] = None,
+        late: Late = "play",
+        xrun: XrunPolicy = "continue",
+        start: Optional[Start] = None,
+        key: str = "",
+    ) -> None:
+        # The constructor of a frozen dataclass sets fields one by one, in three times the time,
+        # which counts in batches of thousands.
+        self.__dict__.update(
+            sound=sound, outputs=outputs, gain=gain, late=late, xrun=xrun, start=start, key=key
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Record:

@@ -15,6 +15,9 @@ from rtmixd.info import DirectionSettings, StreamSettings
 from rtmixd.samples import Wire, encode, to_frames
 from rtmixd.v1 import action_pb2, common_pb2, device_pb2
 
+# Plays of buffers, by all that they say.
+_Plays = dict[tuple[Any, ...], action_pb2.PlaySpec]
+
 
 def duration(seconds: float, field: str) -> duration_pb2.Duration:
     """Return seconds as a Duration.
@@ -60,28 +63,35 @@ def _no_channels(channels: object, field: str) -> InvalidArgument:
     )
 
 
-def fill_action(message: action_pb2.ActionSpec, spec: specs.Spec, wire: Wire = "float32") -> None:
-    """Describe an action; a sound that is not a buffer travels inside.
+def fill_actions(
+    request: action_pb2.ScheduleActionsRequest,
+    wanted: Iterable[specs.Spec],
+    wire: Wire = "float32",
+) -> None:
+    """Describe actions; a sound that is not a buffer travels inside.
 
-    Filling fields one by one takes a third of the time of constructing messages from them, which
-    counts in batches of thousands.
+    Filling fields one by one, and copying what repeats, takes a quarter of the time of constructing
+    messages from their fields, which counts in batches of thousands.
     """
-    if spec.key:
-        message.key = spec.key
-    if spec.start is not None:
-        _fill_start(message.start, spec.start)
-    message.late_policy = number_of("LatePolicy", spec.late, "late")
-    if isinstance(spec, specs.Play):
-        _fill_play(message.play, spec, wire)
-    elif isinstance(spec, specs.Record):
-        message.record.CopyFrom(_record(spec))
-    elif isinstance(spec, specs.Cancel):
-        if isinstance(spec.target, str):
-            message.cancel.key = spec.target
+    plays: _Plays = {}
+    for spec in wanted:
+        message = request.actions.add()
+        if spec.key:
+            message.key = spec.key
+        if spec.start is not None:
+            _fill_start(message.start, spec.start)
+        message.late_policy = number_of("LatePolicy", spec.late, "late")
+        if isinstance(spec, specs.Play):
+            message.play.CopyFrom(_play(spec, wire, plays))
+        elif isinstance(spec, specs.Record):
+            message.record.CopyFrom(_record(spec))
+        elif isinstance(spec, specs.Cancel):
+            if isinstance(spec.target, str):
+                message.cancel.key = spec.target
+            else:
+                message.cancel.action_id = spec.target.id
         else:
-            message.cancel.action_id = spec.target.id
-    else:
-        message.stats.CopyFrom(action_pb2.StatsSpec(reset_baseline=spec.reset))
+            message.stats.CopyFrom(action_pb2.StatsSpec(reset_baseline=spec.reset))
 
 
 def _fill_start(message: common_pb2.Start, at: specs.Start) -> None:
@@ -105,24 +115,30 @@ def sound_of(spec: specs.Play) -> Any:
     return to_frames(spec.sound, outputs or None)  # type: ignore[arg-type]
 
 
-def _fill_play(message: action_pb2.PlaySpec, spec: specs.Play, wire: Wire) -> None:
-    message.xrun_policy = number_of("XrunPolicy", spec.xrun, "xrun")
-    if spec.gain is not None:
-        message.gain = spec.gain
-    if spec.outputs is not None:
-        message.channel_map.SetInParent()
-        try:
-            message.channel_map.channels.extend(map(int, spec.outputs))
-        except (TypeError, ValueError):
-            raise _no_channels(spec.outputs, "outputs") from None
+def _play(spec: specs.Play, wire: Wire, plays: _Plays) -> action_pb2.PlaySpec:
+    try:
+        outputs = None if spec.outputs is None else tuple(map(int, spec.outputs))
+    except (TypeError, ValueError):
+        raise _no_channels(spec.outputs, "outputs") from None
     buffer_id = specs.id_of(spec.sound)
+    what = (buffer_id, outputs, spec.gain, spec.xrun)
+    message = plays.get(what)
+    if message is not None:
+        return message
+    message = action_pb2.PlaySpec(
+        gain=spec.gain,
+        channel_map=channel_map(outputs, "outputs"),
+        xrun_policy=number_of("XrunPolicy", spec.xrun, "xrun"),
+    )
     if buffer_id is not None:
         message.buffer_id = buffer_id
-        return
+        plays[what] = message
+        return message
     sound = sound_of(spec)
     message.inline_audio.channels = sound.shape[1]
     message.inline_audio.sample_format = sample_format(wire)
     message.inline_audio.data = encode(sound, wire)
+    return message
 
 
 def _record(spec: specs.Record) -> action_pb2.RecordSpec:

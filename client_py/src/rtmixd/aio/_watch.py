@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Optional
 
 from google.protobuf import duration_pb2
@@ -14,6 +13,7 @@ from rtmixd.aio._connection import SILENCE_SECONDS, Connection
 from rtmixd.v1 import action_pb2
 
 if TYPE_CHECKING:
+    from rtmixd.aio._members import Members
     from rtmixd.aio.action import Action
 
 __all__ = ["Watch"]
@@ -30,6 +30,8 @@ class Watch:
         self._token = token
         self._patience = max(SILENCE_SECONDS, patience)
         self._actions: weakref.WeakValueDictionary[str, Action] = weakref.WeakValueDictionary()
+        # By the ids of their actions.
+        self._batches: dict[str, weakref.ref[Members]] = {}
         # What was told of actions whose schedule call has not been answered yet.
         self._strays: dict[str, action_pb2.ActionReport] = {}
         self._scheduling = 0
@@ -51,23 +53,21 @@ class Watch:
 
     def find(self, action_id: str) -> Optional[Action]:
         """Return an action that is known here."""
-        return self._actions.get(action_id)
-
-    def known(self) -> list[Action]:
-        """Return the actions that somebody holds and that have not ended."""
-        return [action for action in list(self._actions.values()) if not action.ended]
+        members = self._members(action_id)
+        return self._actions.get(action_id) if members is None else members.find(action_id)
 
     def scheduling(self) -> None:
         """Note that actions are about to be made. Needs a `scheduled`."""
         self._scheduling += 1
 
-    def scheduled(self, actions: Iterable[Action]) -> None:
-        """Feed these actions, too."""
-        for action in actions:
-            self.add(action)
-            early = self._strays.pop(action.id, None)
-            if early is not None:
-                action._tell(early)
+    def scheduled(self, members: Optional[Members]) -> None:
+        """Feed these actions, too; None if none came about."""
+        if members is not None:
+            ids = members.ids
+            batch = weakref.ref(members, lambda _: self._forget(ids))
+            self._batches.update(dict.fromkeys(ids, batch))
+            for action_id in [one for one in self._strays if one in self._batches]:
+                self.deliver(self._strays.pop(action_id))
         self._scheduling -= 1
         if not self._scheduling:
             self._strays.clear()
@@ -78,8 +78,11 @@ class Watch:
 
     def deliver(self, report: action_pb2.ActionReport) -> None:
         """Take in a report, wherever it comes from."""
+        members = self._members(report.action_id)
         action = self._actions.get(report.action_id)
-        if action is not None:
+        if members is not None:
+            members.deliver(report)
+        elif action is not None:
             action._tell(report)
         elif self._scheduling:
             self._strays[report.action_id] = report
@@ -87,8 +90,30 @@ class Watch:
     def fail(self, error: errors.RtmixdError) -> None:
         """Tell everybody who waits that nothing more will come."""
         self._failure = error
-        for action in list(self._actions.values()):
+        for action in self._known():
             action._fail(error)
+
+    def _members(self, action_id: str) -> Optional[Members]:
+        batch = self._batches.get(action_id)
+        return None if batch is None else batch()
+
+    def _alive(self) -> list[Members]:
+        """Return the batches of which somebody holds a part."""
+        batches = {id(batch): batch for batch in list(self._batches.values())}
+        found = [batch() for batch in batches.values()]
+        return [members for members in found if members is not None]
+
+    def _known(self) -> list[Action]:
+        """Return the actions that somebody may wait for."""
+        known = list(self._actions.values())
+        for members in self._alive():
+            known += members.made()
+        return known
+
+    def _forget(self, ids: list[str]) -> None:
+        # Called by whatever thread let the last of them go.
+        for action_id in ids:
+            self._batches.pop(action_id, None)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -122,7 +147,10 @@ class Watch:
                 raise
 
     async def _ask_for_missed(self, present: set[str]) -> None:
-        ids = [action.id for action in self.known() if action.id not in present]
+        running = [action.id for action in list(self._actions.values()) if not action.ended]
+        for members in self._alive():
+            running += members.running_ids()
+        ids = [action_id for action_id in running if action_id not in present]
         for begin in range(0, len(ids), _IDS_PER_CALL):
             some = ids[begin : begin + _IDS_PER_CALL]
             try:

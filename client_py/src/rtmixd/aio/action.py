@@ -12,6 +12,7 @@ from rtmixd.report import ActionKind, Report
 from rtmixd.v1 import action_pb2
 
 if TYPE_CHECKING:
+    from rtmixd.aio._members import Members
     from rtmixd.aio.session import Session
 
 __all__ = ["Action", "Batch", "Until"]
@@ -34,6 +35,8 @@ class Action:
         self._told = report
         self._report: Optional[Report] = None
         self._waiting: list[tuple[asyncio.Future[None], Until]] = []
+        # The batch that it came in, if it was made here.
+        self._members: Optional[Members] = None
 
     @property
     def id(self) -> str:
@@ -201,13 +204,13 @@ class Batch:
         id: str,  # noqa: A002
         origin_frame: Optional[int],
         stream_id: str,
-        actions: list[Action],
+        members: Members,
     ) -> None:
         self._session = session
         self._id = id
         self._origin_frame = origin_frame
         self._stream_id = stream_id
-        self._actions = actions
+        self._members = members
 
     @property
     def id(self) -> str:
@@ -227,22 +230,19 @@ class Batch:
     @property
     def actions(self) -> list[Action]:
         """One for each that was asked for, in their order."""
-        return list(self._actions)
+        return list(self._members)
 
     def __len__(self) -> int:
-        return len(self._actions)
+        return len(self._members)
 
     def __iter__(self) -> Iterator[Action]:
-        return iter(self._actions)
+        return iter(self._members)
 
     def __getitem__(self, which: Union[int, str]) -> Action:
         """Return a member by its place or its key."""
         if isinstance(which, str):
-            for action in self._actions:
-                if action.key == which:
-                    return action
-            raise KeyError(which)
-        return self._actions[which]
+            return self._members.find_key(which)
+        return self._members[which]
 
     async def wait(self, timeout: Optional[float] = None, until: Until = "ended") -> list[Report]:
         """Wait until all have ended.
@@ -264,7 +264,7 @@ class Batch:
         Timeout
             The time is over. The actions go on.
         """
-        return await self._session.wait(self._actions, timeout=timeout, until=until)
+        return await self._session.wait(self._members, timeout=timeout, until=until)
 
     async def cancel(self, frame: Optional[int] = None) -> list[Report]:
         """End all.
@@ -279,7 +279,7 @@ class Batch:
         list of Report
             As they are now, in the order of the actions.
         """
-        return await self._session.cancel(self._actions, frame)
+        return await self._session.cancel(self._members, frame)
 
     def __repr__(self) -> str:
         return f"<Batch {self.id} from frame {self.origin_frame}: {len(self)} actions>"

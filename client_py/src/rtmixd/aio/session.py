@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
@@ -21,6 +21,7 @@ from rtmixd.aio._connection import (
     Connection,
     new_request_id,
 )
+from rtmixd.aio._members import Members
 from rtmixd.aio._opening import Opening
 from rtmixd.aio._session_streams import SessionStreams
 from rtmixd.aio._stream_host import StreamHost
@@ -179,14 +180,13 @@ class Session(SessionStreams):
         wanted, uploaded = await self._upload_long(wanted, wire)
         self._watch.start()
         self._watch.scheduling()
-        actions: list[Action] = []
+        members: Optional[Members] = None
         try:
-            for spec in wanted:
-                _convert.fill_action(request.actions.add(), spec, wire)
+            _convert.fill_actions(request, wanted, wire)
             response = await self._call(_methods.SCHEDULE_ACTIONS, request, retry=True)
-            actions.extend(Action(self, report) for report in _first_reports(response, wanted))
+            members = Members(self, response, wanted)
         finally:
-            self._watch.scheduled(actions)
+            self._watch.scheduled(members)
             # What plays them plays on.
             for buffer in uploaded:
                 self._later(buffer.__aexit__(None, None, None))
@@ -196,7 +196,7 @@ class Session(SessionStreams):
             response.batch_id,
             response.origin_frame if response.HasField("origin_frame") else None,
             response.stream_id,
-            actions,
+            members,
         )
 
     async def play(
@@ -913,40 +913,3 @@ class Session(SessionStreams):
     def __repr__(self) -> str:
         state = "closed" if self._closed else "ended" if self._error else "open"
         return f"<Session {self.id} {self.label!r} on {self._connection.target}, {state}>"
-
-
-_KINDS = {
-    specs.Play: action_pb2.ACTION_KIND_PLAY,
-    specs.Record: action_pb2.ACTION_KIND_RECORD,
-    specs.Cancel: action_pb2.ACTION_KIND_CANCEL,
-    specs.Stats: action_pb2.ACTION_KIND_STATS,
-}
-
-
-def _first_reports(
-    response: action_pb2.ScheduleActionsResponse, wanted: Sequence[Spec]
-) -> Iterator[action_pb2.ActionReport]:
-    """Yield what is known of actions before the server tells of them."""
-    # What those of a kind have in common.
-    common: dict[type, action_pb2.ActionReport] = {}
-    for scheduled, spec in zip(response.actions, wanted):
-        kind = type(spec)
-        if kind not in common:
-            common[kind] = action_pb2.ActionReport(
-                batch_id=response.batch_id,
-                kind=next(_KINDS[known] for known in _KINDS if isinstance(spec, known)),
-                state=action_pb2.ACTION_STATE_PENDING,
-                stream_id=response.stream_id,
-            )
-        report = action_pb2.ActionReport()
-        report.CopyFrom(common[kind])
-        report.action_id = scheduled.action_id
-        if scheduled.key:
-            report.key = scheduled.key
-        if scheduled.HasField("start_frame"):
-            report.requested_start_frame = scheduled.start_frame
-        if scheduled.buffer_id:
-            report.buffer_id = scheduled.buffer_id
-        elif isinstance(spec, specs.Play):
-            report.buffer_id = specs.id_of(spec.sound) or ""
-        yield report
