@@ -138,6 +138,7 @@ def statistics(rig: Rig) -> SimpleNamespace:
     before = stream.stats
     buffer = bytearray(int(0.25 * stream.samplerate) * stream.samplesize)
     ring = rig.rtmixer.RingBuffer(stream.samplesize, 128)
+    begin = stream.time
     with stream:
         rig.sd.sleep(500)
         first = stream.fetch_and_reset_stats()
@@ -151,6 +152,7 @@ def statistics(rig: Rig) -> SimpleNamespace:
         stream.wait(second)
         third = stream.fetch_and_reset_stats()
         stream.wait(third)
+        elapsed = stream.time - begin
         rig.sd.sleep(200)
         refused = None
         try:
@@ -166,6 +168,7 @@ def statistics(rig: Rig) -> SimpleNamespace:
         endless=endless,
         second=second,
         third=third,
+        elapsed=elapsed,
         refused=refused,
         after=stream.stats,
     )

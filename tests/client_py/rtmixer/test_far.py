@@ -216,10 +216,30 @@ def test_starvation_by_the_network_is_no_end() -> None:
                 # The program goes on writing, until its ring is full.
                 wait_until(lambda: write() or dry.is_set(), "the server does not run dry")
             wait_until(lambda: write() or written == len(sound), "it does not go on")
+            assert action.underruns >= 1
             stream.wait(action)
         assert action.done_frames == len(sound)
         assert action.underruns >= 1
         assert action.stats.output_underflows >= 1
+
+
+def test_silent_server_is_told_to_who_waits() -> None:
+    """Soon, not when the session is over; and what was waited for goes on."""
+    with rigs.open_rig("20ms") as rig, rig.open("MixerAndRecorder", channels=1) as stream:
+        memory = np.zeros((SAMPLE_RATE_HZ, 1), "float32")
+        sound = programs.noise(20 * SAMPLE_RATE_HZ)
+        play = stream.play_buffer(sound, 1)
+        wait_until(lambda: play.done_frames > 9600, "it does not play")
+        record = stream.record_buffer(memory, 1)
+        with rig.cut_off():
+            with pytest.raises(sd.PortAudioError, match="said nothing"):
+                stream.wait(record)
+            assert record in stream.actions
+            assert stream.active
+        stream.wait(record)
+        assert record.done_frames == SAMPLE_RATE_HZ
+        at = int(np.flatnonzero((sound[:-1] == memory[0]) & (sound[1:] == memory[1]))[0])
+        np.testing.assert_array_equal(memory, sound[at : at + SAMPLE_RATE_HZ])
 
 
 def test_full_ring_starts_as_exactly_as_a_buffer() -> None:
@@ -474,7 +494,9 @@ def test_lost_server_is_told() -> None:
         with pytest.raises(sd.PortAudioError):
             stream.wait()
         assert finished.wait(DEADLINE_SECONDS)
-        assert not stream.actions
+        wait_until(lambda: not stream.actions, "they do not end")
+        with pytest.raises(sd.PortAudioError, match="lost"):
+            stream.wait()
         assert not stream.active
         assert all(action.error for action in actions)
         with pytest.raises(sd.PortAudioError):

@@ -108,7 +108,7 @@ class Recorder:
     async def _open(self, config: audio_pb2.RecordConfig) -> Optional[AudioStream]:
         """Open the stream in time; None if it is cancelled before."""
         await self._come_near()
-        give_up = time.monotonic() + _PATIENCE_SECONDS
+        begin = time.monotonic()
         while True:
             if self._cut == 0 or self._remote.ending:
                 return None
@@ -120,9 +120,12 @@ class Recorder:
             try:
                 await self._stream.open()
                 return self._stream
-            except errors.LimitExceeded:
+            except (errors.LimitExceeded, errors.Disconnected) as error:
                 # What comes too late is still in the server's history.
-                if time.monotonic() > give_up:
+                patience = _PATIENCE_SECONDS
+                if isinstance(error, errors.Disconnected):
+                    patience = self._remote.stream_host.ttl
+                if time.monotonic() > begin + patience:
                     raise
             await asyncio.sleep(_RETRY_SECONDS)
 

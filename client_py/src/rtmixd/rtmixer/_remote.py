@@ -138,6 +138,8 @@ class Remote:
         # The stream is on its way to be stopped: what ends now has not been cut by the program.
         self.ending = False
         self.closed = False
+        # When the server was heard last, local monotonic time.
+        self.heard = time.monotonic()
 
         self._target = target
         self._on_finished = on_finished
@@ -641,7 +643,6 @@ class Remote:
 
     async def _watch(self) -> None:
         """Take reports as the server pushes them; this also keeps the session alive."""
-        heard = time.monotonic()
         again = False
         while True:
             request = action_pb2.WatchActionsRequest(include_present=again)
@@ -651,13 +652,13 @@ class Remote:
                 async for answer in self._connection.stream(
                     _methods.WATCH_ACTIONS, request, token=self._token
                 ):
-                    heard = time.monotonic()
+                    self.heard = time.monotonic()
                     for report in answer.reports:
                         self._take_report(report)
                 error: errors.RtmixdError = errors.Disconnected("the server ended the stream")
             except errors.RtmixdError as caught:
                 error = caught
-            gone = time.monotonic() > heard + _TTL_SECONDS
+            gone = time.monotonic() > self.heard + _TTL_SECONDS
             if gone or not isinstance(error, errors.Disconnected):
                 self._lose(error)
                 return
@@ -758,6 +759,7 @@ class Remote:
         request = clock_pb2.GetClockRequest()
         answer = await self._connection.call(_methods.GET_CLOCK, request)
         reading: clock_pb2.ClockReading = answer.reading
+        self.heard = time.monotonic()
         if reading.stream_id == self.stream.stream_id:
             self.clock.add(asked, time.monotonic(), reading)
         return reading

@@ -35,6 +35,8 @@ _SAMPLE_BYTES = 4
 # Looked at while waiting, in case a signal is to be handled.
 _WAIT_SECONDS = 0.5
 _CLOSE_SECONDS = 10.0
+# It says something twice a second.
+_SILENCE_SECONDS = 2
 
 
 class Stream:
@@ -431,17 +433,29 @@ class Stream:
         Raises
         ------
         PortAudioError
-            If it could not be done, or the stream was lost.
+            If it could not be done, or the stream was lost. Also if the server cannot be reached
+            any more; it may be found again, so that another `wait` succeeds.
         """
         awaited = list(self.actions) if action is None else [action]
+        silent = 0
         with self._finished:
             while bool(self._actions) if action is None else action in self._actions:
                 self._finished.wait(_WAIT_SECONDS)
+                # Twice, as it may be this process that stood still.
+                silent = silent + 1 if self._is_server_silent() else 0
+                if silent == 2:
+                    raise PortAudioError(f"the server said nothing for {_SILENCE_SECONDS} s", -9985)
         if action is None and self._lost is not None:
             raise PortAudioError(f"the stream was lost: {self._lost}", -9985)
         for one in awaited:
             if one.error is not None:
                 raise PortAudioError(f"{one!r} failed: {one.error}", -9999) from one.error
+
+    def _is_server_silent(self) -> bool:
+        remote = self._remote
+        if not self._active or remote is None:
+            return False
+        return time.monotonic() - remote.heard > _SILENCE_SECONDS
 
     def _check_channels(self, channels: Any, kind: str) -> tuple[int, tuple[int, ...]]:
         """Return how many channels there are, and which."""
