@@ -97,11 +97,14 @@ RecordHalf::Item RecordHalf::Next() {
   if (reported_) return {};
   const absl::Time now = absl::Now();
   const bool due = now - told_time_ >= kProgressInterval - kProgressCheckInterval;
-  if (due || !told_end_) {
+  if (due || !told_start_ || !told_end_) {
     const RecordStreamProgress progress = stream_->Progress();
-    if (due || progress.end_position.has_value()) {
+    const bool start = progress.start_frame.has_value();
+    const bool end = progress.end_position.has_value();
+    if (due || (start && !told_start_) || (end && !told_end_)) {
       told_time_ = now;
-      told_end_ = progress.end_position.has_value();
+      told_start_ = start;
+      told_end_ = end;
       return ToProto(progress);
     }
   }

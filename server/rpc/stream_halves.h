@@ -58,8 +58,8 @@ class RecordHalf {
   // The client closed its sending half.
   absl::Status StopNow();
 
-  // Progress when a second has passed since the last, and once when the end is known; else audio, a
-  // gap, or the report, as they come.
+  // Progress when a second has passed since the last, once when it has started and once when the
+  // end is known; else audio, a gap, or the report, as they come.
   using Item =
       std::variant<std::monostate, v1::AudioChunk, v1::Gap, v1::RecordProgress, v1::ActionReport>;
   Item Next();
@@ -68,6 +68,7 @@ class RecordHalf {
  private:
   const std::unique_ptr<RecordStream> stream_;
   absl::Time told_time_;
+  bool told_start_ = false;
   bool told_end_ = false;
   bool reported_ = false;
 };
