@@ -111,9 +111,11 @@ def test_running_dry_while_idle_is_no_underrun(target: str, idle: bool, underrun
             await play.write(noise(1000, 1))
             if idle:
                 await play.idle()
-            listener = await rig.listen(1)
-            # A second of the stream later it has run dry for long.
-            await listener.read(48000)
+            await play._core.wait_until(lambda: play.start_frame is not None)
+            assert play.start_frame is not None
+            # By then it has run dry for long.
+            late = play.start_frame + 24000
+            await play._core.wait_until(lambda: play._core.play_progress.next_frame >= late)
             assert play.played_frames == 1000
             assert play.underruns == underruns
             await play.close()
