@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import concurrent.futures
 import contextlib
+import gc
 import os
 import threading
 import weakref
@@ -98,6 +99,8 @@ async def _result_of(awaitable: Awaitable[_Result]) -> _Result:
 
 _lock = threading.Lock()
 _current: Optional[_Loop] = None
+# Of the process that this one was forked from: freeing what is gRPC's would crash here.
+_abandoned: list[_Loop] = []
 
 
 def _get() -> _Loop:
@@ -122,6 +125,9 @@ def _forget() -> None:
     global _current, _lock
     _lock = threading.Lock()
     if _current is not None:
+        # The garbage among it, too.
+        gc.freeze()
+        _abandoned.append(_current)
         _current = None
         atexit.unregister(_stop)
 
