@@ -54,11 +54,6 @@ class Recorder:
         self._view: Optional[memoryview] = None
         self._next_delivery = 0.0
 
-    @property
-    def start_frame(self) -> int:
-        """The frame of the stream that it starts at."""
-        return self._start
-
     async def record(self, late_policy: Any) -> None:
         """Record it all, and settle its action."""
         remote, action = self._remote, self._action
