@@ -14,8 +14,10 @@
 #include "client_cpp/action.h"
 #include "client_cpp/audio_stream.h"
 #include "client_cpp/buffer.h"
+#include "client_cpp/play_rec.h"
 #include "client_cpp/session.h"
 #include "tests/client_cpp/tool.h"
+#include "tests/support/tcp_relay.h"
 
 namespace rtmixd {
 namespace {
@@ -170,6 +172,140 @@ TEST_F(ClientTest, WaitForDoneIsOverBeforeTheReportIsFinal) {
   ASSERT_TRUE(ended.ok()) << ended.status();
   EXPECT_EQ(ended->state(), v1::ACTION_STATE_ENDED);
   EXPECT_EQ(ended->end_frame(), done->end_frame());
+}
+
+// Transfers through connections that are cut on the way.
+class BrokenTransferTest : public ClientTest {
+ protected:
+  static constexpr int kChannels = 2;
+  static constexpr int64_t kFrames = 500'000;
+  static constexpr int64_t kCutBytes = 1'200'000;  // of 4 000 000
+  // What calls add to the audio; less than the part of it that is sent before the cut.
+  static constexpr int64_t kOverheadBytes = 400'000;
+
+  void SetUp() override {
+    ASSERT_NO_FATAL_FAILURE(ClientTest::SetUp());
+    auto relay = TcpRelay::Start(tool_->target());
+    ASSERT_TRUE(relay.ok()) << relay.status();
+    relay_ = *std::move(relay);
+    auto client = client::Client::Connect(relay_->target());
+    ASSERT_TRUE(client.ok()) << client.status();
+    auto adopted = client::Session::Adopt(*client, session_->token());
+    ASSERT_TRUE(adopted.ok()) << adopted.status();
+    relayed_ = *adopted;
+  }
+
+  // Appends what comes to `to`, and complains about what comes twice or not at all.
+  static client::Buffer::Sink Into(std::vector<float>* to, int64_t first_frame) {
+    return [to, first_frame](int64_t position, absl::Span<const float> samples) {
+      EXPECT_EQ(position, first_frame + static_cast<int64_t>(to->size()) / kChannels);
+      to->insert(to->end(), samples.begin(), samples.end());
+      return absl::OkStatus();
+    };
+  }
+
+  const client::Audio sound_ = {
+      .channels = kChannels, .sample_rate_hz = 48000, .samples = Noise(kFrames * kChannels, 4)};
+  std::unique_ptr<TcpRelay> relay_;
+  std::shared_ptr<client::Session> relayed_;  // the session, through the relay
+};
+
+TEST_F(BrokenTransferTest, UploadGoesOnWhereItWasCut) {
+  relay_->CutAfter(TcpRelay::Way::kToServer, {kCutBytes, kCutBytes});
+  auto uploaded = client::Buffer::Upload(relayed_, sound_, {});
+  ASSERT_TRUE(uploaded.ok()) << uploaded.status();
+  EXPECT_EQ(relay_->cuts(), 2);
+
+  auto buffer = client::Buffer::Open(session_, (*uploaded)->id());
+  ASSERT_TRUE(buffer.ok()) << buffer.status();
+  const auto info = (*buffer)->Info();
+  ASSERT_TRUE(info.ok()) << info.status();
+  EXPECT_EQ(info->state(), v1::BUFFER_STATE_COMPLETE);
+  EXPECT_EQ(info->frames(), kFrames);
+  std::vector<float> fetched;
+  const absl::Status status = (*buffer)->Download({}, Into(&fetched, 0));
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_TRUE(fetched == sound_.samples);
+}
+
+// What the server has of it for sure is not sent again.
+TEST_F(BrokenTransferTest, PartOfABufferIsAppendedWhole) {
+  auto buffer = client::Buffer::Create(relayed_, {.channels = kChannels, .sample_rate_hz = 48000});
+  ASSERT_TRUE(buffer.ok()) << buffer.status();
+  const auto all = absl::MakeConstSpan(sound_.samples);
+  const size_t head = kFrames / 5 * kChannels;
+  ASSERT_TRUE((*buffer)->Append(all.subspan(0, head), /*complete=*/false).ok());
+  relay_->CutAfter(TcpRelay::Way::kToServer, {kCutBytes});
+  const absl::Status appended = (*buffer)->Append(all.subspan(head), /*complete=*/false);
+  ASSERT_TRUE(appended.ok()) << appended;
+  EXPECT_EQ(relay_->cuts(), 1);
+  EXPECT_LT(relay_->carried_bytes(TcpRelay::Way::kToServer),
+            kFrames * kChannels * int64_t{sizeof(float)} + kCutBytes + kOverheadBytes);
+  EXPECT_EQ((*buffer)->Info()->state(), v1::BUFFER_STATE_OPEN);
+  std::vector<float> fetched;
+  ASSERT_TRUE((*buffer)->Download({}, Into(&fetched, 0)).ok());
+  EXPECT_TRUE(fetched == sound_.samples);
+}
+
+TEST_F(BrokenTransferTest, DownloadGoesOnWhereItWasCut) {
+  auto buffer = client::Buffer::Upload(session_, sound_, {});
+  ASSERT_TRUE(buffer.ok()) << buffer.status();
+  auto relayed = client::Buffer::Open(relayed_, (*buffer)->id());
+  ASSERT_TRUE(relayed.ok()) << relayed.status();
+  relay_->CutAfter(TcpRelay::Way::kToClient, {kCutBytes, kCutBytes});
+  std::vector<float> fetched;
+  const absl::Status status = (*relayed)->Download({}, Into(&fetched, 0));
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(relay_->cuts(), 2);
+  EXPECT_TRUE(fetched == sound_.samples);
+}
+
+TEST_F(BrokenTransferTest, PartOfABufferIsFetchedWhole) {
+  constexpr int64_t kFirst = 12'345;
+  constexpr int64_t kWanted = 400'000;
+  auto buffer = client::Buffer::Upload(session_, sound_, {});
+  ASSERT_TRUE(buffer.ok()) << buffer.status();
+  auto relayed = client::Buffer::Open(relayed_, (*buffer)->id());
+  ASSERT_TRUE(relayed.ok()) << relayed.status();
+  relay_->CutAfter(TcpRelay::Way::kToClient, {kCutBytes});
+  std::vector<float> fetched;
+  const absl::Status status =
+      (*relayed)->Download({.first_frame = kFirst, .frames = kWanted}, Into(&fetched, kFirst));
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(relay_->cuts(), 1);
+  EXPECT_TRUE(absl::MakeConstSpan(fetched) ==
+              absl::MakeConstSpan(sound_.samples).subspan(kFirst * kChannels, kWanted * kChannels));
+}
+
+// A sound of many channels, so that it does not fit into one message and is short all the same.
+TEST(PlayRecTest, SoundLargerThanAMessageIsUploadedFirst) {
+  constexpr int kChannels = 64;
+  constexpr int64_t kFrames = 70'000;
+  const auto tool = Tool::Start({"--virtual-inputs", "64", "--virtual-outputs", "64"});
+  ASSERT_TRUE(tool.ok()) << tool.status();
+  auto client = client::Client::Connect((*tool)->target());
+  ASSERT_TRUE(client.ok()) << client.status();
+  auto session = client::Session::Create(*client, {.label = "large"});
+  ASSERT_TRUE(session.ok()) << session.status();
+  const client::Audio sound = {
+      .channels = kChannels, .sample_rate_hz = 48000, .samples = Noise(kFrames * kChannels, 5)};
+  ASSERT_GT(static_cast<int64_t>(sound.samples.size() * sizeof(float)),
+            (*client)->info().limits().max_message_bytes());
+
+  client::PlayRecOptions options;
+  options.timeout = kPatience;
+  const auto result = client::PlayRec(*session, sound, options);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_NE(result->play.buffer_id(), "");
+  EXPECT_EQ(result->play.done_frames(), kFrames);
+  EXPECT_EQ(result->recording.channels, kChannels);
+  EXPECT_TRUE(result->recording.samples == sound.samples);
+  // Neither the sound nor the recording is left on the server.
+  const auto buffers =
+      (*client)->Call(&client::Stubs::buffers, &v1::BufferService::Stub::ListBuffers,
+                      v1::ListBuffersRequest(), (*session)->call());
+  ASSERT_TRUE(buffers.ok()) << buffers.status();
+  EXPECT_EQ(buffers->buffers_size(), 0);
 }
 
 TEST_F(ClientTest, WaitNoticesThatTheServerIsGone) {
