@@ -4,11 +4,18 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "tests/device/child_process.h"
+#include "absl/time/time.h"
 
 namespace rtmixd {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Seconds(30);
+
+}  // namespace
+
 JackServer::JackServer(int period_frames)
     : period_frames_(period_frames), name_(absl::StrCat("rtmixd_test_", getpid())) {
   setenv("JACK_DEFAULT_SERVER", name_.c_str(), 1);
@@ -18,31 +25,32 @@ JackServer::JackServer(int period_frames)
 
 JackServer::~JackServer() {
   if (left_traces_) Start();
-  if (pid_ < 0) return;
-  kill(pid_, SIGCONT);
-  kill(pid_, SIGTERM);
-  AwaitChild(pid_);
+  if (jackd_ == nullptr) return;
+  jackd_->Signal(SIGCONT);
+  jackd_->Signal(SIGTERM);
+  jackd_->Wait(kPatience).IgnoreError();
 }
 
 bool JackServer::Start() {
-  pid_ = StartChild({"jackd", "-r", "-n", name_, "-L", "2", "-d", "dummy", "-r", "48000", "-p",
-                     absl::StrCat(period_frames_)},
-                    /*quiet=*/true);
-  if (pid_ < 0) return false;
+  const ChildProcess::Options options = {.stdin_path = "", .environment = {}, .quiet = true};
+  auto jackd = ChildProcess::Start({"jackd", "-r", "-n", name_, "-L", "2", "-d", "dummy", "-r",
+                                    "48000", "-p", absl::StrCat(period_frames_)},
+                                   options);
+  if (!jackd.ok()) return false;
+  jackd_ = *std::move(jackd);
   left_traces_ = false;
-  const pid_t waiting = StartChild({"jack_wait", "-s", name_, "-w", "-t", "20"}, /*quiet=*/true);
-  return waiting > 0 && AwaitChild(waiting) == 0;
+  auto waiting = ChildProcess::Start({"jack_wait", "-s", name_, "-w", "-t", "20"}, options);
+  return waiting.ok() && (*waiting)->Wait(kPatience).value_or(-1) == 0;
 }
 
 void JackServer::Kill() {
-  if (pid_ < 0) return;
-  KillChild(pid_);
-  pid_ = -1;
+  if (jackd_ == nullptr) return;
+  jackd_.reset();
   left_traces_ = true;
 }
 
-void JackServer::Freeze() { kill(pid_, SIGSTOP); }
+void JackServer::Freeze() { jackd_->Signal(SIGSTOP); }
 
-void JackServer::Unfreeze() { kill(pid_, SIGCONT); }
+void JackServer::Unfreeze() { jackd_->Signal(SIGCONT); }
 
 }  // namespace rtmixd

@@ -1,9 +1,10 @@
 #ifndef RTMIXD_TESTS_DEVICE_JACK_SERVER_H_
 #define RTMIXD_TESTS_DEVICE_JACK_SERVER_H_
 
-#include <sys/types.h>
-
+#include <memory>
 #include <string>
+
+#include "tests/support/child_process.h"
 
 namespace rtmixd {
 
@@ -12,6 +13,8 @@ namespace rtmixd {
 //
 // While one is there, this process and its children see no other (by their environment, so make it
 // before there are threads).
+//
+// Threading: as ChildProcess.
 class JackServer {
  public:
   explicit JackServer(int period_frames);
@@ -28,7 +31,7 @@ class JackServer {
  private:
   const int period_frames_;
   const std::string name_;
-  pid_t pid_ = -1;
+  std::unique_ptr<ChildProcess> jackd_;
   bool left_traces_ = false;  // a server was killed and none started since
 };
 

@@ -8,10 +8,10 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/device/audio_device.h"
@@ -20,6 +20,7 @@
 #include "server/realtime/audio_block.h"
 #include "tests/device/frame_sink.h"
 #include "tests/device/jack_server.h"
+#include "tests/support/polling.h"
 
 namespace rtmixd {
 namespace {
@@ -85,8 +86,8 @@ TEST_F(PortAudioJackTest, ListsTheServersClientsAsDevices) {
 }
 
 TEST_F(PortAudioJackTest, PlayedComesBackBitForBitOnePeriodLater) {
-  PortAudioDevice device;
   FrameSink sink(2, 2);
+  PortAudioDevice device;  // ends before the sink that it calls
   const auto info = device.Open(Loopback(), &sink);
   ASSERT_TRUE(info.ok()) << info.status();
   EXPECT_EQ(info->input_device.id, "jack/loopback");
@@ -103,8 +104,8 @@ TEST_F(PortAudioJackTest, PlayedComesBackBitForBitOnePeriodLater) {
 }
 
 TEST_F(PortAudioJackTest, SetBlockLengthAddsToTheDelay) {
-  PortAudioDevice device;
   FrameSink sink(2, 2);
+  PortAudioDevice device;  // ends before the sink that it calls
   StreamSettings settings = Loopback();
   settings.block_frames = 128;
   ASSERT_TRUE(device.Open(settings, &sink).ok());
@@ -137,8 +138,8 @@ TEST_F(PortAudioJackTest, OneSidedStreamsRunAndAStoppedSinkIsNotCalled) {
 }
 
 TEST_F(PortAudioJackTest, WrongSettingsAreRefusedWithPortAudiosText) {
-  PortAudioDevice device;
   FrameSink sink(2, 2);
+  PortAudioDevice device;  // ends before the sink that it calls
   StreamSettings settings = Loopback();
   settings.sample_rate_hz = 44100;
   for (const absl::Status& status :
@@ -165,8 +166,8 @@ TEST_F(PortAudioJackTest, WrongSettingsAreRefusedWithPortAudiosText) {
 }
 
 TEST_F(PortAudioJackTest, SecondOpenIsRefusedAndTheFirstStreamRunsOn) {
-  PortAudioDevice device;
   FrameSink sink(2, 2);
+  PortAudioDevice device;  // ends before the sink that it calls
   ASSERT_TRUE(device.Open(Loopback(), &sink).ok());
   EXPECT_EQ(device.Open(Loopback(), &sink).status().code(), absl::StatusCode::kFailedPrecondition);
   // Listing beside a stream that runs leaves it exact as well.
@@ -188,7 +189,7 @@ TEST_F(PortAudioJackTest, FreshCopyRunsOnTheServerAfterADeath) {
     ASSERT_TRUE(device.Start().ok());
     ASSERT_TRUE(sink->WaitForBlocks(sink->block_count() + 5));
     server_.Kill();
-    while (device.health() != Health::kDead) std::this_thread::yield();
+    ASSERT_TRUE(PollUntil([&] { return device.health() == Health::kDead; }, absl::Minutes(1)));
     if (round % 2 == 0) {
       device.Abandon();
     } else {
@@ -205,11 +206,11 @@ TEST_F(PortAudioJackTest, FreshCopyRunsOnTheServerAfterADeath) {
 }
 
 TEST_F(PortAudioJackTest, StoppedStreamNoticesItsServersDeathToo) {
-  PortAudioDevice device;
   FrameSink sink(2, 2);
+  PortAudioDevice device;  // ends before the sink that it calls
   ASSERT_TRUE(device.Open(Loopback(), &sink).ok());
   server_.Kill();
-  while (device.health() != Health::kDead) std::this_thread::yield();
+  ASSERT_TRUE(PollUntil([&] { return device.health() == Health::kDead; }, absl::Minutes(1)));
   EXPECT_EQ(device.Start().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE(device.Close().ok());
 }

@@ -3,8 +3,8 @@
 // pw-jack. PipeWire loses frames without saying so when the machine stalls; so a stretch without
 // any loss is waited for, and that one must be exact.
 
-#include <signal.h>
-#include <sys/stat.h>
+#include <poll.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -13,21 +13,24 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "server/device/audio_device.h"
 #include "server/device/device_probe.h"
 #include "server/device/portaudio_device.h"
-#include "tests/device/child_process.h"
 #include "tests/device/frame_sink.h"
+#include "tests/support/child_process.h"
 
 namespace rtmixd {
 namespace {
 
 constexpr int kQuantumFrames = 256;
+// Longer than anything here takes.
+constexpr absl::Duration kPatience = absl::Minutes(4);
 constexpr char kInsideVariable[] = "RTMIXD_TEST_UNDER_PIPEWIRE";
 
 constexpr char kConfiguration[] = R"(
@@ -75,8 +78,8 @@ int LongestExactRun(const FrameSink& sink, int64_t delay_frames) {
 
 TEST(PortAudioPipewireTest, PlayedComesBackBitForBitOneQuantumLater) {
   constexpr int kWantedBlocks = 100;
-  PortAudioDevice device;
   FrameSink sink(2, 2);
+  PortAudioDevice device;  // ends before the sink that it calls
   StreamSettings settings;
   settings.input.device = "jack/loop";
   settings.input.channels = 2;
@@ -101,6 +104,22 @@ TEST(PortAudioPipewireTest, PlayedComesBackBitForBitOneQuantumLater) {
               static_cast<long>(sink.block_count()), kQuantumFrames);
 }
 
+// Waits until there is a file of this name in a directory that `watch` is told of; false if none
+// comes in time.
+bool AwaitFile(int watch, const std::string& path, absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  while (!std::filesystem::exists(path)) {
+    pollfd changed = {.fd = watch, .events = POLLIN, .revents = 0};
+    if (poll(&changed, 1, static_cast<int>(absl::ToInt64Milliseconds(deadline - absl::Now()))) <=
+        0) {
+      return false;
+    }
+    char events[4096];
+    if (read(watch, events, sizeof(events)) <= 0) return false;
+  }
+  return true;
+}
+
 // Starts PipeWire, and this program again on it; the exit status of that.
 int RunOnPipewire(int argc, char** argv) {
   char directory[] = "/tmp/rtmixd_pipewire_XXXXXX";  // short: it is part of a socket's name
@@ -112,19 +131,26 @@ int RunOnPipewire(int argc, char** argv) {
   setenv("XDG_CONFIG_HOME", root.c_str(), 1);
   setenv("XDG_RUNTIME_DIR", root.c_str(), 1);
   setenv("PIPEWIRE_QUANTUM", absl::StrCat(kQuantumFrames, "/48000").c_str(), 1);
-  const pid_t pipewire = StartChild({"pipewire"}, /*quiet=*/true);
-  if (pipewire < 0) return 1;
+  const int watch = inotify_init1(IN_CLOEXEC);
+  inotify_add_watch(watch, root.c_str(), IN_CREATE);
   int status = 1;
-  struct stat unused = {};
-  while (stat((root + "/pipewire-0").c_str(), &unused) != 0 && kill(pipewire, 0) == 0) {
-    std::this_thread::yield();
+  auto pipewire =
+      ChildProcess::Start({"pipewire"}, {.stdin_path = {}, .environment = {}, .quiet = true});
+  if (pipewire.ok() && AwaitFile(watch, root + "/pipewire-0", kPatience)) {
+    setenv(kInsideVariable, "1", 1);
+    std::vector<std::string> arguments = {"pw-jack",
+                                          std::filesystem::read_symlink("/proc/self/exe")};
+    for (int i = 1; i < argc; ++i) arguments.emplace_back(argv[i]);
+    auto inside = ChildProcess::Start(arguments);
+    while (inside.ok()) {
+      const auto line = (*inside)->ReadLine(kPatience);
+      if (!line.ok()) break;
+      std::puts(line->c_str());
+    }
+    if (inside.ok()) status = (*inside)->Wait(kPatience).value_or(1);
   }
-  setenv(kInsideVariable, "1", 1);
-  std::vector<std::string> arguments = {"pw-jack", std::filesystem::read_symlink("/proc/self/exe")};
-  for (int i = 1; i < argc; ++i) arguments.emplace_back(argv[i]);
-  const pid_t inside = StartChild(arguments, /*quiet=*/false);
-  if (inside > 0) status = AwaitChild(inside);
-  KillChild(pipewire);
+  if (pipewire.ok()) pipewire->reset();
+  close(watch);
   std::filesystem::remove_all(root);
   return status;
 }

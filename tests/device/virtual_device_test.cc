@@ -11,12 +11,14 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/base/mutex.h"
 #include "server/device/audio_device.h"
 #include "server/device/monotonic_clock.h"
 #include "server/realtime/audio_block.h"
+#include "tests/support/polling.h"
 
 namespace rtmixd {
 namespace {
@@ -87,12 +89,14 @@ ScriptedFault Fault(ScriptedFault::Kind kind, int64_t at_frame, int64_t nanos = 
 
 // Returns once a Stop or Close is in the hang that the script asked for.
 void WaitForHang(VirtualDevice* device) {
-  for (;;) {
-    for (const DeviceIncident& incident : device->TakeIncidents()) {
-      if (incident.text == "a stop hangs now") return;
-    }
-    std::this_thread::yield();
-  }
+  EXPECT_TRUE(PollUntil(
+      [&] {
+        for (const DeviceIncident& incident : device->TakeIncidents()) {
+          if (incident.text == "a stop hangs now") return true;
+        }
+        return false;
+      },
+      absl::Minutes(1)));
 }
 
 void ExpectLooped(const std::vector<float>& heard, int64_t delay_frames) {
@@ -267,7 +271,7 @@ TEST(VirtualDeviceTest, DeadStreamSaysSoAndCloses) {
   ASSERT_TRUE(device->Open(Duplex(), &sink).ok());
   ASSERT_TRUE(device->LoadScript({Fault(ScriptedFault::Kind::kDie, 512)}).ok());
   ASSERT_TRUE(device->Start().ok());
-  while (device->health() != Health::kDead) std::this_thread::yield();
+  ASSERT_TRUE(PollUntil([&] { return device->health() == Health::kDead; }, absl::Minutes(1)));
   EXPECT_EQ(sink.frames(), 512);
   ASSERT_TRUE(device->Close().ok());
   ASSERT_TRUE(device->Open(Duplex(), &sink).ok());

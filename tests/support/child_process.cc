@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,9 +22,6 @@
 
 namespace rtmixd {
 namespace {
-
-// How often a child that has closed its stdout is asked whether it has exited.
-constexpr absl::Duration kExitPoll = absl::Milliseconds(10);
 
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
   std::vector<char*> pointers;
@@ -54,7 +52,12 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, in.c_str(), O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+  if (options.quiet) {
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  } else {
+    posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+  }
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
@@ -68,12 +71,21 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(
     close(out[0]);
     return absl::ErrnoToStatus(error, absl::StrCat("cannot start ", absl::StrJoin(argv, " ")));
   }
-  return std::unique_ptr<ChildProcess>(new ChildProcess(pid, out[0]));
+  const int exit_fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  if (exit_fd < 0) {
+    const absl::Status status = absl::ErrnoToStatus(errno, "pidfd_open");
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+    close(out[0]);
+    return status;
+  }
+  return std::unique_ptr<ChildProcess>(new ChildProcess(pid, exit_fd, out[0]));
 }
 
 ChildProcess::~ChildProcess() {
   kill(-pid_, SIGKILL);
   if (!exit_code_.has_value()) waitpid(pid_, nullptr, 0);
+  close(exit_fd_);
   if (stdout_fd_ >= 0) close(stdout_fd_);
 }
 
@@ -115,13 +127,13 @@ absl::StatusOr<int> ChildProcess::Wait(absl::Duration timeout) {
     if (!Read(deadline)) return absl::DeadlineExceededError("the child runs on");
   }
   while (!exit_code_.has_value()) {
-    int status = 0;
-    if (waitpid(pid_, &status, WNOHANG) == pid_) {
+    pollfd exited = {.fd = exit_fd_, .events = POLLIN, .revents = 0};
+    if (poll(&exited, 1, PollMillis(deadline)) > 0) {
+      int status = 0;
+      waitpid(pid_, &status, 0);
       exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
     } else if (absl::Now() >= deadline) {
       return absl::DeadlineExceededError("the child runs on");
-    } else {
-      absl::SleepFor(kExitPoll);
     }
   }
   return *exit_code_;

@@ -27,6 +27,8 @@ class ChildProcess {
     std::string stdin_path;
     // "NAME=VALUE", besides the environment of the test.
     std::vector<std::string> environment;
+    // What it writes goes nowhere.
+    bool quiet = false;
   };
 
   // Starts `argv`; argv[0] is looked for in PATH unless it has a slash.
@@ -56,13 +58,15 @@ class ChildProcess {
   std::vector<pid_t> Children() const;
 
  private:
-  ChildProcess(pid_t pid, int stdout_fd) : pid_(pid), stdout_fd_(stdout_fd) {}
+  ChildProcess(pid_t pid, int exit_fd, int stdout_fd)
+      : pid_(pid), exit_fd_(exit_fd), stdout_fd_(stdout_fd) {}
 
   // Reads what there is; waits for some until `deadline`. False: there is none until then.
   bool Read(absl::Time deadline);
 
   const pid_t pid_;
-  int stdout_fd_;  // -1: it has come to its end
+  const int exit_fd_;  // readable once it has exited
+  int stdout_fd_;      // -1: it has come to its end
   std::string output_;
   std::optional<int> exit_code_;
 };

@@ -19,7 +19,7 @@ constexpr absl::Duration kLongEnough = absl::Seconds(30);
 
 TEST(ChildProcessTest, LinesAndExitCodeArrive) {
   auto child = ChildProcess::Start({"sh", "-c", "echo one; echo $TWO; printf rest; exit 7"},
-                                   {.stdin_path = "", .environment = {"TWO=2"}});
+                                   {.stdin_path = "", .environment = {"TWO=2"}, .quiet = false});
   ASSERT_TRUE(child.ok()) << child.status();
   EXPECT_EQ((*child)->ReadLine(kLongEnough).value(), "one");
   EXPECT_EQ((*child)->ReadLine(kLongEnough).value(), "2");
@@ -36,6 +36,25 @@ TEST(ChildProcessTest, WhatRunsOnIsReportedAndCanBeSignalled) {
   (*child)->Signal(SIGTERM);
   EXPECT_EQ((*child)->Wait(kLongEnough).value(), -SIGTERM);
   EXPECT_FALSE((*child)->GroupIsAlive());
+}
+
+TEST(ChildProcessTest, ChildThatClosedItsOutputIsWaitedFor) {
+  auto child = ChildProcess::Start({"sh", "-c", "exec >&-; read line; exit 5"}, {});
+  ASSERT_TRUE(child.ok()) << child.status();
+  EXPECT_EQ((*child)->Wait(kLongEnough).value(), 5);
+  auto waiting = ChildProcess::Start({"sh", "-c", "exec sleep 600 >&-"}, {});
+  ASSERT_TRUE(waiting.ok()) << waiting.status();
+  EXPECT_TRUE(absl::IsDeadlineExceeded((*waiting)->Wait(absl::Milliseconds(10)).status()));
+}
+
+TEST(ChildProcessTest, QuietOneSaysNothing) {
+  // Far more than a pipe holds, so that it would hang if nobody took it.
+  auto child = ChildProcess::Start({"sh", "-c", "yes | head -c 1000000; echo no >&2; exit 4"},
+                                   {.stdin_path = "", .environment = {}, .quiet = true});
+  ASSERT_TRUE(child.ok()) << child.status();
+  EXPECT_TRUE(absl::IsOutOfRange((*child)->ReadLine(kLongEnough).status()));
+  EXPECT_EQ((*child)->Wait(kLongEnough).value(), 4);
+  EXPECT_EQ((*child)->output(), "");
 }
 
 TEST(ChildProcessTest, GrandchildThatWasLeftIsSeenAndEndsWithTheObject) {
