@@ -13,11 +13,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "client_cpp/client.h"
 #include "client_cpp/rtmixctl/audio_file.h"
 #include "client_cpp/rtmixctl/json.h"
 #include "tests/client_cpp/tool.h"
+#include "tests/support/event_watch.h"
 
 namespace rtmixd {
 namespace {
@@ -71,17 +72,15 @@ class RtmixctlTest : public testing::Test {
   }
   void SetUp() override { StartServer({}); }
 
-  // Waits until so many actions sound or record.
+  // Waits until so many actions have begun to sound or record.
   void AwaitActive(int actions) {
-    const absl::Time deadline = absl::Now() + absl::Seconds(30);
-    while (absl::Now() < deadline) {
-      const auto stats = client_->Call(&client::Stubs::actions, &v1::ActionService::Stub::GetStats,
-                                       v1::GetStatsRequest(), {});
-      ASSERT_TRUE(stats.ok()) << stats.status();
-      if (stats->stats().active_actions() >= actions) return;
-      absl::SleepFor(absl::Milliseconds(10));
-    }
-    FAIL() << "nothing became active";
+    const auto started = AwaitEvents(
+        *client_, {v1::EVENT_KIND_ACTION_STARTED},
+        [actions](const std::vector<v1::LogEntry>& events) {
+          return static_cast<int>(events.size()) >= actions;
+        },
+        absl::Seconds(30));
+    ASSERT_TRUE(started.ok()) << started.status();
   }
   int SessionCount() {
     const auto sessions =
@@ -326,8 +325,10 @@ TEST_F(RtmixctlTest, ARefusalIsExitCode4AndNamesTheLimit) {
 
 TEST_F(RtmixctlTest, ABusyServerIsExitCode5AndNamesItsHolder) {
   const auto holder = tool_->Begin({"lease", "--label", "CI job 812", "--", "sleep", "60"}, {});
-  const absl::Time deadline = absl::Now() + absl::Seconds(30);
-  while (SessionCount() < 1 && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(10));
+  const auto granted = AwaitEvents(
+      *client_, {v1::EVENT_KIND_SESSION_GRANTED},
+      [](const std::vector<v1::LogEntry>& events) { return !events.empty(); }, absl::Seconds(30));
+  ASSERT_TRUE(granted.ok()) << granted.status();
   const auto run = tool_->Run({"lease", "--wait", "0.1", "--", "true"});
   EXPECT_EQ(run.exit_code, 5) << run.err;
   EXPECT_THAT(run.err, HasSubstr("CI job 812"));

@@ -24,7 +24,7 @@
 #include "gtest/gtest.h"
 #include "tests/integration/recordings.h"
 #include "tests/integration/server_process.h"
-#include "tests/integration/waiting.h"
+#include "tests/support/event_watch.h"
 
 namespace rtmixd {
 namespace {
@@ -106,12 +106,10 @@ TEST_F(GracefulStopTest, EveryCallEndsWithAReason) {
   v1::StreamClockResponse time;
   ASSERT_TRUE(clock->Read(&time));
   // The recorder's own action is the fourth.
-  ASSERT_TRUE(WaitUntil(
-      [this] {
-        const auto events = ReadEvents(*client_);
-        return events.ok() && EventsOf(*events, v1::EVENT_KIND_ACTION_STARTED, "").size() == 4;
-      },
-      kLongEnough));
+  const auto started = AwaitEvents(
+      *client_, {v1::EVENT_KIND_ACTION_STARTED},
+      [](const std::vector<v1::LogEntry>& log) { return log.size() == 4; }, kLongEnough);
+  ASSERT_TRUE(started.ok()) << started.status();
   ASSERT_TRUE(watch->ReadLine(kLongEnough).ok());
   absl::StatusOr<v1::WaitActionsResponse> waited;
   std::thread wait_thread(
@@ -159,17 +157,15 @@ TEST_F(GracefulStopTest, WorkThatFitsIntoTheGraceIsFinishedAndNewWorkRefused) {
   ASSERT_EQ(server_->process().ReadLine(kLongEnough).value().find("virtual device"), 0);
   ASSERT_EQ(server_->process().ReadLine(kLongEnough).value(), "stopping");
   // It may take a moment more until the signal has come to the engine.
-  absl::Status refused;
-  ASSERT_TRUE(WaitUntil(
-      [&] {
-        v1::CreateSessionRequest request;
-        refused = client_
-                      ->Call(&client::Stubs::sessions, &v1::SessionService::Stub::CreateSession,
-                             request, {})
-                      .status();
-        return !refused.ok();
-      },
-      absl::Seconds(2)));
+  const auto stopping = AwaitEvents(
+      *client_, {v1::EVENT_KIND_SERVER_STOPPING},
+      [](const std::vector<v1::LogEntry>& log) { return !log.empty(); }, kLongEnough);
+  ASSERT_TRUE(stopping.ok()) << stopping.status();
+  const absl::Status refused =
+      client_
+          ->Call(&client::Stubs::sessions, &v1::SessionService::Stub::CreateSession,
+                 v1::CreateSessionRequest(), {})
+          .status();
   EXPECT_EQ(client::ErrorReasonOf(refused), v1::ERROR_REASON_SHUTTING_DOWN) << refused;
   const auto waited = client::WaitActions(*session_, {action_id}, kLongEnough);
   ASSERT_TRUE(waited.ok()) << waited.status();

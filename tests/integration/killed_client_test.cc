@@ -6,6 +6,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
@@ -25,7 +26,7 @@
 #include "gtest/gtest.h"
 #include "tests/integration/recordings.h"
 #include "tests/integration/server_process.h"
-#include "tests/integration/waiting.h"
+#include "tests/support/event_watch.h"
 
 namespace rtmixd {
 namespace {
@@ -154,6 +155,17 @@ class KilledClientTest : public testing::Test {
     return chosen;
   }
 
+  bool AwaitVictimEvents(v1::EventKind kind, int64_t count) {
+    const auto enough = [&](const std::vector<v1::LogEntry>& events) {
+      return std::count_if(events.begin(), events.end(), [&](const v1::LogEntry& event) {
+               return event.session_id() == victim_id_;
+             }) == count;
+    };
+    const auto events = AwaitEvents(*client_, {kind}, enough, kLongEnough);
+    EXPECT_TRUE(events.ok()) << events.status();
+    return events.ok();
+  }
+
   // What the server sent to outputs 3 and 4, interleaved.
   std::vector<float> SentToDevice(int64_t first_frame, int64_t frames) {
     v1::RecordConfig config;
@@ -189,8 +201,7 @@ TEST_F(KilledClientTest, LeavesNothingBehindAndDisturbsNobody) {
   const auto streamer = StartVictim(
       {"stream", "--play", "--outputs", "4", "--underrun", "silence", "--prebuffer", "1"}, path_);
   ASSERT_TRUE(player != nullptr && streamer != nullptr);
-  ASSERT_TRUE(WaitUntil([this] { return VictimEvents(v1::EVENT_KIND_ACTION_STARTED).size() == 2; },
-                        kLongEnough));
+  ASSERT_TRUE(AwaitVictimEvents(v1::EVENT_KIND_ACTION_STARTED, 2));
 
   const auto stream = GetStream(*client_);
   ASSERT_TRUE(stream.ok());
@@ -214,8 +225,7 @@ TEST_F(KilledClientTest, LeavesNothingBehindAndDisturbsNobody) {
   // Both are in mid-stream, 3 s after they began.
   const int64_t middle_frame =
       VictimEvents(v1::EVENT_KIND_ACTION_STARTED)[1].frame() + 3 * kSecondFrames;
-  ASSERT_TRUE(WaitUntil([&] { return GetStream(*client_).value().next_frame() >= middle_frame; },
-                        kLongEnough));
+  ASSERT_TRUE(AwaitFrame(*client_, middle_frame, kLongEnough).ok());
   ASSERT_TRUE(VictimEvents(v1::EVENT_KIND_ACTION_ENDED).empty());
   const absl::Time killed = absl::Now();
   player->Signal(SIGKILL);
@@ -224,8 +234,7 @@ TEST_F(KilledClientTest, LeavesNothingBehindAndDisturbsNobody) {
   EXPECT_EQ(streamer->Wait(kLongEnough).value(), -SIGKILL);
 
   // The log says so.
-  ASSERT_TRUE(WaitUntil([this] { return VictimEvents(v1::EVENT_KIND_ACTION_ENDED).size() == 2; },
-                        kLongEnough));
+  ASSERT_TRUE(AwaitVictimEvents(v1::EVENT_KIND_ACTION_ENDED, 2));
   EXPECT_EQ(VictimEvents(v1::EVENT_KIND_CALL_DETACHED).size(), 1);
   const auto expired = VictimEvents(v1::EVENT_KIND_SESSION_EXPIRED);
   ASSERT_EQ(expired.size(), 1);
