@@ -348,6 +348,10 @@ def test_refusals_name_the_field(server: LocalServer) -> None:
                 await session.rec()
             with pytest.raises(rtmixd.InvalidArgument, match="start is 7"):
                 await session.play([0.5], start=7)  # type: ignore[arg-type]
+            with pytest.raises(rtmixd.InvalidArgument, match="origin is 7"):
+                await session.schedule(rtmixd.Play([0.5]), origin=7)  # type: ignore[arg-type]
+            with pytest.raises(rtmixd.InvalidArgument, match="it is made by at_frame"):
+                await session.schedule(rtmixd.Play([0.5]), origin=rtmixd.after(7))
             with pytest.raises(rtmixd.InvalidArgument, match="outputs is 'ab'"):
                 await session.play([0.5], "ab")  # type: ignore[arg-type]
             with pytest.raises(rtmixd.InvalidArgument, match="ttl"):

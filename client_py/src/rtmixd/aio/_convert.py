@@ -94,6 +94,20 @@ def fill_actions(
             message.stats.CopyFrom(action_pb2.StatsSpec(reset_baseline=spec.reset))
 
 
+def fill_origin(request: action_pb2.ScheduleActionsRequest, at: specs.Start) -> None:
+    """Write where the offsets of a batch count from."""
+    if not isinstance(at, specs.Start) or at.kind == "after":
+        raise InvalidArgument(
+            f"origin is {at!r}: it is made by at_frame() or at_time()",
+            field="origin",
+            value=repr(at),
+        )
+    if at.kind == "frame":
+        request.origin_frame = int(at.value)
+    else:
+        request.origin_stream_time_seconds = float(at.value)
+
+
 def _fill_start(message: common_pb2.Start, at: specs.Start) -> None:
     if not isinstance(at, specs.Start):
         raise InvalidArgument(

@@ -78,7 +78,8 @@ class StreamHost:
                 retry=True,
             )
             if response.ended:
-                return response.ended[0]
+                report: action_pb2.ActionReport = response.ended[0]
+                return report
             if left <= _WAIT_SECONDS and deadline is not None:
                 return None
 

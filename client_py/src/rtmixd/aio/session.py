@@ -169,14 +169,7 @@ class Session(SessionStreams):
             align_at_converters=align, request_id=request_id or new_request_id()
         )
         if origin is not None:
-            if origin.kind == "frame":
-                request.origin_frame = int(origin.value)
-            elif origin.kind == "time":
-                request.origin_stream_time_seconds = float(origin.value)
-            else:
-                raise errors.InvalidArgument(
-                    "the origin is a frame or a time", field="origin", value=repr(origin)
-                )
+            _convert.fill_origin(request, origin)
         wanted, uploaded = await self._upload_long(wanted, wire)
         self._watch.start()
         self._watch.scheduling()
