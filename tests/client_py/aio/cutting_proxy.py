@@ -28,7 +28,8 @@ class CuttingProxy:
 
     async def __aenter__(self) -> CuttingProxy:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.target = "127.0.0.1:%d" % self._server.sockets[0].getsockname()[1]
+        port = self._server.sockets[0].getsockname()[1]
+        self.target = f"127.0.0.1:{port}"
         return self
 
     async def __aexit__(
@@ -51,7 +52,7 @@ class CuttingProxy:
             link.cut()
 
     def cut_after(self, size: int) -> None:
-        """Reset all connections once so many more bytes have passed, whatever message they split."""
+        """Reset all connections once so many more bytes have passed, in whatever message."""
         self._cut_after = size
 
     def silence(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Optional
 import numpy as np
 import numpy.typing as npt
 from google.protobuf import duration_pb2
+
 from rtmixd import _methods, errors
 from rtmixd.aio import streams
 from rtmixd.aio._connection import Connection

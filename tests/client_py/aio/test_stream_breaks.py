@@ -13,11 +13,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from cutting_proxy import CuttingProxy
+from stream_rig import Frames, Rig, heard, noise, run, started, with_gaps
+
 from rtmixd import errors
 from rtmixd.aio import streams
 from rtmixd.local_server import LocalServer
 from rtmixd.specs import at_frame
-from stream_rig import Frames, Rig, heard, noise, run, started, with_gaps
 
 FAR_FRAME = 1 << 50
 # Longer than a break takes on a busy machine.

@@ -8,11 +8,12 @@ from typing import Optional
 
 import numpy as np
 import pytest
+from stream_rig import Frames, Rig, heard, noise, run, started, with_gaps
+
 from rtmixd import errors, samples
 from rtmixd.aio import streams
 from rtmixd.local_server import LocalServer
 from rtmixd.specs import at_frame
-from stream_rig import Frames, Rig, heard, noise, run, started, with_gaps
 
 FAR_FRAME = 1 << 50
 

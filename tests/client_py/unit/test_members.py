@@ -6,6 +6,7 @@ import gc
 from typing import Any
 
 import pytest
+
 from rtmixd import specs
 from rtmixd.aio._members import Members
 from rtmixd.aio._watch import Watch

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from rtmixd.aio._record_window import LostAudio, RecordWindow
 
 
