@@ -148,17 +148,25 @@ TEST(DeviceRunnerTest, StopWaitsForTheJobThatRunsAndDropsTheRest) {
   runner.Post(hang.Job());
   ASSERT_TRUE(hang.begun->Await());
   int runs = 0;
-  runner.Post([&runs](AudioDevice&) -> DeviceRunner::Done {
+  Event dropped;
+  const auto at_drop = [&dropped](void*) { dropped.Set(); };
+  runner.Post([&runs, dropping = std::shared_ptr<void>(nullptr, at_drop)](AudioDevice&) {
     ++runs;
-    return nullptr;
+    return DeviceRunner::Done();
   });
-  std::thread releaser([&] { hang.release->Set(); });
+  // Not before Stop has begun: the rest would run first.
+  bool was_dropped = false;
+  std::thread releaser([&] {
+    was_dropped = dropped.Await();
+    hang.release->Set();
+  });
   runner.Stop();
   EXPECT_TRUE(hang.back->has_come());
   releaser.join();
-  runner.Post([&runs](AudioDevice&) -> DeviceRunner::Done {
+  EXPECT_TRUE(was_dropped);
+  runner.Post([&runs](AudioDevice&) {
     ++runs;
-    return nullptr;
+    return DeviceRunner::Done();
   });
   runner.Stop();
   EXPECT_EQ(runs, 0);
