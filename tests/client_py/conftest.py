@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -31,6 +32,10 @@ def _no_target(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say early what is missing."""
+    """Say early what is missing, and let interrupts in.
+
+    Shells have what they start in the background ignore them, and programs inherit that.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not os.environ.get("RTMIXD_SERVER"):
         os.environ["RTMIXD_SERVER"] = "rtmixd"

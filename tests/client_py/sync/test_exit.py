@@ -127,12 +127,15 @@ def test_an_interrupt_ends_a_program_that_waits(server: LocalServer) -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as program:
-        assert program.stdout is not None
-        assert program.stdout.readline() == "waiting\n"
-        program.send_signal(signal.SIGINT)
-        _, said = program.communicate(timeout=DEADLINE_SECONDS)
-        assert program.returncode == -signal.SIGINT
-        assert "KeyboardInterrupt" in said
+        try:
+            assert program.stdout is not None
+            assert program.stdout.readline() == "waiting\n"
+            program.send_signal(signal.SIGINT)
+            _, said = program.communicate(timeout=DEADLINE_SECONDS)
+            assert program.returncode == -signal.SIGINT
+            assert "KeyboardInterrupt" in said
+        finally:
+            program.kill()
     with rtmixd.Client(server.target) as client:
         assert "left" not in [session.label for session in client.sessions()]
 
