@@ -161,8 +161,8 @@ class ReactorCall final
   const std::shared_ptr<const Stubs> stubs_;
   Listener* const listener_;
   grpc::ClientContext context_;
-  typename Wire::Request request_;
-  typename Wire::Response response_;
+  Wire::Request request_;
+  Wire::Response response_;
 };
 
 template <typename Wire>

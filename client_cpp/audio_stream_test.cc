@@ -224,9 +224,10 @@ class FakeServer final : public v1::AudioService::Service,
   }
   void AwaitRelease(grpc::ServerContext& context) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     while (hold_reports_ && !context.IsCancelled()) {
-      mu_.AwaitWithTimeout(absl::Condition(
-                               +[](bool* hold) { return !*hold; }, &hold_reports_),
-                           absl::Milliseconds(20));
+      mu_.AwaitWithTimeout(
+          absl::Condition(
+              +[](const bool* hold) { return !*hold; }, static_cast<const bool*>(&hold_reports_)),
+          absl::Milliseconds(20));
     }
   }
   // Whether the call is to be cut off here; only once.

@@ -38,14 +38,16 @@ int main(int argc, char** argv) {
     std::cerr << "rtmixd: " << server.status().message() << "\n";
     return 1;
   }
-  std::cout << "listening on " << (*server)->address() << "\n" << chosen->reason << std::endl;
+  std::cout << "listening on " << (*server)->address() << "\n"
+            << chosen->reason << '\n'
+            << std::flush;
   if (!(*server)->device_status().ok()) {
-    std::cout << "no stream: " << (*server)->device_status().message() << std::endl;
+    std::cout << "no stream: " << (*server)->device_status().message() << '\n' << std::flush;
   }
 
   int received = 0;
   sigwait(&signals, &received);
-  std::cout << "stopping" << std::endl;
+  std::cout << "stopping" << '\n' << std::flush;
   (*server)->Stop(flags->grace, [&signals] {
     const timespec at_once{};
     return sigtimedwait(&signals, nullptr, &at_once) > 0;

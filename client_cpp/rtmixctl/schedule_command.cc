@@ -106,7 +106,7 @@ absl::StatusOr<ExitCode> Schedule(Context& context, const ScheduleOptions& optio
     if (!stream.ok()) return stream.status();
     StartOptions start;
     start.in_seconds = options.in_seconds;
-    request->set_origin_frame(*start.FrameOn(*stream));
+    if (const auto frame = start.FrameOn(*stream)) request->set_origin_frame(*frame);
   }
   auto scheduled = client::ScheduleActions(**session, *std::move(request));
   if (!scheduled.ok()) return scheduled.status();
@@ -115,7 +115,7 @@ absl::StatusOr<ExitCode> Schedule(Context& context, const ScheduleOptions& optio
   if (scheduled->has_origin_frame()) {
     absl::StrAppendFormat(&words, ": offsets count from frame %d", scheduled->origin_frame());
   }
-  words += "\n";
+  words += '\n';
   std::vector<std::string> action_ids;
   for (const v1::ScheduledAction& action : scheduled->actions()) {
     action_ids.push_back(action.action_id());
@@ -126,7 +126,7 @@ absl::StatusOr<ExitCode> Schedule(Context& context, const ScheduleOptions& optio
     if (!action.buffer_id().empty()) {
       absl::StrAppendFormat(&words, ", records into %s", action.buffer_id());
     }
-    words += "\n";
+    words += '\n';
   }
   if (options.no_wait) {
     context.Answer(*scheduled, words);

@@ -267,7 +267,7 @@ void AddStreamCommand(Context& context) {
       "  rtmixctl stream --record --inputs 1 | ffmpeg -i - take.opus\n"
       "  rtmixctl stream --play --record --raw --channels 1 --format int16 < in.raw > out.raw\n",
       nullptr);
-  stream->callback([&context, options, stream] {
+  stream->callback([&context, options] {
     if (!options->play && !options->record) {
       throw CLI::RequiredError("--play, --record or both");
     }

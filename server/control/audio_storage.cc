@@ -45,9 +45,8 @@ absl::StatusOr<std::shared_ptr<AudioStorage>> AudioStorage::Create(
     int channels, int64_t expected_frames, std::shared_ptr<ByteBudget> budget) {
   std::shared_ptr<AudioStorage> storage(new AudioStorage(channels, std::move(budget)));
   const bool fits = 0 < expected_frames && expected_frames < kSegmentFrames;
-  const absl::Status status = fits
-                                  ? storage->AddSegments(1, FittingStride(expected_frames))
-                                  : storage->AddSegments(Segments(expected_frames), kSegmentFrames);
+  absl::Status status = fits ? storage->AddSegments(1, FittingStride(expected_frames))
+                             : storage->AddSegments(Segments(expected_frames), kSegmentFrames);
   if (!status.ok()) return status;
   return storage;
 }

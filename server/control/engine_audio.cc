@@ -259,7 +259,7 @@ absl::StatusOr<std::unique_ptr<RecordStream>> EngineImpl::OpenRecord(const std::
     if (!action.ok()) return action.status();
     auto slot = TakeStreamSlot();
     if (!slot.ok()) return slot.status();
-    const absl::Status status = Rewind(**action, spec.resume_position, "resume_position");
+    absl::Status status = Rewind(**action, spec.resume_position, "resume_position");
     if (!status.ok()) return status;
     events_.Append(Event(EventKind::kCallReattached, **action));
     return MakeRecordStream(*action, spec, std::move(on_change), *std::move(slot));
@@ -324,8 +324,7 @@ absl::StatusOr<Engine::DuplexStream> EngineImpl::ReattachDuplex(const std::strin
   if (!record_action.ok()) return record_action.status();
   auto slot = TakeStreamSlot();
   if (!slot.ok()) return slot.status();
-  const absl::Status status =
-      Rewind(**record_action, record.resume_position, "record.resume_position");
+  absl::Status status = Rewind(**record_action, record.resume_position, "record.resume_position");
   if (!status.ok()) return status;
   events_.Append(Event(EventKind::kCallReattached, **play_action));
   events_.Append(Event(EventKind::kCallReattached, **record_action));

@@ -164,14 +164,14 @@ absl::StatusOr<PortAudioPlan> MakePlan(const PortAudioLibrary& library,
     plan.input = Parameters(settings.input, input, plan.resolved.input_channels,
                             input.default_low_input_latency_seconds,
                             input.default_high_input_latency_seconds);
-    const absl::Status taken = TakeHostSettings("input", settings.input, input, &plan);
+    absl::Status taken = TakeHostSettings("input", settings.input, input, &plan);
     if (!taken.ok()) return taken;
   }
   if (output.index >= 0) {
     plan.output = Parameters(settings.output, output, plan.resolved.output_channels,
                              output.default_low_output_latency_seconds,
                              output.default_high_output_latency_seconds);
-    const absl::Status taken = TakeHostSettings("output", settings.output, output, &plan);
+    absl::Status taken = TakeHostSettings("output", settings.output, output, &plan);
     if (!taken.ok()) return taken;
   }
   if (input.index >= 0 && output.index >= 0 && input.host_api_id != output.host_api_id) {

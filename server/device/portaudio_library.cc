@@ -27,7 +27,7 @@ absl::StatusOr<std::string> FindLibraryFile() {
     return absl::NotFoundError(absl::StrCat("PortAudio is not installed: ", dlerror()));
   }
   link_map* map = nullptr;
-  const int error = dlinfo(handle, RTLD_DI_LINKMAP, &map);
+  const int error = dlinfo(handle, RTLD_DI_LINKMAP, static_cast<void*>(&map));
   std::string path = error == 0 ? map->l_name : "";
   dlclose(handle);
   if (path.empty()) return absl::NotFoundError(absl::StrCat(kSoname, " has no file"));
@@ -69,7 +69,7 @@ absl::StatusOr<std::unique_ptr<PortAudioLibrary>> PortAudioLibrary::Load() {
   if (library->handle_ == nullptr) {
     return absl::InternalError(absl::StrCat("cannot load a copy of ", *path, ": ", dlerror()));
   }
-  const absl::Status found = library->FindFunctions();
+  absl::Status found = library->FindFunctions();
   if (!found.ok()) return found;
   library->Quieten();
   return library;

@@ -60,9 +60,9 @@ absl::StatusOr<std::shared_ptr<PortAudioStream>> PortAudioStream::Open(
     const StreamSettings& settings, AudioBlockSink* sink) {
   absl::StatusOr<std::unique_ptr<PortAudioLibrary>> library = PortAudioLibrary::Load();
   if (!library.ok()) return library.status();
-  const std::shared_ptr<PortAudioStream> stream(
+  std::shared_ptr<PortAudioStream> stream(
       new PortAudioStream(*std::move(library), JackClientName(settings)));
-  const absl::Status opened = stream->OpenHost(settings, sink);
+  absl::Status opened = stream->OpenHost(settings, sink);
   if (!opened.ok()) return opened;
   return stream;
 }

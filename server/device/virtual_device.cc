@@ -119,7 +119,7 @@ absl::Status Closed() { return absl::FailedPreconditionError("no stream is open"
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<VirtualDevice>> VirtualDevice::Create(Options options) {
-  const absl::Status status = CheckOptions(options);
+  absl::Status status = CheckOptions(options);
   if (!status.ok()) return status;
   if (!options.routes.has_value()) {
     options.routes = IdentityRoutes(std::min(options.input_channels, options.output_channels));

@@ -75,17 +75,15 @@ void TimeMap::OnFlags(const BlockRecord& block) {
   } else if (index - open_begin_ >= kLeastBlocksOfCutCell) {
     CloseOpenCell();
   }
-  if (!line_.has_value()) {
-    if (pending_.empty()) {
-      steps_.push_back({.frame = block.first_frame,
-                        .earliest_frame = block.first_frame,
-                        .latest_frame = block.first_frame,
-                        .host_flags = flags});
-      blocks_.clear();
-      open_begin_ = 0;
-      judged_until_frame_ = block.first_frame;
-      return;
-    }
+  if (!line_.has_value() && pending_.empty()) {
+    steps_.push_back({.frame = block.first_frame,
+                      .earliest_frame = block.first_frame,
+                      .latest_frame = block.first_frame,
+                      .host_flags = flags});
+    blocks_.clear();
+    open_begin_ = 0;
+    judged_until_frame_ = block.first_frame;
+    return;
   }
   if (!bootstrapped_) {
     Promote(pending_.size());

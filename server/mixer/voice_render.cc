@@ -12,7 +12,7 @@ bool Voice::RenderRt(int64_t block_first_frame, int frames, MixBus* bus,
                      VoiceChangeList* done) noexcept {
   if (plain_ && event_frame_ > block_first_frame + frames) {
     if (from_feed_) {
-      FeedBlock feed;
+      FeedBlock feed = {};
       return BeginFeedBlockRt(&feed) &&
              RenderFeedRt(block_first_frame, std::exchange(begin_, 0), frames, &feed, bus);
     }
@@ -45,7 +45,7 @@ void Voice::RenderPlainViewRt(int begin, int stop, MixBus* bus) noexcept {
 
 bool Voice::RenderPiecesRt(int64_t block_first_frame, int frames, MixBus* bus,
                            VoiceChangeList* done) noexcept {
-  FeedBlock feed;
+  FeedBlock feed = {};
   if (from_feed_ && !BeginFeedBlockRt(&feed)) return false;
   for (int at = std::exchange(begin_, 0); at < frames;) {
     const int64_t now = block_first_frame + at;

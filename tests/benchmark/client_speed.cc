@@ -63,7 +63,7 @@ class Speed {
   absl::StatusOr<double> Download() {
     const absl::Time begin = absl::Now();
     std::vector<float> all(audio_.samples.size());
-    const absl::Status status =
+    absl::Status status =
         buffer_->Download({}, [&all](int64_t position, absl::Span<const float> interleaved) {
           std::copy(interleaved.begin(), interleaved.end(),
                     all.begin() + static_cast<std::ptrdiff_t>(position * kChannels));
@@ -139,7 +139,7 @@ int Main(int argc, char** argv) {
       std::cerr << what << ": " << seconds.status() << "\n";
       return EXIT_FAILURE;
     }
-    std::cout << *seconds << std::endl;
+    std::cout << *seconds << '\n' << std::flush;
   }
   return EXIT_SUCCESS;
 }

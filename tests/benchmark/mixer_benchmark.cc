@@ -79,8 +79,8 @@ class Bench {
   std::unique_ptr<Mixer> mixer_;
   std::vector<float> silence_ = std::vector<float>(kBlockFrames);
   std::vector<float> output_samples_ = std::vector<float>(kBlockFrames * kChannels);
-  const float* input_[kChannels];
-  float* output_[kChannels];
+  const float* input_[kChannels] = {};
+  float* output_[kChannels] = {};
   AudioBlock block_;
   int64_t next_sequence_ = 0;
 };

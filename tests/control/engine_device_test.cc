@@ -313,7 +313,7 @@ TEST_F(EngineDeviceTest, ErrorsOfTheDeviceReachTheCaller) {
   std::optional<absl::Status> checked;
   StreamSettings settings = EngineRig::Settings();
   settings.input.channels = 77;
-  rig_.engine().CheckSettings(settings, [&](absl::Status result) { checked = result; });
+  rig_.engine().CheckSettings(settings, [&](const absl::Status& result) { checked = result; });
   EXPECT_FALSE(checked->ok());
   size_t devices = 0;
   rig_.engine().ListDevices(

@@ -35,7 +35,7 @@ StreamSettings EngineRig::Settings() {
   return settings;
 }
 
-EngineRig::EngineRig(Options options) {
+EngineRig::EngineRig(const Options& options) {
   auto device = std::make_unique<SteppedDevice>(options.device);
   device_ = device.get();
   Engine::Options engine_options;

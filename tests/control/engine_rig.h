@@ -37,7 +37,7 @@ class EngineRig {
   static Options DefaultOptions();
   static StreamSettings Settings();
 
-  explicit EngineRig(Options options = DefaultOptions());
+  explicit EngineRig(const Options& options = DefaultOptions());
   ~EngineRig();
 
   Engine& engine() { return *engine_; }

@@ -313,7 +313,7 @@ std::vector<BadBatch> BadBatches() {
        "actions[1].play.inline_audio.channels"},
       {"1025 channels", [](BatchSpec* b) { Play(b)->inline_channels = 1025; },
        "actions[1].play.inline_audio.channels"},
-      {"part of a frame", [](BatchSpec* b) { Play(b)->inline_data += "x"; },
+      {"part of a frame", [](BatchSpec* b) { Play(b)->inline_data += 'x'; },
        "actions[1].play.inline_audio.data"},
       {"nan sample",
        [=](BatchSpec* b) {

@@ -69,7 +69,7 @@ TEST(EngineShutdownTest, TheEndOfTheEngineTellsEverybody) {
       session, {}, false, /*until_done=*/false, absl::Seconds(1000),
       [&](absl::StatusOr<Engine::WaitAnswer> answer) { told = *std::move(answer); });
   rig.engine().Schedule(session, NowBatch({PlayInline("", 1, 1, 10, 0)}),
-                        [&](absl::StatusOr<BatchAdmitted> answer) { floating = answer; });
+                        [&](const absl::StatusOr<BatchAdmitted>& answer) { floating = answer; });
   int done = 0;
   rig.engine().Shutdown(absl::Hours(1), [&] { ++done; });
   rig.Reset();

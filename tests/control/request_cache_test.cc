@@ -87,7 +87,7 @@ TEST(RequestCacheTest, DuplicateInFlightGetsTheSameAnswerOnce) {
 TEST(RequestCacheTest, RefusalIsNotRemembered) {
   Cache cache(kRetention, 100);
   ASSERT_EQ(Begin(&cache, "r")->kind, Kind::kNew);
-  EXPECT_EQ(cache.Begin("s-1", "r", "f", At(0), [](auto) {})->kind, Kind::kWaiting);
+  EXPECT_EQ(cache.Begin("s-1", "r", "f", At(0), [](const auto&) {})->kind, Kind::kWaiting);
   EXPECT_EQ(cache.Finish("s-1", "r", absl::ResourceExhaustedError("full"), At(0)).size(), 1u);
   EXPECT_EQ(Begin(&cache, "r")->kind, Kind::kNew);
   // Even another request may use the id now.
@@ -124,7 +124,7 @@ TEST(RequestCacheTest, UnansweredRequestsAreNeverDropped) {
     ASSERT_TRUE(Begin(&cache, id, At(10000 + i)).ok());
     (void)cache.Finish("s-1", id, id, At(10000 + i));
   }
-  EXPECT_EQ(cache.Begin("s-1", "slow", "f", At(20000), [](auto) {})->kind, Kind::kWaiting);
+  EXPECT_EQ(cache.Begin("s-1", "slow", "f", At(20000), [](const auto&) {})->kind, Kind::kWaiting);
   EXPECT_EQ(cache.Finish("s-1", "slow", "at last", At(20000)).size(), 1u);
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -74,7 +75,7 @@ StreamSettings Duplex(int channels = 1) {
 }
 
 std::unique_ptr<VirtualDevice> Device(VirtualDevice::Options options = {}) {
-  auto device = VirtualDevice::Create(options);
+  auto device = VirtualDevice::Create(std::move(options));
   EXPECT_TRUE(device.ok()) << device.status();
   return *std::move(device);
 }
@@ -202,7 +203,7 @@ TEST(VirtualDeviceTest, RealTimeStreamStampsWhatWasDueAndLosesNothing) {
   for (size_t n = 0; n < times.size(); ++n) {
     // To the nanosecond, whatever the machine was doing: 256 frames are 16/3 ms.
     const auto periods = static_cast<int64_t>(n);
-    ASSERT_NEAR(times[n] - times[0], periods * 16'000'000 / 3, 1) << n;
+    ASSERT_NEAR(times[n] - times[0], static_cast<double>(periods) * 16e6 / 3, 1) << n;
   }
   EXPECT_EQ(sink.frames(), frames) << "called after Stop";
 }

@@ -309,9 +309,7 @@ class Follower {
   }
 
   void Sound(int64_t block_first, int64_t block_end) {
-    if (!out_.started) {
-      if (out_.requested_frame >= block_end || !Start(block_first)) return;
-    }
+    if (!out_.started && (out_.requested_frame >= block_end || !Start(block_first))) return;
     if (flush_mark_ > position_) {
       position_ = flush_mark_;
       head_owed_ = timeline_owed_ = 0;

@@ -24,10 +24,10 @@ struct SoundScript {
     kEndAll,  // the mixer was told to end everything before this block, which it never saw
   };
   struct Action {
-    int block;  // index of the block before which it happened
-    Kind kind;
-    int64_t number;
-    int64_t order;  // among all that was done to the mixer
+    int block = 0;  // index of the block before which it happened
+    Kind kind = Kind::kCancel;
+    int64_t number = 0;
+    int64_t order = 0;  // among all that was done to the mixer
     VoiceChange change = {};
   };
 
@@ -95,7 +95,7 @@ std::vector<PredictedSound> PredictSounds(const std::vector<SoundScript>& script
 
 // A change of the master gain that was sent before a block.
 struct MasterChange {
-  int block;
+  int block = 0;
   VoiceChange change;
 };
 

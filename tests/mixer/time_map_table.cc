@@ -204,7 +204,7 @@ void Measure(int first_seed, const char* name, BlockSimulator::Options options) 
 }  // namespace rtmixd
 
 int main(int argc, char** argv) {
-  const int first_seed = argc > 1 ? std::atoi(argv[1]) : 1;
+  const int first_seed = argc > 1 ? static_cast<int>(std::strtol(argv[1], nullptr, 10)) : 1;
   const auto measure = [&](const char* name, rtmixd::BlockSimulator::Options options) {
     rtmixd::Measure(first_seed, name, options);
   };

@@ -420,7 +420,7 @@ TEST_F(BadInputTest, BufferAndActionOfAnotherSessionAreOutOfReach) {
 }
 
 TEST_F(BadInputTest, WorkWhileAnotherSessionIsExclusiveIsBusyAndNamesIt) {
-  const std::string exclusive = NewSession("CI job 812", true);
+  NewSession("CI job 812", /*exclusive=*/true);
   v1::ScheduleActionsResponse response;
   const std::string before = Footprint();
   const grpc::Status status = actions_->ScheduleActions(Call().get(), Batch(), &response);

@@ -73,7 +73,7 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(
   }
   const int exit_fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   if (exit_fd < 0) {
-    const absl::Status status = absl::ErrnoToStatus(errno, "pidfd_open");
+    absl::Status status = absl::ErrnoToStatus(errno, "pidfd_open");
     kill(pid, SIGKILL);
     waitpid(pid, nullptr, 0);
     close(out[0]);
@@ -97,7 +97,7 @@ void ChildProcess::Signal(int signal) const {
 bool ChildProcess::Read(absl::Time deadline) {
   pollfd ready = {.fd = stdout_fd_, .events = POLLIN, .revents = 0};
   if (poll(&ready, 1, PollMillis(deadline)) <= 0) return absl::Now() < deadline;
-  std::array<char, 4096> bytes;
+  std::array<char, 4096> bytes = {};
   const ssize_t count = read(stdout_fd_, bytes.data(), bytes.size());
   if (count > 0) {
     output_.append(bytes.data(), static_cast<size_t>(count));

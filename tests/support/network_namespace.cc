@@ -48,7 +48,7 @@ absl::StatusOr<std::unique_ptr<NetworkNamespace>> NetworkNamespace::Create() {
   const int before = OpenOwn();
   if (before < 0) return absl::ErrnoToStatus(errno, kOwnNamespace);
   if (unshare(CLONE_NEWNET) != 0) {
-    const absl::Status status = absl::ErrnoToStatus(errno, "no network namespace (needs root)");
+    absl::Status status = absl::ErrnoToStatus(errno, "no network namespace (needs root)");
     close(before);
     return status;
   }

@@ -39,11 +39,13 @@
 
 // glibc's own names of what is replaced below: dlsym would itself allocate.
 extern "C" {
+// NOLINTBEGIN(bugprone-reserved-identifier): reserved for glibc, whose they are.
 void* __libc_malloc(size_t size);
 void __libc_free(void* memory);
 void* __libc_calloc(size_t count, size_t size);
 void* __libc_realloc(void* memory, size_t size);
 void* __libc_memalign(size_t alignment, size_t size);
+// NOLINTEND(bugprone-reserved-identifier)
 
 // Where the kernel goes when the handler of SIGSYS returns. It is our own, so that the one address
 // from which system calls are always let through is known. Its bytes are those by which unwinders

@@ -73,8 +73,8 @@ TEST_F(RtGuardTest, ArithmeticAndMemoryAreFree) {
 TEST_F(RtGuardTest, CatchesTheMallocFamily) {
   EXPECT_THAT(NamesOf(Kind::kHeap,
                       [] {
-                        g_memory = malloc(10);
-                        g_memory = realloc(g_memory, 20);
+                        void* const first = malloc(10);
+                        g_memory = realloc(first, 20);
                         free(g_memory);
                         g_memory = calloc(3, 5);
                         free(g_memory);
@@ -167,9 +167,9 @@ TEST_F(RtGuardTest, CatchesConditionVariables) {
 TEST_F(RtGuardTest, CatchesClocks) {
   EXPECT_THAT(NamesOf(Kind::kClock,
                       [] {
-                        timespec now;
+                        timespec now = {};
                         clock_gettime(CLOCK_MONOTONIC, &now);
-                        timeval today;
+                        timeval today = {};
                         gettimeofday(&today, nullptr);
                         time(nullptr);
                         (void)std::chrono::steady_clock::now();
@@ -191,7 +191,7 @@ TEST_F(RtGuardTest, CatchesEverySystemCallAndCarriesItOut) {
                         read_back = read(pipe_ends[0], text, 3);
                         failed = syscall(SYS_close, -1);
                         error = errno;
-                        timespec now;
+                        timespec now = {};
                         syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
                       }),
               ElementsAre(SystemCall(SYS_write), SystemCall(SYS_read), SystemCall(SYS_close),

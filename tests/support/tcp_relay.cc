@@ -51,7 +51,7 @@ absl::StatusOr<std::unique_ptr<TcpRelay>> TcpRelay::Start(const std::string& ser
   socklen_t length = sizeof(address);
   if (bind(fd, reinterpret_cast<const sockaddr*>(&address), length) != 0 || listen(fd, 16) != 0 ||
       getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
-    const absl::Status status = absl::ErrnoToStatus(errno, "cannot listen");
+    absl::Status status = absl::ErrnoToStatus(errno, "cannot listen");
     close(fd);
     return status;
   }
@@ -143,7 +143,7 @@ void TcpRelay::Carry(const Connection& connection, Way way) {
   const bool to_server = way == Way::kToServer;
   const int from = to_server ? connection.client_fd : connection.server_fd;
   const int to = to_server ? connection.server_fd : connection.client_fd;
-  std::array<char, 16384> bytes;
+  std::array<char, 16384> bytes = {};
   bool cut = false;
   while (!cut) {
     const ssize_t count = recv(from, bytes.data(), bytes.size(), 0);
