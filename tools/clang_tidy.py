@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs clang-tidy over the C++ sources of Bazel targets (`//...`), as Bazel compiles them.
 
-    tools/clang_tidy.py CACHE_DIR TARGETS [BAZEL_FLAG...]
+    tools/clang_tidy.py CLANG_TIDY CACHE_DIR TARGETS [BAZEL_FLAG...]
 
 Also writes compile_commands.json at the top of the checkout, for editors. A source that was clean is remembered in
 CACHE_DIR by a hash of all that the verdict depends on (itself, the headers of ours it reaches, flags, checks), so that
@@ -88,13 +88,15 @@ def reached_files(
     return sorted(reached)
 
 
-def tidy(source: str, arguments: list[str], cache: pathlib.Path, key: str) -> tuple[str, str]:
+def tidy(
+    program: str, source: str, arguments: list[str], cache: pathlib.Path, key: str
+) -> tuple[str, str]:
     """Returns the source and what clang-tidy found in it, empty when it is clean."""
     memory = cache / key
     if memory.exists():
         return source, ""
     result = subprocess.run(
-        ["clang-tidy", "--quiet", source, "--", *arguments, "-Wno-unknown-warning-option"],
+        [program, "--quiet", source, "--", *arguments, "-Wno-unknown-warning-option"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
@@ -108,9 +110,9 @@ def tidy(source: str, arguments: list[str], cache: pathlib.Path, key: str) -> tu
 
 
 def main() -> int:
-    cache = pathlib.Path(sys.argv[1])
+    program, cache_dir, targets, *flags = sys.argv[1:]
+    cache = pathlib.Path(cache_dir)
     cache.mkdir(parents=True, exist_ok=True)
-    targets, flags = sys.argv[2], sys.argv[3:]
     commands = compile_commands(targets, flags)
     with open("compile_commands.json", "w") as file:
         json.dump(
@@ -122,7 +124,7 @@ def main() -> int:
             indent=1,
         )
 
-    version = subprocess.run(["clang-tidy", "--version"], check=True, stdout=subprocess.PIPE).stdout
+    version = subprocess.run([program, "--version"], check=True, stdout=subprocess.PIPE).stdout
     output_path = bazel("info", "output_path", *flags).strip()
     generated = pathlib.Path(bazel("info", "bazel-bin", *flags).strip()) / "proto"
     include_roots = [pathlib.Path("."), generated]
@@ -140,7 +142,7 @@ def main() -> int:
 
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [pool.submit(tidy, s, a, cache, keys[s]) for s, a in commands.items()]
+        jobs = [pool.submit(tidy, program, s, a, cache, keys[s]) for s, a in commands.items()]
         for job in concurrent.futures.as_completed(jobs):
             source, findings = job.result()
             if findings:
