@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from stream_rig import Frames, noise, with_gaps
+
 import rtmixd
 from rtmixd import samples
 from rtmixd.local_server import LocalServer
 from rtmixd.specs import at_frame
-from stream_rig import Frames, noise, with_gaps
 
 FAR_FRAME = 1 << 50
 
