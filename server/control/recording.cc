@@ -215,21 +215,17 @@ bool Recording::CopySome() {
     End(ActionEnd::kLimitExceeded);
     return false;
   }
-  int64_t lost = 0;
-  for (int64_t done = 0; done < frames;) {
-    const AudioStorage::Stretch<float> room = buffer_->Room(done, frames - done);
-    if (gap) {
-      for (int c = 0; c < channels(); ++c) {
-        float* const samples = room.samples + c * room.channel_stride_frames;
-        std::fill(samples, samples + room.frames, 0.0f);
-      }
-      lost += room.frames;
-    } else {
-      const int64_t lost_here =
-          Copy(*start_ + copied_ + done, room.frames, room.samples, room.channel_stride_frames);
-      if (lost_here > 0) lost = done + lost_here;
+  // A stretch at a time: between two of them the history may lose what follows the first.
+  const AudioStorage::Stretch<float> room = buffer_->Room(0, frames);
+  frames = room.frames;
+  int64_t lost = frames;
+  if (gap) {
+    for (int c = 0; c < channels(); ++c) {
+      float* const samples = room.samples + c * room.channel_stride_frames;
+      std::fill(samples, samples + frames, 0.0f);
     }
-    done += room.frames;
+  } else {
+    lost = Copy(*start_ + copied_, frames, room.samples, room.channel_stride_frames);
   }
   buffer_->Publish(frames);
   const int64_t begin = copied_;
