@@ -13,12 +13,24 @@
 #include "server/control/recording.h"
 #include "server/control/run_stats.h"
 #include "server/control/types.h"
+#include "server/mixer/fade.h"
 #include "server/mixer/play_feed.h"
 #include "server/mixer/voice.h"
+#include "server/mixer/voice_change.h"
 
 namespace rtmixd {
 
 struct Submission;
+struct Action;
+
+// A change of a voice, from its admission until the mixer gives it back.
+//
+// Threading: guarded by the engine's mutex, but for what `change` says is the audio thread's.
+struct PendingChange {
+  VoiceChange change;
+  std::shared_ptr<Action> target;  // null: the master gain
+  std::shared_ptr<Action> by;      // the action that asked for it; null if that was a call
+};
 
 // A play stream's own: the ring, and when it is handed to the mixer.
 struct PlayFeedState {
@@ -83,6 +95,19 @@ struct Action : std::enable_shared_from_this<Action> {
   UnderrunPolicy underrun_policy = UnderrunPolicy::kSilence;
   int64_t cut_frame = Voice::kNoFrame;          // asked for before the mixer has it
   int64_t cut_offset_frames = Voice::kNoFrame;  // the same, from the origin
+  bool lent = false;                            // the mixer has its voice, or had it
+  bool with_origin = false;  // its voice goes to the mixer with an origin that is not known yet
+  Fade fade_in;
+  Fade fade_out;
+  int64_t offset_frames = 0;
+  int64_t max_frames = Voice::kNoFrame;
+  Loop loop;
+  std::vector<VoiceChange*> waiting_changes;  // that go to the mixer with its voice
+  int pending_changes = 0;                    // these, and those that the mixer has
+
+  // --- What follows another action ---
+  std::shared_ptr<Action> after;                  // while its end is not known
+  std::vector<std::weak_ptr<Action>> successors;  // whose `after` this is
 
   // --- Recordings ---
   std::shared_ptr<Recording> recording;  // after the end only if another call may come for it
@@ -92,10 +117,12 @@ struct Action : std::enable_shared_from_this<Action> {
   int64_t seen_frames = 0;       // recorded when the pump last looked
   int64_t seen_since_nanos = 0;  // since when audio has been there that the call did not take
 
-  // --- Cancels ---
+  // --- Cancels and changes ---
   std::shared_ptr<Action> target;              // until it has ended
   bool handed_on = false;                      // to the target, which cannot be taken back
   std::vector<std::weak_ptr<Action>> cancels;  // whose target this is
+  Fade cancel_fade;                            // of a play
+  VoiceChange change;                          // what it asks for
 
   // --- Stats ---
   bool reset_baseline = false;
@@ -117,6 +144,9 @@ struct Action : std::enable_shared_from_this<Action> {
   bool is_stream() const {
     return report.kind == ActionKind::kPlayStream || report.kind == ActionKind::kRecordStream;
   }
+  bool has_audio() const { return is_play() || is_record(); }
+  // Its voice is yet to be lent to the mixer.
+  bool waits_for_voice() const { return is_play() && !lent && !over; }
   // Starts an offset after an origin that may not be known yet.
   bool floats() const { return is_play() && start.kind == StartSpec::Kind::kOffset; }
   bool ended() const { return report.state == ActionState::kEnded; }

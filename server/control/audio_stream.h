@@ -34,6 +34,9 @@ struct PlayStreamSpec {
   int64_t prebuffer_frames = 0;
   bool reattachable = false;
   std::string reattach_action_id;
+  Fade fade_in;
+  Fade fade_out;
+  std::optional<int64_t> max_frames;
 };
 
 struct PlayStreamProgress {

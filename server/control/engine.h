@@ -136,10 +136,24 @@ class Engine {
                                                  const std::string& action_id) = 0;
   virtual absl::StatusOr<std::vector<ActionReport>> ListActions(const std::string& session_id,
                                                                 bool active_only) = 0;
-  // `all`: every unfinished one. `frame` absent: at once.
+  // `all`: every unfinished one. `frame` absent: at once. Plays fade to silence by `fade` first.
   virtual absl::StatusOr<std::vector<ActionReport>> CancelActions(
       const std::string& session_id, const std::vector<std::string>& action_ids, bool all,
-      std::optional<int64_t> frame) = 0;
+      std::optional<int64_t> frame, const Fade& fade) = 0;
+  // `all`: every unfinished play. `frame` absent: one that can be kept for all of them.
+  virtual absl::StatusOr<ChangesAdmitted> ChangeActions(const std::string& session_id,
+                                                        const std::vector<std::string>& action_ids,
+                                                        bool all, std::optional<int64_t> frame,
+                                                        const VoiceChangeSpec& change) = 0;
+  // Of all plays of the session, also of those to come; `frame` as above. The frame from which on
+  // it changes; absent without a stream.
+  virtual absl::StatusOr<std::optional<int64_t>> SetSessionGain(const std::string& session_id,
+                                                                const GainChangeSpec& gain,
+                                                                std::optional<int64_t> frame) = 0;
+  // Of everything that sounds.
+  virtual absl::StatusOr<int64_t> SetMasterGain(const std::string& session_id,
+                                                const GainChangeSpec& gain,
+                                                std::optional<int64_t> frame) = 0;
   // `until_done`: kDone is enough, and among what has ended.
   struct WaitAnswer {
     std::vector<ActionReport> ended;

@@ -61,6 +61,10 @@ void EngineImpl::Began(Action* action, int64_t start_frame) {
 void EngineImpl::OnVoiceStarted(const Voice& voice, int64_t frame) {
   auto* const action = static_cast<Action*>(voice.spec().owner);
   if (action->ended() || action->report.start_frame.has_value()) return;
+  // Of one that follows another, it is known only now.
+  if (!action->report.requested_start_frame.has_value() && !action->floats()) {
+    action->report.requested_start_frame = voice.requested_frame();
+  }
   if (action->report.requested_start_frame.has_value()) {
     action->report.late_frames = frame - *action->report.requested_start_frame;
   }
@@ -73,6 +77,11 @@ void EngineImpl::CopyOutcome(const Voice& voice, Action* action) {
   report.done_frames = voice.done_frames();
   report.late_frames = voice.late_frames();
   report.dropped_frames = voice.trimmed_frames();
+  DescribePosition(voice, *action, &report);
+  if (!report.requested_start_frame.has_value() && !action->floats() &&
+      voice.requested_frame() != Voice::kNoFrame) {
+    report.requested_start_frame = voice.requested_frame();
+  }
   report.gap_count = voice.gap_count();
   report.gap_frames = voice.gap_total_frames();
   report.gaps.clear();
@@ -86,6 +95,11 @@ void EngineImpl::CopyOutcome(const Voice& voice, Action* action) {
     // All that left the ring and did not sound.
     report.dropped_frames = action->play_feed->read_position() - report.done_frames;
   }
+}
+
+void EngineImpl::DescribePosition(const Voice& voice, const Action& action, ActionReport* report) {
+  report->paused = voice.paused();
+  if (action.play_feed == nullptr) report->position_frames = voice.position_frames();
 }
 
 void EngineImpl::OnVoiceEnded(const Voice& voice) {
@@ -231,9 +245,10 @@ void EngineImpl::OnDue(const std::shared_ptr<Action>& action) {
     case ActionKind::kStats:
       TakeStats(action);
       break;
+    case ActionKind::kPlay:
     case ActionKind::kPlayStream:
       // Was to be cut here, and has not even begun.
-      if (!action->play_feed->handed_over) Conclude(action, ActionEnd::kCancelled, NextFrame());
+      if (!action->lent) Conclude(action, ActionEnd::kCancelled, NextFrame());
       break;
     default:
       break;

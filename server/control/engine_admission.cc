@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "server/base/error_info.h"
 #include "server/control/engine_impl.h"
@@ -27,27 +28,35 @@ absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
     action->report.batch_id = s->admitted.batch_id;
     action->report.requested_start_frame = FrameOf(*action, *s);
   }
-  // Cuts that are known now go with the voices, so that they hold however soon they come.
-  for (const std::shared_ptr<Action>& cancel : s->members) {
-    if (cancel->target == nullptr || cancel->target->submission != s ||
-        !cancel->target->is_play()) {
+  for (const std::shared_ptr<Action>& action : s->members) {
+    const Action* const after = action->after.get();
+    action->with_origin =
+        action->is_play() && !action->report.requested_start_frame.has_value() &&
+        (action->floats() || (after != nullptr && after->submission == s && after->with_origin));
+  }
+  // Cuts and changes that are known now go with the voices, so that they hold however soon they
+  // come.
+  for (const std::shared_ptr<Action>& action : s->members) {
+    if (action->target == nullptr || action->target->submission != s ||
+        !action->target->waits_for_voice()) {
       continue;
     }
-    Action& target = *cancel->target;
-    const std::optional<int64_t> frame = cancel->report.requested_start_frame;
-    const bool late = frame.has_value() && *frame < next_frame;
-    if (frame.has_value() && !(late && cancel->late_policy == LatePolicy::kSkip)) {
-      target.cut_frame = std::min(target.cut_frame, *frame);
-    } else if (!frame.has_value() && target.floats()) {
-      target.cut_offset_frames = std::min(target.cut_offset_frames, cancel->start.frames);
+    if (action->report.kind == ActionKind::kChange) {
+      SendWithVoice(action, action->change);
+    } else if (action->cancel_fade.frames > 0) {
+      SendWithVoice(action, {.kind = VoiceChange::Kind::kStop, .fade = action->cancel_fade});
     } else {
-      continue;
+      CutWithVoice(action);
     }
-    cancel->handed_on = true;
   }
   if (absl::Status status = Lend(s); !status.ok()) {
     for (const std::string& buffer_id : s->made_buffers) {
       buffers_.Delete(s->session_id, buffer_id).IgnoreError();
+    }
+    for (const std::shared_ptr<Action>& action : s->members) {
+      for (VoiceChange* const change : std::exchange(action->waiting_changes, {})) {
+        changes_.erase(change);
+      }
     }
     // Kept for as long as the mixer has a part of it.
     if (s->lent > 0) submissions_.emplace(s, std::move(submission));
@@ -56,6 +65,7 @@ absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
 
   submissions_.emplace(s, std::move(submission));
   for (const std::shared_ptr<Action>& action : s->members) Register(action);
+  for (const std::shared_ptr<Action>& action : s->members) LinkSuccessor(action);
   for (const std::shared_ptr<Action>& action : s->members) {
     if (action->target == nullptr) continue;
     if (action->target->ended() || action->target->ending.has_value()) {
@@ -82,24 +92,68 @@ absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
   return absl::OkStatus();
 }
 
+void EngineImpl::CutWithVoice(const std::shared_ptr<Action>& cancel) {
+  Action& target = *cancel->target;
+  const std::optional<int64_t> frame = cancel->report.requested_start_frame;
+  const bool late = frame.has_value() && *frame < NextFrame();
+  if (frame.has_value() && !(late && cancel->late_policy == LatePolicy::kSkip)) {
+    target.cut_frame = std::min(target.cut_frame, *frame);
+  } else if (!frame.has_value() && target.with_origin) {
+    target.cut_offset_frames = std::min(target.cut_offset_frames, cancel->start.frames);
+  } else {
+    return;
+  }
+  cancel->handed_on = true;
+}
+
 absl::Status EngineImpl::Lend(Submission* submission) {
+  std::vector<std::shared_ptr<Action>> lent;
+  if (absl::Status status = LendOwn(submission, &lent); !status.ok()) return status;
+  // A chain may be as long as there are actions: one after the other, not one inside the other.
+  for (size_t i = 0; i < lent.size(); ++i) {
+    const std::shared_ptr<Action> action = lent[i];
+    for (const std::weak_ptr<Action>& weak : action->successors) {
+      const std::shared_ptr<Action> successor = weak.lock();
+      if (successor == nullptr || !successor->waits_for_voice() ||
+          successor->submission == nullptr) {
+        continue;
+      }
+      if (!LendOwn(successor->submission, &lent).ok()) {
+        Conclude(successor, ActionEnd::kLimitExceeded, NextFrame());
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status EngineImpl::LendOwn(Submission* submission,
+                                 std::vector<std::shared_ptr<Action>>* lent) {
   auto placed = std::make_unique<Batch>();
   placed->origin_frame = 0;
   auto floating = std::make_unique<Batch>();
+  absl::flat_hash_map<const Action*, Voice*> made;
   for (const std::shared_ptr<Action>& action : submission->members) {
-    if (!action->is_play() || (action->play_feed != nullptr && !action->play_feed->handed_over)) {
+    if (!action->waits_for_voice() ||
+        (action->play_feed != nullptr && !action->play_feed->handed_over)) {
       continue;
     }
     const std::optional<int64_t>& frame = action->report.requested_start_frame;
-    Batch& batch = frame.has_value() ? *placed : *floating;
-    batch.voices.push_back(
-        MakeVoice(action.get(), frame.has_value() ? *frame : action->start.frames));
+    Voice* after = nullptr;
+    if (!frame.has_value() && action->after != nullptr) {
+      const auto found = made.find(action->after.get());
+      after = found != made.end() ? found->second : action->after->voice;
+      if (after == nullptr) continue;
+    }
+    Batch& batch = action->with_origin && !frame.has_value() ? *floating : *placed;
+    const int64_t offset_frames = after != nullptr    ? Voice::kFollows
+                                  : frame.has_value() ? *frame
+                                                      : action->start.frames;
+    batch.voices.push_back(MakeVoice(action.get(), offset_frames, after));
+    made[action.get()] = batch.voices.back().get();
   }
-  std::vector<Voice*> voices;
   for (std::unique_ptr<Batch>* batch : {&placed, &floating}) {
     if ((*batch)->voices.empty()) continue;
     (*batch)->owner = submission;
-    for (const std::unique_ptr<Voice>& voice : (*batch)->voices) voices.push_back(voice.get());
     absl::Status status = stream_->mixer().Submit(batch);
     if (!status.ok()) {
       // The mixer has room to spare beyond all that is admitted, and would have to lose two at
@@ -111,24 +165,38 @@ absl::Status EngineImpl::Lend(Submission* submission) {
     }
     ++submission->lent;
   }
-  for (Voice* const voice : voices) static_cast<Action*>(voice->spec().owner)->voice = voice;
+  for (const auto& [unused, voice] : made) {
+    auto* const action = static_cast<Action*>(voice->spec().owner);
+    action->voice = voice;
+    action->lent = true;
+    action->waiting_changes.clear();
+    lent->push_back(action->shared_from_this());
+  }
   return absl::OkStatus();
 }
 
-std::unique_ptr<Voice> EngineImpl::MakeVoice(Action* action, int64_t offset_frames) {
+std::unique_ptr<Voice> EngineImpl::MakeVoice(Action* action, int64_t offset_frames, Voice* after) {
   Voice::Spec spec;
   spec.offset_frames = offset_frames;
+  spec.after = after;
   spec.sequence = action->number;
   spec.late_policy = action->late_policy;
   spec.underrun_policy = action->underrun_policy;
   spec.gain = action->gain;
+  spec.fade_in = action->fade_in;
+  spec.fade_out = action->fade_out;
+  spec.max_frames = action->max_frames;
   spec.channel_map = action->channel_map;
   if (action->play_feed != nullptr) {
     spec.feed = action->play_feed->feed.get();
   } else {
     spec.view = action->audio->View();
+    spec.view_offset_frames = action->offset_frames;
+    spec.loop = action->loop;
   }
   spec.cut_offset_frames = action->cut_offset_frames;
+  spec.changes = action->waiting_changes;
+  AddSessionGain(action, &spec);
   spec.owner = action;
   auto voice = std::make_unique<Voice>(std::move(spec));
   if (action->cut_frame != Voice::kNoFrame) voice->CutRt(action->cut_frame);
@@ -150,6 +218,8 @@ std::optional<int64_t> EngineImpl::FrameOf(const Action& action,
       if (records_input) return frame + info.input_latency_frames;
       return on_output_clock ? frame - info.output_latency_frames : frame;
     }
+    case StartSpec::Kind::kAfter:
+      return action.report.requested_start_frame;
     case StartSpec::Kind::kOffset:
       break;
   }
@@ -163,6 +233,7 @@ void EngineImpl::Resolve(Submission* submission) {
        std::vector<std::shared_ptr<Action>>(submission->members)) {
     if (action->report.requested_start_frame.has_value()) continue;
     action->report.requested_start_frame = FrameOf(*action, *submission);
+    if (!action->report.requested_start_frame.has_value()) continue;
     if (!action->is_play() && !action->ended() && !action->ending.has_value()) {
       Place(action, /*can_be_late=*/false);
     }
@@ -181,6 +252,9 @@ void EngineImpl::Place(const std::shared_ptr<Action>& action, bool can_be_late) 
     case ActionKind::kCancel:
       HandOnCancel(action, can_be_late);
       if (!action->ended()) due_.emplace(frame - 1, action);
+      break;
+    case ActionKind::kChange:
+      HandOnChange(action, can_be_late);
       break;
     case ActionKind::kStats: {
       const int64_t late = can_be_late ? NextFrame() - frame : 0;
@@ -215,10 +289,9 @@ void EngineImpl::Answer(Submission* submission) {
 
 void EngineImpl::DropSubmission(Submission* submission) {
   if (submission->lent > 0 || submission->callback) return;
-  if (!submission->origin.has_value()) {
-    for (const std::shared_ptr<Action>& action : submission->members) {
-      if (!action->ended() && !action->ending.has_value()) return;
-    }
+  for (const std::shared_ptr<Action>& action : submission->members) {
+    if (action->waits_for_voice()) return;
+    if (!submission->origin.has_value() && !action->ended() && !action->ending.has_value()) return;
   }
   for (const std::shared_ptr<Action>& action : submission->members) action->submission = nullptr;
   submissions_.erase(submission);

@@ -97,6 +97,10 @@ std::shared_ptr<Action> EngineImpl::MakePlayAction(const std::string& session_id
   action->xrun_policy = spec.xrun_policy;
   action->underrun_policy = spec.underrun_policy;
   action->gain = spec.gain;
+  action->fade_in = spec.fade_in;
+  action->fade_out = spec.fade_out;
+  action->max_frames = spec.max_frames.value_or(Voice::kNoFrame);
+  action->report.total_frames = spec.max_frames;
   action->channel_map =
       *ResolvePlayMap(spec.channel_map, spec.channels, Shape(), prefix + "channel_map");
   action->report.kind = ActionKind::kPlayStream;
@@ -243,6 +247,8 @@ absl::StatusOr<std::unique_ptr<PlayStream>> EngineImpl::OpenPlay(const std::stri
   absl::Status status = CheckStillThere(session_id, *ring);
   if (!status.ok()) return status;
   const std::shared_ptr<Action> action = MakePlayAction(session_id, spec, "", *ring);
+  status = FollowIfAsked(action, "start.after");
+  if (!status.ok()) return status;
   status = AdmitStreams(session_id, {action}, 0);
   if (!status.ok()) return status;
   feeds_.push_back(action);
@@ -269,6 +275,8 @@ absl::StatusOr<std::unique_ptr<RecordStream>> EngineImpl::OpenRecord(const std::
   if (!status.ok()) return status;
   auto action = MakeRecordAction(session_id, spec, "");
   if (!action.ok()) return action.status();
+  status = FollowIfAsked(*action, "start.after");
+  if (!status.ok()) return status;
   auto slot = TakeStreamSlot();
   if (!slot.ok()) return slot.status();
   status = AdmitStreams(session_id, {*action}, 0);
@@ -295,6 +303,9 @@ absl::StatusOr<Engine::DuplexStream> EngineImpl::OpenDuplex(const std::string& s
   const int64_t shift = align_at_converters ? stream_->info().input_latency_frames +
                                                   stream_->info().output_latency_frames
                                             : 0;
+  status = FollowIfAsked(play_action, "play.start.after");
+  if (status.ok()) status = FollowIfAsked(*record_action, "record.start.after");
+  if (!status.ok()) return status;
   status = AdmitStreams(session_id, {play_action, *record_action}, shift);
   if (!status.ok()) return status;
   feeds_.push_back(play_action);

@@ -11,13 +11,14 @@ namespace rtmixd {
 
 absl::StatusOr<std::vector<ActionReport>> EngineImpl::CancelActions(
     const std::string& session_id, const std::vector<std::string>& action_ids, bool all,
-    std::optional<int64_t> frame) {
+    std::optional<int64_t> frame, const Fade& fade) {
   Lock lock(this);
   if (absl::Status status = CheckSession(session_id); !status.ok()) return status;
   if (frame.has_value()) {
     absl::Status status = CheckFrames(*frame, 0, kMaxStreamFrame - 1, "frame");
     if (!status.ok()) return status;
   }
+  if (absl::Status status = CheckFade(fade, "fade"); !status.ok()) return status;
   std::vector<std::shared_ptr<Action>> actions;
   if (all) {
     actions = actions_.List(session_id, /*unfinished_only=*/true);
@@ -30,7 +31,15 @@ absl::StatusOr<std::vector<ActionReport>> EngineImpl::CancelActions(
     if (!action.ok()) return action.status();
     actions.push_back(*std::move(action));
   }
-  for (const std::shared_ptr<Action>& action : actions) Cancel(action, frame);
+  if (fade.frames > 0 && stream_ != nullptr) {
+    const auto count = static_cast<int64_t>(actions.size());
+    if (absl::Status status = CheckRoomInMixer(count); !status.ok()) return status;
+    for (const std::shared_ptr<Action>& action : actions) {
+      absl::Status status = CheckRoomForChanges(*action, 1, action->report.action_id);
+      if (!status.ok()) return status;
+    }
+  }
+  for (const std::shared_ptr<Action>& action : actions) Cancel(action, frame, fade);
   std::vector<ActionReport> reports;
   reports.reserve(actions.size());
   for (const std::shared_ptr<Action>& action : actions) reports.push_back(ReportOf(*action));
@@ -50,7 +59,11 @@ void EngineImpl::HandOnCancel(const std::shared_ptr<Action>& cancel, bool can_be
   if (cancel->handed_on || target == nullptr) return;
   if (target->is_play()) {
     cancel->handed_on = true;
-    CancelPlay(target, frame);
+    if (cancel->cancel_fade.frames > 0) {
+      FadeOut(target, frame, cancel->cancel_fade, cancel);
+    } else {
+      CancelPlay(target, frame);
+    }
   } else if (target->is_record()) {
     cancel->handed_on = true;
     const std::optional<int64_t>& start = target->report.requested_start_frame;
@@ -63,11 +76,16 @@ void EngineImpl::HandOnCancel(const std::shared_ptr<Action>& cancel, bool can_be
   }
 }
 
-void EngineImpl::Cancel(const std::shared_ptr<Action>& action, std::optional<int64_t> frame) {
+void EngineImpl::Cancel(const std::shared_ptr<Action>& action, std::optional<int64_t> frame,
+                        const Fade& fade) {
   if (action->ended() || action->ending.has_value()) return;
   if (frame.has_value() && *frame <= NextFrame()) frame.reset();
   if (action->is_play()) {
-    CancelPlay(action, frame);
+    if (fade.frames > 0) {
+      FadeOut(action, frame, fade, nullptr);
+    } else {
+      CancelPlay(action, frame);
+    }
     return;
   }
   if (action->is_record()) {
@@ -86,7 +104,7 @@ void EngineImpl::CancelPlay(const std::shared_ptr<Action>& action, std::optional
   const bool at_once =
       !frame.has_value() || *frame <= next_frame ||
       (!action->report.start_frame.has_value() && requested.has_value() && *requested >= *frame);
-  if (action->play_feed != nullptr && !action->play_feed->handed_over) {
+  if (action->waits_for_voice()) {
     if (at_once) {
       Conclude(action, action->doom != ActionEnd::kNone ? action->doom : ActionEnd::kCancelled,
                requested.value_or(next_frame));
@@ -114,9 +132,27 @@ void EngineImpl::CancelPlay(const std::shared_ptr<Action>& action, std::optional
   }
 }
 
+void EngineImpl::FadeOut(const std::shared_ptr<Action>& action, std::optional<int64_t> frame,
+                         const Fade& fade, const std::shared_ptr<Action>& by) {
+  const bool sounds = action->report.start_frame.has_value();
+  const std::optional<int64_t>& requested = action->report.requested_start_frame;
+  const bool before_start =
+      !sounds && (!frame.has_value() || (requested.has_value() && *frame <= *requested));
+  // Nothing fades that does not sound; while nothing moves nothing would ever fade.
+  if (before_start || stream_state_ == StreamState::kStopped) {
+    CancelPlay(action, frame);
+    return;
+  }
+  SendChange({.kind = VoiceChange::Kind::kStop,
+              .absolute = true,
+              .fade = fade,
+              .frame = frame.value_or(NextFrame())},
+             action, by);
+}
+
 void EngineImpl::CutVoice(const std::shared_ptr<Action>& action, int64_t frame) {
-  if (!cuts_.empty() || !stream_->mixer().Cancel(action->voice, frame).ok()) {
-    cuts_.push_back({action, frame});
+  if (!commands_.empty() || !stream_->mixer().Cancel(action->voice, frame).ok()) {
+    commands_.push_back({.action = action, .cut_frame = frame});
   }
 }
 

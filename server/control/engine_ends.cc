@@ -17,11 +17,15 @@ void EngineImpl::Conclude(const std::shared_ptr<Action>& action, ActionEnd reaso
   }
   std::erase(recordings_, action);
   std::erase(feeds_, action);
+  action->after = nullptr;
+  DropWaitingChanges(action.get());
 
   for (const std::weak_ptr<Action>& weak : std::exchange(action->cancels, {})) {
     const std::shared_ptr<Action> cancel = weak.lock();
     if (cancel == nullptr || cancel->ended() || cancel->ending.has_value()) continue;
     cancel->target = nullptr;
+    // The mixer tells when a change took effect, or that it never will.
+    if (cancel->report.kind == ActionKind::kChange) continue;
     const std::optional<int64_t>& frame = cancel->report.requested_start_frame;
     if (!cancel->handed_on || reason != ActionEnd::kCancelled || !frame.has_value()) continue;
     const bool sounded = action->report.start_frame.has_value();
@@ -30,9 +34,9 @@ void EngineImpl::Conclude(const std::shared_ptr<Action>& action, ActionEnd reaso
     Conclude(cancel, ActionEnd::kCompleted, *cancel->report.start_frame);
   }
 
-  const bool had_audio = action->report.start_frame.has_value() &&
-                         end_frame > *action->report.start_frame &&
-                         (action->is_play() || action->is_record());
+  StartSuccessors(action.get());
+  const bool had_audio = action->has_audio() && action->report.start_frame.has_value() &&
+                         end_frame > *action->report.start_frame;
   if (!had_audio || action->doom != ActionEnd::kNone || stream_state_ != StreamState::kRunning) {
     Finish(action);
   } else {
@@ -56,8 +60,7 @@ void EngineImpl::Finish(const std::shared_ptr<Action>& action) {
   const Action::Ending& ending = *action->ending;
   ActionReport& report = action->report;
   report.touched = Touched::kNo;
-  if (report.start_frame.has_value() && action->report.kind != ActionKind::kCancel &&
-      action->report.kind != ActionKind::kStats) {
+  if (report.start_frame.has_value() && action->has_audio()) {
     if (!action->done()) {
       action->stream->DescribeBlocks(action->mark, ending.end_frame, &report);
     }
@@ -76,8 +79,8 @@ void EngineImpl::Finish(const std::shared_ptr<Action>& action) {
   }
   TellEnd(action);
   action->target = nullptr;
-  // Of a play stream whose mixer never had it, nothing else will.
-  if (action->submission != nullptr && action->play_feed != nullptr) {
+  // Of a play that the mixer never had, nothing else will.
+  if (action->submission != nullptr && action->is_play() && !action->lent) {
     DropSubmission(action->submission);
   }
 }

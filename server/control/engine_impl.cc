@@ -238,22 +238,36 @@ void EngineImpl::CopyRecordings() {
   for (const std::shared_ptr<Recording>& recording : recordings) recording->CopyToBuffer();
 }
 
+void EngineImpl::SendCommands() {
+  Mixer& mixer = stream_->mixer();
+  while (!commands_.empty()) {
+    const VoiceCommand& command = commands_.front();
+    Voice* const voice = command.action != nullptr ? command.action->voice : nullptr;
+    const bool gone = command.action != nullptr && voice == nullptr;
+    if (command.change != nullptr) {
+      if (!gone && !mixer.Change(voice, command.change).ok()) return;
+      if (gone) OnChangeDone(command.change);
+    } else if (!gone && !mixer.Cancel(voice, command.cut_frame).ok()) {
+      return;
+    }
+    commands_.pop_front();
+  }
+}
+
 void EngineImpl::TakeResults() {
   if (stream_ == nullptr) return;
   Mixer& mixer = stream_->mixer();
-  while (!cuts_.empty()) {
-    const Cut& cut = cuts_.front();
-    if (cut.action->voice != nullptr && !mixer.Cancel(cut.action->voice, cut.frame).ok()) break;
-    cuts_.pop_front();
-  }
+  SendCommands();
   std::vector<MixerResult> results;
   MixerResult result;
   while (mixer.PollResult(&result)) results.push_back(result);
   // Results first: the block log then covers all of them.
   TakeBlocks();
   for (const MixerResult& r : results) {
-    if (r.kind == MixerResult::Kind::kChangeDone)
-      continue;  // there is no action that changes voices
+    if (r.kind == MixerResult::Kind::kChangeDone) {
+      OnChangeDone(r.change);
+      continue;
+    }
     auto* const submission = static_cast<Submission*>(r.batch->owner);
     switch (r.kind) {
       case MixerResult::Kind::kBatchOrigin:

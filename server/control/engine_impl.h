@@ -29,6 +29,7 @@
 #include "server/control/device_runner.h"
 #include "server/control/engine.h"
 #include "server/control/event_log.h"
+#include "server/control/gain_timeline.h"
 #include "server/control/live_stream.h"
 #include "server/control/request_cache.h"
 #include "server/control/session_registry.h"
@@ -111,7 +112,16 @@ class EngineImpl : public Engine {
                                                         bool active_only) override;
   absl::StatusOr<std::vector<ActionReport>> CancelActions(
       const std::string& session_id, const std::vector<std::string>& action_ids, bool all,
-      std::optional<int64_t> frame) override;
+      std::optional<int64_t> frame, const Fade& fade) override;
+  absl::StatusOr<ChangesAdmitted> ChangeActions(const std::string& session_id,
+                                                const std::vector<std::string>& action_ids,
+                                                bool all, std::optional<int64_t> frame,
+                                                const VoiceChangeSpec& change) override;
+  absl::StatusOr<std::optional<int64_t>> SetSessionGain(const std::string& session_id,
+                                                        const GainChangeSpec& gain,
+                                                        std::optional<int64_t> frame) override;
+  absl::StatusOr<int64_t> SetMasterGain(const std::string& session_id, const GainChangeSpec& gain,
+                                        std::optional<int64_t> frame) override;
   WaitId WaitActions(const std::string& session_id, const std::vector<std::string>& action_ids,
                      bool any, bool until_done, absl::Duration timeout,
                      std::function<void(absl::StatusOr<WaitAnswer>)> callback) override;
@@ -202,6 +212,8 @@ class EngineImpl : public Engine {
   using OpPtr = std::shared_ptr<StreamOp>;
 
   // --- Life and pump (engine_impl.cc) ---
+  // Sends the mixer what it had no room for.
+  void SendCommands() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RunPump();
   void Pump();
   int64_t PumpTimeoutNanos() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -286,11 +298,67 @@ class EngineImpl : public Engine {
                           const std::string& field, const std::shared_ptr<Action>& action,
                           Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  // Finds what members of the batch refer to.
+  absl::Status LinkMembers(const std::string& session_id, const BatchSpec& batch,
+                           Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status MakePlay(const std::string& session_id, const PlaySpec& spec,
+                        const std::string& field,
+                        const std::shared_ptr<const AudioStorage>& inline_audio,
+                        const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // --- What follows what (engine_follow.cc) ---
+  // Makes `action` follow another one, which plays and is of its session.
+  absl::Status Follow(const std::shared_ptr<Action>& action, const std::shared_ptr<Action>& after,
+                      const std::string& field) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The same for a stream, if its start says so.
+  absl::Status FollowIfAsked(const std::shared_ptr<Action>& action, const std::string& field)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // It is registered: whom it follows knows it from now on.
+  void LinkSuccessor(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // `action` is over: those that follow it and are not with the mixer start where it ended.
+  void StartSuccessors(Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // --- Changes of what sounds (engine_changes.cc) ---
+  // RESOURCE_EXHAUSTED if `target` cannot have so many changes more.
+  static absl::Status CheckRoomForChanges(const Action& target, int more, const std::string& field);
+  absl::Status CheckRoomInMixer(int64_t changes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The change goes to the mixer: to the voice of its target, now or with it; with no target to the
+  // master gain. Room was seen to.
+  void SendChange(const VoiceChange& change, const std::shared_ptr<Action>& target,
+                  const std::shared_ptr<Action>& by) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The mixer has given it back, or never had it.
+  void OnChangeDone(const VoiceChange* change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void DropWaitingChanges(Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A change or a fading cancel of a batch, whose target's voice is to be lent with it: goes along
+  // with that if its frame can be told by then.
+  void SendWithVoice(const std::shared_ptr<Action>& action, VoiceChange change)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void HandOnChange(const std::shared_ptr<Action>& action, bool can_be_late)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The first frame that can be kept for so many changes.
+  int64_t CommonFrame(int64_t changes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The session's gain for a voice to be lent.
+  void AddSessionGain(Action* action, Voice::Spec* spec) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ChangeMasterGain(const GainTimeline::Change& change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A new stream begins with the master gain; what an exclusive session set is put back at its end.
+  void ApplyMasterGain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PutBackMasterGain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void NoteGain(const std::string& session_id, const GainTimeline::Change& change)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Frames have no meaning any more: gains are where they were going.
+  void FinishGains() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   // --- Admission (engine_admission.cc) ---
   // Lends the plays to the mixer and registers everything; nothing has happened on an error.
   absl::Status Admit(std::unique_ptr<Submission> submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A cancel of a batch, whose target's voice is to be lent with it, goes along if it can.
+  void CutWithVoice(const std::shared_ptr<Action>& cancel) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Lends the mixer the voices of its plays that it can have now, and then of those that follow
+  // them.
   absl::Status Lend(Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  std::unique_ptr<Voice> MakeVoice(Action* action, int64_t offset_frames)
+  absl::Status LendOwn(Submission* submission, std::vector<std::shared_ptr<Action>>* lent)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::unique_ptr<Voice> MakeVoice(Action* action, int64_t offset_frames, Voice* after)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The frame that a start means; absent while it counts from an origin that is not known.
   std::optional<int64_t> FrameOf(const Action& action, const Submission& submission) const
@@ -308,6 +376,7 @@ class EngineImpl : public Engine {
   void Began(Action* action, int64_t start_frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnVoiceStarted(const Voice& voice, int64_t frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnVoiceEnded(const Voice& voice) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  static void DescribePosition(const Voice& voice, const Action& action, ActionReport* report);
   void CopyOutcome(const Voice& voice, Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The mixer has no part in it any more, nor will have.
   void GiveUpFeed(Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -325,9 +394,13 @@ class EngineImpl : public Engine {
   void HandOnCancel(const std::shared_ptr<Action>& cancel, bool can_be_late)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Ends it before `frame`, at once if that is absent or past.
-  void Cancel(const std::shared_ptr<Action>& action, std::optional<int64_t> frame)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Cancel(const std::shared_ptr<Action>& action, std::optional<int64_t> frame,
+              const Fade& fade = {}) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CancelPlay(const std::shared_ptr<Action>& action, std::optional<int64_t> frame)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Fades to silence from `frame` on, and ends then.
+  void FadeOut(const std::shared_ptr<Action>& action, std::optional<int64_t> frame,
+               const Fade& fade, const std::shared_ptr<Action>& by)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CutVoice(const std::shared_ptr<Action>& action, int64_t frame)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -447,11 +520,16 @@ class EngineImpl : public Engine {
   std::vector<std::shared_ptr<Action>> feeds_ ABSL_GUARDED_BY(mu_);       // play streams, not ended
   // Done, and waiting to be judged; by the frame of their end and their number.
   std::map<std::pair<int64_t, int64_t>, std::shared_ptr<Action>> judging_ ABSL_GUARDED_BY(mu_);
-  struct Cut {
-    std::shared_ptr<Action> action;
-    int64_t frame;
+  struct VoiceCommand {
+    std::shared_ptr<Action> action;  // null: the master gain
+    int64_t cut_frame = 0;           // without a change
+    VoiceChange* change = nullptr;
   };
-  std::deque<Cut> cuts_ ABSL_GUARDED_BY(mu_);  // for which the mixer had no room yet
+  std::deque<VoiceCommand> commands_ ABSL_GUARDED_BY(mu_);  // for which the mixer had no room yet
+  std::map<const VoiceChange*, std::unique_ptr<PendingChange>> changes_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<std::string, GainTimeline> session_gains_ ABSL_GUARDED_BY(mu_);
+  GainTimeline master_gain_ ABSL_GUARDED_BY(mu_);
+  std::optional<float> gain_to_put_back_ ABSL_GUARDED_BY(mu_);  // when the exclusive session ends
 
   WaitId last_wait_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<WaitId, Wait> waits_ ABSL_GUARDED_BY(mu_);

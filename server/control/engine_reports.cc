@@ -61,6 +61,7 @@ ActionReport EngineImpl::ReportOf(const Action& action) {
   if (action.voice != nullptr) {
     report.done_frames = action.voice->done_frames();
     report.underruns = action.play_feed != nullptr ? action.voice->gap_count() : 0;
+    DescribePosition(*action.voice, action, &report);
   }
   if (action.recording != nullptr) CopyStatus(action.recording->status(), &report);
   if (report.start_frame.has_value()) {

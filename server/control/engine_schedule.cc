@@ -129,26 +129,13 @@ absl::StatusOr<std::unique_ptr<Submission>> EngineImpl::MakeSubmission(
       buffers_.Delete(session_id, buffer_id).IgnoreError();
     }
   };
-  absl::flat_hash_map<std::string, std::shared_ptr<Action>> by_key;
   for (size_t i = 0; i < batch.actions.size(); ++i) {
     absl::Status status = MakeMember(session_id, batch.actions[i], absl::StrCat("actions[", i, "]"),
                                      inline_audio[i], submission.get());
     if (!status.ok()) return status;
-    if (!batch.actions[i].key.empty()) by_key[batch.actions[i].key] = submission->members.back();
   }
-  for (size_t i = 0; i < batch.actions.size(); ++i) {
-    const auto* const cancel = std::get_if<CancelSpec>(&batch.actions[i].what);
-    if (cancel == nullptr) continue;
-    Action& action = *submission->members[i];
-    if (!cancel->key.empty()) {
-      action.target = by_key[cancel->key];
-    } else {
-      absl::StatusOr<std::shared_ptr<Action>> target = actions_.Find(
-          session_id, cancel->action_id, absl::StrCat("actions[", i, "].cancel.action_id"));
-      if (!target.ok()) return target.status();
-      action.target = *std::move(target);
-    }
-    action.report.target_action_id = action.target->report.action_id;
+  if (absl::Status status = LinkMembers(session_id, batch, submission.get()); !status.ok()) {
+    return status;
   }
 
   const StreamInfo& info = stream_->info();
@@ -170,6 +157,51 @@ absl::StatusOr<std::unique_ptr<Submission>> EngineImpl::MakeSubmission(
   return submission;
 }
 
+absl::Status EngineImpl::LinkMembers(const std::string& session_id, const BatchSpec& batch,
+                                     Submission* submission) {
+  absl::flat_hash_map<std::string, std::shared_ptr<Action>> by_key;
+  for (const std::shared_ptr<Action>& member : submission->members) {
+    if (!member->report.key.empty()) by_key[member->report.key] = member;
+  }
+  absl::flat_hash_map<const Action*, int> asked;  // changes of each
+  const auto find = [&](const ActionRefSpec& ref,
+                        const std::string& field) -> absl::StatusOr<std::shared_ptr<Action>> {
+    mu_.AssertHeld();
+    if (!ref.key.empty()) return by_key[ref.key];
+    return actions_.Find(session_id, ref.action_id, field + ".action_id");
+  };
+  for (size_t i = 0; i < batch.actions.size(); ++i) {
+    const ActionSpec& spec = batch.actions[i];
+    const std::shared_ptr<Action>& action = submission->members[i];
+    const std::string field = absl::StrCat("actions[", i, "]");
+    if (spec.start.kind == StartSpec::Kind::kAfter) {
+      absl::StatusOr<std::shared_ptr<Action>> after =
+          find(spec.start.after, field + ".start.after");
+      if (!after.ok()) return after.status();
+      absl::Status status = Follow(action, *after, field + ".start.after");
+      if (!status.ok()) return status;
+    }
+    const auto* const cancel = std::get_if<CancelSpec>(&spec.what);
+    const auto* const change = std::get_if<ChangeSpec>(&spec.what);
+    if (cancel == nullptr && change == nullptr) continue;
+    const std::string what = field + (cancel != nullptr ? ".cancel" : ".change");
+    const ActionRefSpec& ref = cancel != nullptr ? cancel->target : change->target;
+    absl::StatusOr<std::shared_ptr<Action>> target = find(ref, what);
+    if (!target.ok()) return target.status();
+    action->target = *std::move(target);
+    action->report.target_action_id = action->target->report.action_id;
+    if (change == nullptr && action->cancel_fade.frames == 0) continue;
+    if (change != nullptr && !action->target->is_play()) {
+      return BadField(what + (ref.key.empty() ? ".action_id" : ".key"),
+                      ref.key.empty() ? ref.action_id : ref.key, "an action that plays");
+    }
+    if (!action->target->is_play()) continue;
+    absl::Status status = CheckRoomForChanges(*action->target, ++asked[action->target.get()], what);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status EngineImpl::MakeMember(const std::string& session_id, const ActionSpec& spec,
                                     const std::string& field,
                                     const std::shared_ptr<const AudioStorage>& inline_audio,
@@ -185,34 +217,20 @@ absl::Status EngineImpl::MakeMember(const std::string& session_id, const ActionS
   action->report.key = spec.key;
   action->report.stream_id = stream_->id();
   if (const auto* play = std::get_if<PlaySpec>(&spec.what)) {
-    action->report.kind = ActionKind::kPlay;
-    action->audio = inline_audio;
-    if (!play->buffer_id.empty()) {
-      absl::StatusOr<BufferStore::Playable> playable =
-          buffers_.GetPlayable(session_id, play->buffer_id);
-      if (!playable.ok()) return PrefixField(playable.status(), field + ".play.");
-      if (playable->sample_rate_hz != 0 && playable->sample_rate_hz != stream_->rate_hz()) {
-        return BadField(field + ".play.buffer_id",
-                        absl::StrCat(play->buffer_id, " of ", playable->sample_rate_hz, " Hz"),
-                        absl::StrCat("a buffer of ", stream_->rate_hz(), " Hz"));
-      }
-      action->audio = playable->audio;
-      action->report.buffer_id = play->buffer_id;
-    }
-    absl::StatusOr<std::vector<int>> map = ResolvePlayMap(
-        play->channel_map, action->audio->channels(), Shape(), field + ".play.channel_map");
-    if (!map.ok()) return map.status();
-    action->channel_map = *std::move(map);
-    action->gain = play->gain;
-    action->xrun_policy = play->xrun_policy;
-    action->report.total_frames = action->audio->frames();
+    absl::Status status = MakePlay(session_id, *play, field + ".play.", inline_audio, action);
+    if (!status.ok()) return status;
   } else if (const auto* record = std::get_if<RecordSpec>(&spec.what)) {
     action->report.kind = ActionKind::kRecord;
     absl::Status status = MakeRecord(session_id, *record, field, action, submission);
     if (!status.ok()) return status;
-  } else if (std::holds_alternative<CancelSpec>(spec.what)) {
+  } else if (const auto* cancel = std::get_if<CancelSpec>(&spec.what)) {
     action->report.kind = ActionKind::kCancel;
     action->report.total_frames = 0;
+    action->cancel_fade = cancel->fade;
+  } else if (const auto* change = std::get_if<ChangeSpec>(&spec.what)) {
+    action->report.kind = ActionKind::kChange;
+    action->report.total_frames = 0;
+    action->change = ToVoiceChange(change->change);
   } else {
     action->report.kind = ActionKind::kStats;
     action->report.total_frames = 0;
@@ -224,6 +242,46 @@ absl::Status EngineImpl::MakeMember(const std::string& session_id, const ActionS
        .start_frame = std::nullopt,
        .buffer_id = action->is_record() ? action->report.buffer_id : std::string()});
   submission->members.push_back(std::move(action));
+  return absl::OkStatus();
+}
+
+absl::Status EngineImpl::MakePlay(const std::string& session_id, const PlaySpec& spec,
+                                  const std::string& field,
+                                  const std::shared_ptr<const AudioStorage>& inline_audio,
+                                  const std::shared_ptr<Action>& action) {
+  action->report.kind = ActionKind::kPlay;
+  action->audio = inline_audio;
+  if (!spec.buffer_id.empty()) {
+    absl::StatusOr<BufferStore::Playable> playable =
+        buffers_.GetPlayable(session_id, spec.buffer_id);
+    if (!playable.ok()) return PrefixField(playable.status(), field);
+    if (playable->sample_rate_hz != 0 && playable->sample_rate_hz != stream_->rate_hz()) {
+      return BadField(field + "buffer_id",
+                      absl::StrCat(spec.buffer_id, " of ", playable->sample_rate_hz, " Hz"),
+                      absl::StrCat("a buffer of ", stream_->rate_hz(), " Hz"));
+    }
+    action->audio = playable->audio;
+    action->report.buffer_id = spec.buffer_id;
+  }
+  absl::StatusOr<std::vector<int>> map =
+      ResolvePlayMap(spec.channel_map, action->audio->channels(), Shape(), field + "channel_map");
+  if (!map.ok()) return map.status();
+  const int64_t frames = action->audio->frames();
+  if (absl::Status status = CheckFrames(spec.offset_frames, 0, frames, field + "offset_frames");
+      !status.ok()) {
+    return status;
+  }
+  absl::StatusOr<Loop> loop = ResolveLoop(spec, frames, field + "loop.");
+  if (!loop.ok()) return loop.status();
+  action->channel_map = *std::move(map);
+  action->gain = spec.gain;
+  action->xrun_policy = spec.xrun_policy;
+  action->fade_in = spec.fade_in;
+  action->fade_out = spec.fade_out;
+  action->offset_frames = spec.offset_frames;
+  action->max_frames = spec.max_frames.value_or(Voice::kNoFrame);
+  action->loop = *loop;
+  action->report.total_frames = TotalFrames(spec, *loop, frames);
   return absl::OkStatus();
 }
 

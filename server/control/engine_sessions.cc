@@ -35,6 +35,8 @@ void EngineImpl::AddUsage(SessionInfo* info) {
   info->buffers = usage.buffers;
   info->buffer_bytes = usage.bytes;
   info->active_actions = static_cast<int>(actions_.unfinished_count(info->session_id));
+  const auto gain = session_gains_.find(info->session_id);
+  info->gain = gain != session_gains_.end() ? gain->second.target() : 1.0f;
 }
 
 absl::StatusOr<SessionInfo> EngineImpl::FullInfo(const std::string& session_id) {
@@ -112,6 +114,8 @@ void EngineImpl::WindUp(const SessionInfo& session, EventKind how) {
   actions_.ForgetSession(id);
   buffers_.EndSession(id);
   baselines_.erase(id);
+  session_gains_.erase(id);
+  PutBackMasterGain();
   // Only an exclusive session that ends leaves the place empty with the stream changed.
   if (changed_by_exclusive_ && sessions_.exclusive_session_id().empty()) {
     changed_by_exclusive_ = false;

@@ -16,6 +16,7 @@ StreamStatus EngineImpl::GetStream() {
 StreamStatus EngineImpl::StatusOf() {
   StreamStatus status;
   status.state = stream_state_;
+  status.master_gain = master_gain_.target();
   if (stream_ == nullptr) return status;
   status.stream_id = stream_->id();
   status.info = stream_->info();

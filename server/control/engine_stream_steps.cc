@@ -55,6 +55,7 @@ void EngineImpl::TakeStream(std::shared_ptr<LiveStream> stream, std::shared_ptr<
   relay_ = std::move(relay);
   stream_state_ = StreamState::kStopped;
   goal_running_ = false;
+  ApplyMasterGain();
   const StreamInfo& info = stream_->info();
   LogEntry entry = Event(EventKind::kStreamOpened);
   entry.text = absl::StrCat("input ", info.input_device.id, " (", info.input_channels, "), output ",
@@ -176,7 +177,11 @@ void EngineImpl::DropStream() {
   for (Submission* const submission : std::set<Submission*>(unanswered_)) Answer(submission);
   submissions_.clear();
   due_.clear();
-  cuts_.clear();
+  for (const VoiceCommand& command : std::exchange(commands_, {})) {
+    if (command.change != nullptr) OnChangeDone(command.change);
+  }
+  changes_.clear();
+  FinishGains();
   Defer([stream = std::move(stream_)] {});  // freed without the lock
   stream_ = nullptr;
   actions_.ForEach([this](Action& action) {

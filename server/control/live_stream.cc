@@ -14,7 +14,8 @@ constexpr size_t kMaxClips = 65536;
 constexpr int kReportedXruns = 64;
 // Blocks are counted for so many times the history, so that what begins in the past is counted too.
 constexpr int kHistoriesCounted = 2;
-// Room in the mixer for what has ended in control's eyes and not in the audio thread's.
+// Room in the mixer for what has ended in control's eyes and not in the audio thread's. Beside the
+// actions there is room for as many changes of them.
 constexpr int kSpareVoices = 1024;
 
 XrunInfo ToInfo(const Xrun& xrun) {
@@ -58,7 +59,7 @@ absl::StatusOr<std::shared_ptr<LiveStream>> LiveStream::Create(Options options) 
   mixer_options.output_channels = info.output_channels;
   mixer_options.max_block_frames = info.max_block_frames;
   mixer_options.history_frames = HistoryFrames(info, options.history);
-  mixer_options.max_pending_voices = options.max_actions + kSpareVoices;
+  mixer_options.max_pending_voices = 2 * options.max_actions + kSpareVoices;
   mixer_options.max_batches = options.max_actions + kSpareVoices;
   mixer_options.waker = options.waker.get();
   absl::StatusOr<std::unique_ptr<Mixer>> mixer = Mixer::Create(mixer_options);

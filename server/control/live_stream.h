@@ -73,6 +73,8 @@ class LiveStream {
   void NoteJump(int64_t frames);
 
   const RunStats& run_stats() const { return run_stats_; }
+  // Frames of the block that was read last; 0 before the first.
+  int last_block_frames() const { return last_block_frames_; }
   // The blocks that were read reach up to here.
   int64_t counted_until_frame() const { return last_block_end_frame_; }
   const TimeMap& time_map() const { return time_map_; }

@@ -1,5 +1,6 @@
 #include "server/control/spec_check.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -48,8 +49,24 @@ std::vector<int> Straight(int count) {
   return channels;
 }
 
+absl::Status CheckShape(const PlaySpec& play, const std::string& field) {
+  absl::Status status = CheckGain(play.gain, field + ".gain");
+  if (status.ok()) status = CheckFade(play.fade_in, field + ".fade_in");
+  if (status.ok()) status = CheckFade(play.fade_out, field + ".fade_out");
+  if (status.ok()) {
+    status = CheckFrames(play.offset_frames, 0, kMaxStreamFrame - 1, field + ".offset_frames");
+  }
+  if (status.ok() && play.max_frames.has_value()) {
+    status = CheckFrames(*play.max_frames, 1, kMaxStreamFrame - 1, field + ".max_frames");
+  }
+  if (status.ok() && play.loop.has_value() && play.loop->passes.has_value()) {
+    status = CheckFrames(*play.loop->passes, 1, kMaxStreamFrame - 1, field + ".loop.passes");
+  }
+  return status;
+}
+
 absl::Status CheckPlay(const PlaySpec& play, const StreamShape& shape, const std::string& field) {
-  if (absl::Status status = CheckGain(play.gain, field + ".gain"); !status.ok()) return status;
+  if (absl::Status status = CheckShape(play, field); !status.ok()) return status;
   if (!play.buffer_id.empty()) return absl::OkStatus();
   absl::Status status = CheckChannelCount(play.inline_channels, field + ".inline_audio.channels");
   if (!status.ok()) return status;
@@ -75,15 +92,33 @@ absl::Status CheckRecord(const RecordSpec& record, const StreamShape& shape,
   return ResolveRecordMap(record.channel_map, record.source, shape, field + ".").status();
 }
 
-absl::Status CheckCancel(const CancelSpec& cancel, const std::string& own_key,
-                         const absl::flat_hash_map<std::string, int>& keys,
+using Keys = absl::flat_hash_map<std::string, int>;  // to their members
+
+absl::Status CheckTarget(const ActionRefSpec& target, const std::string& own_key, const Keys& keys,
                          const std::string& field) {
-  if (cancel.key.empty() && cancel.action_id.empty()) {
+  if (target.key.empty() && target.action_id.empty()) {
     return BadField(field + ".target", "absent", "a key or an action_id");
   }
-  if (cancel.key.empty()) return absl::OkStatus();
-  if (cancel.key == own_key || !keys.contains(cancel.key)) {
-    return BadField(field + ".key", cancel.key, "the key of another member of the batch");
+  if (target.key.empty()) return absl::OkStatus();
+  if (target.key == own_key || !keys.contains(target.key)) {
+    return BadField(field + ".key", target.key, "the key of another member of the batch");
+  }
+  return absl::OkStatus();
+}
+
+// Of member `index` of its batch.
+absl::Status CheckAfter(const ActionSpec& action, int index, const Keys& keys,
+                        const std::string& field) {
+  if (action.start.kind != StartSpec::Kind::kAfter) return absl::OkStatus();
+  if (!std::holds_alternative<PlaySpec>(action.what) &&
+      !std::holds_alternative<RecordSpec>(action.what)) {
+    return BadField(field, "set", "absent: only plays and recordings follow another action");
+  }
+  const ActionRefSpec& after = action.start.after;
+  if (after.key.empty()) return absl::OkStatus();
+  const auto found = keys.find(after.key);
+  if (found == keys.end() || found->second >= index) {
+    return BadField(field + ".key", after.key, "the key of an earlier member of the batch");
   }
   return absl::OkStatus();
 }
@@ -103,6 +138,10 @@ absl::Status CheckStreamStart(const StartSpec& start, double sample_rate_hz,
                               const std::string& field) {
   if (start.kind == StartSpec::Kind::kOffset && start.frames != 0) {
     return BadField(field + ".offset_frames", absl::StrCat(start.frames), "0");
+  }
+  if (start.kind == StartSpec::Kind::kAfter && !start.after.key.empty()) {
+    return BadField(field + ".after.key", start.after.key,
+                    "an action_id: a stream has no batch with keys");
   }
   return CheckStart(start, sample_rate_hz, field);
 }
@@ -128,8 +167,70 @@ absl::Status CheckStart(const StartSpec& start, double sample_rate_hz, const std
       return CheckFrames(start.frames, 0, kMaxStreamFrame - 1, field + ".frame");
     case StartSpec::Kind::kStreamTime:
       return CheckStreamTime(start.seconds, sample_rate_hz, field + ".stream_time_seconds");
+    case StartSpec::Kind::kAfter:
+      if (!start.after.key.empty() || !start.after.action_id.empty()) return absl::OkStatus();
+      return BadField(field + ".after", "empty", "a key or an action_id");
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckFade(const Fade& fade, const std::string& field) {
+  return CheckFrames(fade.frames, 0, kMaxStreamFrame - 1, field + ".frames");
+}
+
+absl::Status CheckChange(const VoiceChangeSpec& change, const std::string& prefix) {
+  const auto* const gain = std::get_if<GainChangeSpec>(&change);
+  if (gain == nullptr) return absl::OkStatus();
+  absl::Status status = CheckGain(gain->gain, prefix + "gain.gain");
+  return status.ok() ? CheckFade(gain->fade, prefix + "gain.fade") : status;
+}
+
+absl::StatusOr<Loop> ResolveLoop(const PlaySpec& play, int64_t frames, const std::string& prefix) {
+  if (!play.loop.has_value()) return Loop{};
+  Loop loop;
+  loop.begin_frame = play.loop->begin_frame;
+  loop.end_frame = play.loop->end_frame.value_or(frames);
+  loop.passes = play.loop->passes.value_or(0);
+  absl::Status status =
+      CheckFrames(loop.begin_frame, 0, std::max<int64_t>(frames - 1, 0), prefix + "begin_frame");
+  if (!status.ok()) return status;
+  const int64_t least = std::max(loop.begin_frame, play.offset_frames) + 1;
+  if (least > frames) {
+    return BadField(prefix + "begin_frame", absl::StrCat(loop.begin_frame),
+                    absl::StrCat("a loop of 1 or more frames: the sound has ", frames,
+                                 " and begins at ", play.offset_frames));
+  }
+  status = CheckFrames(loop.end_frame, least, frames, prefix + "end_frame");
+  if (!status.ok()) return status;
+  return loop;
+}
+
+std::optional<int64_t> TotalFrames(const PlaySpec& play, const Loop& loop, int64_t frames) {
+  int64_t total = frames - play.offset_frames;
+  int64_t looped = 0;
+  const bool endless =
+      loop.passes == 0 ||
+      __builtin_mul_overflow(loop.passes - 1, loop.end_frame - loop.begin_frame, &looped) ||
+      __builtin_add_overflow(total, looped, &total) || total >= kMaxStreamFrame;
+  if (endless) return play.max_frames;
+  return std::min(total, play.max_frames.value_or(total));
+}
+
+VoiceChange ToVoiceChange(const VoiceChangeSpec& change) {
+  VoiceChange made;
+  if (const auto* gain = std::get_if<GainChangeSpec>(&change)) {
+    made.kind = VoiceChange::Kind::kGain;
+    made.gain = gain->gain;
+    made.fade = gain->fade;
+  } else if (std::holds_alternative<PauseSpec>(change)) {
+    made.kind = VoiceChange::Kind::kPause;
+  } else if (std::holds_alternative<ResumeSpec>(change)) {
+    made.kind = VoiceChange::Kind::kResume;
+  } else {
+    made.kind = VoiceChange::Kind::kLeaveLoop;
+    made.at_once = std::get<LeaveLoopSpec>(change).at_once;
+  }
+  return made;
 }
 
 absl::Status CheckGain(float gain, const std::string& field) {
@@ -184,7 +285,7 @@ absl::Status CheckBatch(const BatchSpec& batch, const StreamShape& shape, const 
     return LimitExceeded("max_batch_actions", absl::StrCat(batch.actions.size()),
                          absl::StrCat(limits.max_batch_actions));
   }
-  absl::flat_hash_map<std::string, int> keys;
+  Keys keys;
   for (size_t i = 0; i < batch.actions.size(); ++i) {
     const std::string& key = batch.actions[i].key;
     const std::string field = absl::StrCat("actions[", i, "].key");
@@ -203,7 +304,14 @@ absl::Status CheckBatch(const BatchSpec& batch, const StreamShape& shape, const 
     } else if (const auto* record = std::get_if<RecordSpec>(&action.what)) {
       status = CheckRecord(*record, shape, field + ".record");
     } else if (const auto* cancel = std::get_if<CancelSpec>(&action.what)) {
-      status = CheckCancel(*cancel, action.key, keys, field + ".cancel");
+      status = CheckTarget(cancel->target, action.key, keys, field + ".cancel");
+      if (status.ok()) status = CheckFade(cancel->fade, field + ".cancel.fade");
+    } else if (const auto* change = std::get_if<ChangeSpec>(&action.what)) {
+      status = CheckTarget(change->target, action.key, keys, field + ".change");
+      if (status.ok()) status = CheckChange(change->change, field + ".change.");
+    }
+    if (status.ok()) {
+      status = CheckAfter(action, static_cast<int>(i), keys, field + ".start.after");
     }
     if (!status.ok()) return status;
   }
@@ -215,6 +323,15 @@ absl::Status CheckPlayStream(const PlayStreamSpec& spec, const StreamShape& shap
   absl::Status status = CheckChannelCount(spec.channels, prefix + "channels");
   if (status.ok()) status = CheckStreamStart(spec.start, shape.sample_rate_hz, prefix + "start");
   if (status.ok()) status = CheckGain(spec.gain, prefix + "gain");
+  if (status.ok()) status = CheckFade(spec.fade_in, prefix + "fade_in");
+  if (status.ok()) status = CheckFade(spec.fade_out, prefix + "fade_out");
+  if (status.ok() && spec.max_frames.has_value()) {
+    status = CheckFrames(*spec.max_frames, 1, kMaxStreamFrame - 1, prefix + "max_frames");
+  }
+  if (status.ok() && spec.fade_out.frames > 0 && !spec.max_frames.has_value()) {
+    return BadField(prefix + "fade_out.frames", absl::StrCat(spec.fade_out.frames),
+                    "0 without max_frames: the end is not known");
+  }
   if (status.ok()) {
     status =
         ResolvePlayMap(spec.channel_map, spec.channels, shape, prefix + "channel_map").status();

@@ -9,6 +9,7 @@
 
 #include "absl/time/time.h"
 #include "server/device/audio_device.h"
+#include "server/mixer/fade.h"
 #include "server/mixer/play_feed.h"
 #include "server/mixer/voice.h"
 
@@ -41,6 +42,7 @@ struct SessionInfo {
   int buffers = 0;
   int64_t buffer_bytes = 0;
   int queue_position = 0;
+  float gain = 1;
 };
 
 // --- Buffers ---
@@ -68,12 +70,33 @@ struct BufferInfo {
 };
 
 // --- Actions ---
-struct StartSpec {
-  enum class Kind { kOffset, kFrame, kStreamTime };
-  Kind kind = Kind::kOffset;
-  int64_t frames = 0;  // kOffset: from the origin; kFrame: the frame
-  double seconds = 0;  // kStreamTime
+// Names an action: a member of the batch by its key, or one of the session.
+struct ActionRefSpec {
+  std::string key;  // or
+  std::string action_id;
 };
+struct StartSpec {
+  enum class Kind { kOffset, kFrame, kStreamTime, kAfter };
+  Kind kind = Kind::kOffset;
+  int64_t frames = 0;   // kOffset: from the origin; kFrame: the frame
+  double seconds = 0;   // kStreamTime
+  ActionRefSpec after;  // kAfter
+};
+struct LoopSpec {
+  int64_t begin_frame = 0;
+  std::optional<int64_t> end_frame;  // the end of the sound
+  std::optional<int64_t> passes;     // until it is left
+};
+struct GainChangeSpec {
+  float gain = 1.0f;
+  Fade fade;
+};
+struct PauseSpec {};
+struct ResumeSpec {};
+struct LeaveLoopSpec {
+  bool at_once = false;
+};
+using VoiceChangeSpec = std::variant<GainChangeSpec, PauseSpec, ResumeSpec, LeaveLoopSpec>;
 using ChannelMapSpec = std::optional<std::vector<int>>;  // from 1, as in the API
 
 struct PlaySpec {
@@ -84,6 +107,11 @@ struct PlaySpec {
   float gain = 1.0f;
   ChannelMapSpec channel_map;
   XrunPolicy xrun_policy = XrunPolicy::kContinue;
+  Fade fade_in;
+  Fade fade_out;
+  int64_t offset_frames = 0;
+  std::optional<int64_t> max_frames;
+  std::optional<LoopSpec> loop;
 };
 struct RecordSpec {
   std::string buffer_id;
@@ -95,8 +123,12 @@ struct RecordSpec {
   bool leave_open = false;
 };
 struct CancelSpec {
-  std::string key;  // or
-  std::string action_id;
+  ActionRefSpec target;
+  Fade fade;
+};
+struct ChangeSpec {
+  ActionRefSpec target;
+  VoiceChangeSpec change;
 };
 struct StatsSpec {
   bool reset_baseline = false;
@@ -105,7 +137,7 @@ struct ActionSpec {
   std::string key;
   StartSpec start;
   LatePolicy late_policy = LatePolicy::kPlay;
-  std::variant<PlaySpec, RecordSpec, CancelSpec, StatsSpec> what;
+  std::variant<PlaySpec, RecordSpec, CancelSpec, StatsSpec, ChangeSpec> what;
 };
 struct BatchSpec {
   std::variant<std::monostate, int64_t, double> origin;  // now, frame, stream time in seconds
@@ -133,7 +165,8 @@ enum class ActionKind {
   kRecord = 3,
   kRecordStream = 4,
   kCancel = 5,
-  kStats = 6
+  kStats = 6,
+  kChange = 7
 };
 enum class ActionState { kPending = 1, kActive = 2, kEnded = 3, kDone = 4 };
 enum class ActionEnd {
@@ -147,6 +180,7 @@ enum class ActionEnd {
   kLimitExceeded = 7,
   kDisconnected = 8,
   kShutdown = 9,
+  kTargetEnded = 11,
 };
 enum class Touched { kNo = 1, kYes = 2, kCannotTell = 3 };
 enum class XrunSide { kUnknown = 0, kInput = 1, kOutput = 2, kBoth = 3 };
@@ -213,6 +247,13 @@ struct ActionReport {
   std::string target_action_id;
   std::optional<StreamStatsInfo> stats;
   int64_t underruns = 0;
+  std::optional<int64_t> position_frames;
+  bool paused = false;
+  std::string after_action_id;
+};
+struct ChangesAdmitted {
+  int64_t frame = 0;
+  std::vector<ActionReport> reports;
 };
 
 // --- Stream, clock, meters, events ---
@@ -224,6 +265,7 @@ struct StreamStatus {
   StreamSettings settings;
   int64_t next_frame = 0;
   double cpu_load = 0;
+  float master_gain = 1;
 };
 struct ClockReading {
   std::string stream_id;
@@ -275,6 +317,8 @@ enum class EventKind {
   kFaultInjected,
   kNote,
   kActionDone,
+  kActionChanged,
+  kGainChanged,
 };
 struct LogEntry {
   int64_t sequence = 0;

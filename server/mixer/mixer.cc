@@ -393,6 +393,11 @@ void Mixer::ChangeRt(Voice* voice, VoiceChange* change) noexcept {
     done_changes_.AppendRt(change);
   } else {
     voice->ChangeRt(change);
+    if (change->kind == VoiceChange::Kind::kSessionGain &&
+        voice->state() == Voice::State::kPending) {
+      voice->PassSessionGainRt(frame_, &done_changes_);
+      return;
+    }
     if (change->kind != VoiceChange::Kind::kStop || voice->state() == Voice::State::kPlaying)
       return;
     // At or before its start it keeps the voice from sounding, as a cancel does.

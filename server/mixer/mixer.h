@@ -52,8 +52,8 @@ struct MixerResult {
 // voice's own times that of its session, rounded to float; the sum is multiplied with the master
 // gain if that is not 1.
 //
-// Threading: ProcessRt and AfterBlockRt on the audio thread. Submit, Cancel, Change, SkipFrames and
-// PollResult by one control thread at a time (callers hold a lock). JumpForward and EndAll
+// Threading: ProcessRt and AfterBlockRt on the audio thread. Submit, Cancel, Change, SkipFrames,
+// PollResult and room by one control thread at a time (callers hold a lock). JumpForward and EndAll
 // likewise, and only while no audio thread runs. histories, block_log, next_frame and counters by
 // any thread.
 class Mixer : public AudioBlockSink {
@@ -105,6 +105,8 @@ class Mixer : public AudioBlockSink {
   // possible. `change` is the mixer's until kChangeDone. Voices as for Cancel. RESOURCE_EXHAUSTED
   // if the limit of pending voices and changes is reached or the command queue is full.
   absl::Status Change(Voice* voice, VoiceChange* change);
+  // How many voices and changes can be admitted now.
+  int64_t room() const { return options_.max_pending_voices - admitted_; }
   // Drops the next `frames` (>= 0) of a sounding voice from the next block on, to catch up with a
   // timeline that lost as many. Does nothing to a voice that is not sounding, or whose stream is
   // idle. Voices and errors as for Cancel.

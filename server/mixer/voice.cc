@@ -17,7 +17,11 @@ Voice::Voice(Spec spec)
       spec_(std::move(spec)),
       ramp_(spec_.gain),
       session_ramp_(spec_.session_gain),
-      jumps_left_(spec_.loop.passes - 1) {}
+      jumps_left_(spec_.loop.passes - 1) {
+  for (VoiceChange* const change : spec_.changes) {
+    if (change->absolute) ChangeRt(change);
+  }
+}
 
 bool Voice::StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block_first_frame,
                     VoiceChangeList* done) noexcept {
@@ -25,6 +29,7 @@ bool Voice::StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block
   if (spec_.cut_offset_frames != kNoFrame) CutRt(origin_frame + spec_.cut_offset_frames);
   spec_changes_taken_ = true;
   for (VoiceChange* const change : spec_.changes) {
+    if (change->absolute) continue;
     change->frame += origin_frame;
     ChangeRt(change);
   }
@@ -38,23 +43,18 @@ bool Voice::StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block
     EndRt(EndReason::kSkipped, requested_frame);
     return false;
   }
+  PassSessionGainRt(start, done);
   float gain = spec_.gain;
-  int64_t session_frame = start;
   while (!changes_.empty() && changes_.front()->frame <= start) {
     VoiceChange* const change = changes_.PopRt();
     change->applied_frame = start;
     if (change->kind == VoiceChange::Kind::kGain) {
       gain = change->gain;
-    } else if (change->kind == VoiceChange::Kind::kSessionGain) {
-      session_ramp_.AdvanceRt(change->frame - session_frame);
-      session_ramp_.StartRt(change->gain, change->fade);
-      session_frame = change->frame;
     } else {
       TakeEffectRt(*change);
     }
     done->AppendRt(change);
   }
-  session_ramp_.AdvanceRt(start - session_frame);
   ramp_ = GainRamp(spec_.fade_in.frames > 0 ? 0.0f : gain);
   ramp_.StartRt(gain, spec_.fade_in);
   start_frame_.store(start, std::memory_order_relaxed);
@@ -63,6 +63,20 @@ bool Voice::StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block
   if (late_frames_ > 0 && spec_.late_policy == LatePolicy::kTrim) SkipRt(late_frames_);
   UpdatePlainRt();
   return true;
+}
+
+void Voice::PassSessionGainRt(int64_t frame, VoiceChangeList* done) noexcept {
+  while (VoiceChange* const change =
+             changes_.RemoveFirstRt(VoiceChange::Kind::kSessionGain, frame)) {
+    if (session_frame_ != kNoFrame) session_ramp_.AdvanceRt(change->frame - session_frame_);
+    session_frame_ = change->frame;
+    change->applied_frame = change->frame;
+    session_ramp_.StartRt(change->gain, change->fade);
+    done->AppendRt(change);
+  }
+  if (session_frame_ == kNoFrame) return;
+  session_ramp_.AdvanceRt(frame - session_frame_);
+  session_frame_ = frame;
 }
 
 bool Voice::StopsByRt(int64_t frame) noexcept {
@@ -88,7 +102,9 @@ void Voice::ChangeRt(VoiceChange* change) noexcept {
 void Voice::GiveBackChangesRt(VoiceChangeList* done) noexcept {
   while (!changes_.empty()) done->AppendRt(changes_.PopRt());
   if (std::exchange(spec_changes_taken_, true)) return;
-  for (VoiceChange* const change : spec_.changes) done->AppendRt(change);
+  for (VoiceChange* const change : spec_.changes) {
+    if (!change->absolute) done->AppendRt(change);
+  }
 }
 
 void Voice::TakeEffectRt(const VoiceChange& change) noexcept {

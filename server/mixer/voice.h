@@ -158,6 +158,9 @@ class alignas(kCacheLineBytes) Voice {
   void CutRt(int64_t frame) noexcept;
   // To take effect from change->frame on, which is not past.
   void ChangeRt(VoiceChange* change) noexcept;
+  // Of a voice that has not started: its session's gain passes up to `frame`, so that changes of it
+  // do not pile up. They are added to `done`.
+  void PassSessionGainRt(int64_t frame, VoiceChangeList* done) noexcept;
   // Hands over the changes that have not taken effect.
   void GiveBackChangesRt(VoiceChangeList* done) noexcept;
   // Drops the next `frames` of a sounding voice; see Mixer::SkipFrames.
@@ -238,8 +241,9 @@ class alignas(kCacheLineBytes) Voice {
   int64_t cut_frame_ = kNoFrame;
   VoiceChangeList changes_;
   bool spec_changes_taken_ = false;
-  GainRamp ramp_;          // passes with the sound
-  GainRamp session_ramp_;  // passes with the stream
+  GainRamp ramp_;                     // passes with the sound
+  GainRamp session_ramp_;             // passes with the stream
+  int64_t session_frame_ = kNoFrame;  // before the start: up to which it has passed
   std::atomic<bool> paused_{false};
   bool fading_out_ = false;
   bool idling_ = false;         // feed: waits for its prebuffer

@@ -25,11 +25,13 @@ struct VoiceChange {
   };
   Kind kind = Kind::kGain;
   bool at_once = false;
+  // Of one that comes with its voice: `frame` does not count from the origin of the batch.
+  bool absolute = false;
   float gain = 0;  // finite
   Fade fade = {};
   // The first frame to which it applies, from stream frame 0, or from the origin of the batch for
-  // one that comes with its voice. Once past, it applies from the next block on. Of changes of one
-  // frame the one submitted first comes first.
+  // one that comes with its voice and is not absolute. Once past, it applies from the next block
+  // on. Of changes of one frame the one submitted first comes first.
   int64_t frame = 0;
   void* owner = nullptr;  // control's own
 
@@ -63,6 +65,19 @@ class VoiceChangeList {
     *(last_ != nullptr ? &last_->next : &first_) = change;
     change->next = nullptr;
     last_ = change;
+  }
+  // The first of a kind that applies to `frame` or an earlier one; null if there is none.
+  VoiceChange* RemoveFirstRt(VoiceChange::Kind kind, int64_t frame) noexcept {
+    VoiceChange* before = nullptr;
+    for (VoiceChange* at = first_; at != nullptr && at->frame <= frame;
+         before = at, at = at->next) {
+      if (at->kind != kind) continue;
+      (before != nullptr ? before->next : first_) = at->next;
+      if (last_ == at) last_ = before;
+      at->next = nullptr;
+      return at;
+    }
+    return nullptr;
   }
   VoiceChange* PopRt() noexcept {
     VoiceChange* const change = first_;

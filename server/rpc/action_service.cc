@@ -61,6 +61,24 @@ class WatchActionsCall final : public WatchCall<v1::WatchActionsResponse> {
   absl::Status over_;  // of Next and Over only
 };
 
+// That a request names actions, or all of them, and a frame that can be.
+template <typename Request>
+absl::Status CheckWhich(const Request& request) {
+  if (request.all() == !request.action_ids().empty()) {
+    return BadField("action_ids", absl::StrCat(request.action_ids_size(), " entries"),
+                    request.all() ? "none with `all`" : "at least one, or `all`");
+  }
+  if (request.has_frame() && request.frame() < 0) {
+    return BadField("frame", absl::StrCat(request.frame()), "at least 0");
+  }
+  return absl::OkStatus();
+}
+
+template <typename Request>
+std::optional<int64_t> FrameOf(const Request& request) {
+  return request.has_frame() ? std::optional<int64_t>(request.frame()) : std::nullopt;
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* ActionService::ScheduleActions(grpc::CallbackServerContext* context,
@@ -113,21 +131,29 @@ grpc::ServerUnaryReactor* ActionService::CancelActions(grpc::CallbackServerConte
                                                        v1::CancelActionsResponse* response) {
   const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
   if (!session.ok()) return Reply(context, session.status());
-  if (request->all() == !request->action_ids().empty()) {
-    return Reply(context,
-                 BadField("action_ids", absl::StrCat(request->action_ids_size(), " entries"),
-                          request->all() ? "none with `all`" : "at least one, or `all`"));
-  }
-  std::optional<int64_t> frame;
-  if (request->has_frame()) {
-    frame = request->frame();
-    if (*frame < 0) return Reply(context, BadField("frame", absl::StrCat(*frame), "at least 0"));
-  }
+  if (absl::Status status = CheckWhich(*request); !status.ok()) return Reply(context, status);
   const absl::StatusOr<std::vector<ActionReport>> reports =
       engine_.CancelActions(*session, {request->action_ids().begin(), request->action_ids().end()},
-                            request->all(), frame);
+                            request->all(), FrameOf(*request), FromProto(request->fade()));
   if (!reports.ok()) return Reply(context, reports.status());
   for (const ActionReport& report : *reports) *response->add_reports() = ToProto(report);
+  return Reply(context, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* ActionService::ChangeActions(grpc::CallbackServerContext* context,
+                                                       const v1::ChangeActionsRequest* request,
+                                                       v1::ChangeActionsResponse* response) {
+  const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
+  if (!session.ok()) return Reply(context, session.status());
+  if (absl::Status status = CheckWhich(*request); !status.ok()) return Reply(context, status);
+  const absl::StatusOr<VoiceChangeSpec> change = FromProto(*request);
+  if (!change.ok()) return Reply(context, change.status());
+  const absl::StatusOr<ChangesAdmitted> admitted =
+      engine_.ChangeActions(*session, {request->action_ids().begin(), request->action_ids().end()},
+                            request->all(), FrameOf(*request), *change);
+  if (!admitted.ok()) return Reply(context, admitted.status());
+  response->set_frame(admitted->frame);
+  for (const ActionReport& report : admitted->reports) *response->add_reports() = ToProto(report);
   return Reply(context, absl::OkStatus());
 }
 

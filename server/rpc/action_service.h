@@ -23,6 +23,9 @@ class ActionService final : public v1::ActionService::CallbackService {
   grpc::ServerUnaryReactor* CancelActions(grpc::CallbackServerContext* context,
                                           const v1::CancelActionsRequest* request,
                                           v1::CancelActionsResponse* response) override;
+  grpc::ServerUnaryReactor* ChangeActions(grpc::CallbackServerContext* context,
+                                          const v1::ChangeActionsRequest* request,
+                                          v1::ChangeActionsResponse* response) override;
   grpc::ServerUnaryReactor* WaitActions(grpc::CallbackServerContext* context,
                                         const v1::WaitActionsRequest* request,
                                         v1::WaitActionsResponse* response) override;

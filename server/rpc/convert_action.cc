@@ -46,6 +46,10 @@ absl::StatusOr<StartSpec> FromProto(const v1::Start& proto, const std::string& f
         return status;
       }
       break;
+    case v1::Start::kAfter:
+      start.kind = StartSpec::Kind::kAfter;
+      start.after = {.key = proto.after().key(), .action_id = proto.after().action_id()};
+      break;
     case v1::Start::AT_NOT_SET:
       break;
   }
@@ -119,6 +123,16 @@ absl::StatusOr<PlaySpec> FromProto(v1::PlaySpec* proto, const std::string& field
   if (proto->has_gain()) play.gain = proto->gain();
   play.channel_map = MapFromProto(*proto);
   play.xrun_policy = FromProto(proto->xrun_policy());
+  play.fade_in = rtmixd::FromProto(proto->fade_in());
+  play.fade_out = rtmixd::FromProto(proto->fade_out());
+  play.offset_frames = proto->offset_frames();
+  if (proto->has_max_frames()) play.max_frames = proto->max_frames();
+  if (proto->has_loop()) {
+    LoopSpec& loop = play.loop.emplace();
+    loop.begin_frame = proto->loop().begin_frame();
+    if (proto->loop().has_end_frame()) loop.end_frame = proto->loop().end_frame();
+    if (proto->loop().has_passes()) loop.passes = proto->loop().passes();
+  }
   return play;
 }
 
@@ -140,12 +154,42 @@ absl::StatusOr<RecordSpec> FromProto(const v1::RecordSpec& proto, const std::str
 
 absl::StatusOr<CancelSpec> FromProto(const v1::CancelSpec& proto, const std::string& field) {
   CancelSpec cancel;
-  cancel.key = proto.key();
-  cancel.action_id = proto.action_id();
-  if (cancel.key.empty() && cancel.action_id.empty()) {
+  cancel.target = {.key = proto.key(), .action_id = proto.action_id()};
+  if (cancel.target.key.empty() && cancel.target.action_id.empty()) {
     return BadField(field + ".target", "not set", "a key of the batch, or an action_id");
   }
+  cancel.fade = rtmixd::FromProto(proto.fade());
   return cancel;
+}
+
+// Of a message with the oneof `change`.
+template <typename Message>
+absl::StatusOr<VoiceChangeSpec> ChangeFromProto(const Message& proto, const std::string& prefix) {
+  switch (proto.change_case()) {
+    case Message::kGain:
+      return rtmixd::FromProto(proto.gain());
+    case Message::kPause:
+      return PauseSpec{};
+    case Message::kResume:
+      return ResumeSpec{};
+    case Message::kLeaveLoop:
+      return LeaveLoopSpec{.at_once = proto.leave_loop().at_once()};
+    case Message::CHANGE_NOT_SET:
+      break;
+  }
+  return BadField(prefix + "change", "not set", "gain, pause, resume or leave_loop");
+}
+
+absl::StatusOr<ChangeSpec> FromProto(const v1::ChangeSpec& proto, const std::string& field) {
+  ChangeSpec spec;
+  spec.target = {.key = proto.key(), .action_id = proto.action_id()};
+  if (spec.target.key.empty() && spec.target.action_id.empty()) {
+    return BadField(field + ".target", "not set", "a key of the batch, or an action_id");
+  }
+  absl::StatusOr<VoiceChangeSpec> change = ChangeFromProto(proto, field + ".");
+  if (!change.ok()) return change.status();
+  spec.change = *std::move(change);
+  return spec;
 }
 
 absl::StatusOr<ActionSpec> FromProto(v1::ActionSpec* proto, const std::string& field) {
@@ -174,8 +218,11 @@ absl::StatusOr<ActionSpec> FromProto(v1::ActionSpec* proto, const std::string& f
     case v1::ActionSpec::kStats:
       action.what = StatsSpec{.reset_baseline = proto->stats().reset_baseline()};
       break;
+    case v1::ActionSpec::kChange:
+      status = set(FromProto(proto->change(), field + ".change"));
+      break;
     case v1::ActionSpec::ACTION_NOT_SET:
-      status = BadField(field + ".action", "not set", "play, record, cancel or stats");
+      status = BadField(field + ".action", "not set", "play, record, cancel, stats or change");
       break;
   }
   if (!status.ok()) return status;
@@ -244,6 +291,9 @@ v1::ActionReport ToProto(const ActionReport& report) {
   if (report.stats) *proto.mutable_stats() = ToProto(*report.stats);
   proto.set_underruns(report.underruns);
   proto.set_nonfinite_input_samples(report.nonfinite_input_samples);
+  if (report.position_frames) proto.set_position_frames(*report.position_frames);
+  proto.set_paused(report.paused);
+  proto.set_after_action_id(report.after_action_id);
   return proto;
 }
 
@@ -348,6 +398,9 @@ absl::StatusOr<PlayStreamSpec> FromProto(const v1::PlayConfig& config, const std
   spec.prebuffer_frames = config.prebuffer_frames();
   spec.reattachable = config.reattachable();
   spec.reattach_action_id = config.reattach_action_id();
+  spec.fade_in = FromProto(config.fade_in());
+  spec.fade_out = FromProto(config.fade_out());
+  if (config.has_max_frames()) spec.max_frames = config.max_frames();
   return spec;
 }
 
@@ -372,6 +425,20 @@ absl::StatusOr<RecordStreamSpec> FromProto(const v1::RecordConfig& config,
   spec.reattach_action_id = config.reattach_action_id();
   spec.resume_position = config.resume_position();
   return spec;
+}
+
+Fade FromProto(const v1::Fade& fade) {
+  return {.frames = fade.frames(),
+          .shape = fade.shape() == v1::FADE_SHAPE_EQUAL_POWER ? FadeShape::kEqualPower
+                                                              : FadeShape::kLinear};
+}
+
+GainChangeSpec FromProto(const v1::GainChange& change) {
+  return {.gain = change.gain(), .fade = FromProto(change.fade())};
+}
+
+absl::StatusOr<VoiceChangeSpec> FromProto(const v1::ChangeActionsRequest& request) {
+  return ChangeFromProto(request, "");
 }
 
 SampleFormat FromProto(v1::SampleFormat format) {

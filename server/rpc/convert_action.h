@@ -27,6 +27,9 @@ absl::StatusOr<PlayStreamSpec> FromProto(const v1::PlayConfig& config, const std
 absl::StatusOr<RecordStreamSpec> FromProto(const v1::RecordConfig& config,
                                            const std::string& field);
 SampleFormat FromProto(v1::SampleFormat format);
+Fade FromProto(const v1::Fade& fade);
+GainChangeSpec FromProto(const v1::GainChange& change);
+absl::StatusOr<VoiceChangeSpec> FromProto(const v1::ChangeActionsRequest& request);
 
 }  // namespace rtmixd
 

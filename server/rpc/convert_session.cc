@@ -18,6 +18,7 @@ v1::Session ToProto(const SessionInfo& session) {
   proto.set_buffers(session.buffers);
   proto.set_buffer_bytes(session.buffer_bytes);
   proto.set_queue_position(session.queue_position);
+  proto.set_gain(session.gain);
   return proto;
 }
 

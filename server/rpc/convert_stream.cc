@@ -107,6 +107,7 @@ v1::AudioStream ToProto(const StreamStatus& status) {
   v1::AudioStream proto;
   proto.set_stream_id(status.stream_id);
   proto.set_state(static_cast<v1::StreamState>(status.state));
+  proto.set_master_gain(status.master_gain);
   if (status.state == StreamState::kClosed) return proto;
   const StreamInfo& info = status.info;
   proto.set_sample_rate_hz(info.sample_rate_hz);

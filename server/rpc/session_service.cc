@@ -1,9 +1,12 @@
 #include "server/rpc/session_service.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "server/base/error_info.h"
 #include "server/rpc/call.h"
+#include "server/rpc/convert_action.h"
 #include "server/rpc/convert_session.h"
 #include "server/rpc/convert_time.h"
 #include "server/rpc/page.h"
@@ -87,6 +90,21 @@ grpc::ServerUnaryReactor* SessionService::EndSession(grpc::CallbackServerContext
   const absl::StatusOr<std::string> session_id = BeginCall(engine_, *context, *request);
   if (!session_id.ok()) return Reply(context, session_id.status());
   return Reply(context, engine_.EndSession(*session_id));
+}
+
+grpc::ServerUnaryReactor* SessionService::SetSessionGain(grpc::CallbackServerContext* context,
+                                                         const v1::SetSessionGainRequest* request,
+                                                         v1::SetSessionGainResponse* response) {
+  const absl::StatusOr<std::string> session_id = BeginCall(engine_, *context, *request);
+  if (!session_id.ok()) return Reply(context, session_id.status());
+  if (!request->has_gain()) return Reply(context, BadField("gain", "absent", "a gain"));
+  std::optional<int64_t> frame;
+  if (request->has_frame()) frame = request->frame();
+  const absl::StatusOr<std::optional<int64_t>> changes =
+      engine_.SetSessionGain(*session_id, FromProto(request->gain()), frame);
+  if (!changes.ok()) return Reply(context, changes.status());
+  if (changes->has_value()) response->set_frame(**changes);
+  return Reply(context, absl::OkStatus());
 }
 
 }  // namespace rtmixd

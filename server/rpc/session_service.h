@@ -26,6 +26,9 @@ class SessionService final : public v1::SessionService::CallbackService {
   grpc::ServerUnaryReactor* ListSessions(grpc::CallbackServerContext* context,
                                          const v1::ListSessionsRequest* request,
                                          v1::ListSessionsResponse* response) override;
+  grpc::ServerUnaryReactor* SetSessionGain(grpc::CallbackServerContext* context,
+                                           const v1::SetSessionGainRequest* request,
+                                           v1::SetSessionGainResponse* response) override;
   grpc::ServerUnaryReactor* EndSession(grpc::CallbackServerContext* context,
                                        const v1::EndSessionRequest* request,
                                        v1::EndSessionResponse* response) override;

@@ -1,10 +1,12 @@
 #include "server/rpc/stream_service.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "server/base/error_info.h"
 #include "server/rpc/call.h"
+#include "server/rpc/convert_action.h"
 #include "server/rpc/convert_stream.h"
 #include "server/rpc/request_check.h"
 
@@ -91,6 +93,21 @@ grpc::ServerUnaryReactor* StreamService::RestoreStream(grpc::CallbackServerConte
     engine_.RestoreStream(*session, AnswerWith(response, std::move(finish)));
     return kNoWait;
   });
+}
+
+grpc::ServerUnaryReactor* StreamService::SetMasterGain(grpc::CallbackServerContext* context,
+                                                       const v1::SetMasterGainRequest* request,
+                                                       v1::SetMasterGainResponse* response) {
+  const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
+  if (!session.ok()) return Reply(context, session.status());
+  if (!request->has_gain()) return Reply(context, BadField("gain", "absent", "a gain"));
+  std::optional<int64_t> frame;
+  if (request->has_frame()) frame = request->frame();
+  const absl::StatusOr<int64_t> changes =
+      engine_.SetMasterGain(*session, FromProto(request->gain()), frame);
+  if (!changes.ok()) return Reply(context, changes.status());
+  response->set_frame(*changes);
+  return Reply(context, absl::OkStatus());
 }
 
 }  // namespace rtmixd

@@ -29,6 +29,9 @@ class StreamService final : public v1::StreamService::CallbackService {
   grpc::ServerUnaryReactor* RestoreStream(grpc::CallbackServerContext* context,
                                           const v1::RestoreStreamRequest* request,
                                           v1::RestoreStreamResponse* response) override;
+  grpc::ServerUnaryReactor* SetMasterGain(grpc::CallbackServerContext* context,
+                                          const v1::SetMasterGainRequest* request,
+                                          v1::SetMasterGainResponse* response) override;
 
  private:
   Engine& engine_;

@@ -60,7 +60,7 @@ TEST(EngineCancelTest, AnActionOfAnEarlierBatchIsCutByItsId) {
   const std::string session = rig.Session();
   auto play = rig.ScheduleNow(session, At(64, {PlayInline("", 1, 1, 1000, 0)}));
   ActionSpec cancel;
-  cancel.what = CancelSpec{.key = {}, .action_id = IdOf(play, 0)};
+  cancel.what = CancelSpec{.target = {.key = {}, .action_id = IdOf(play, 0)}};
   auto admitted = rig.ScheduleNow(session, At(333, {cancel}));
   ASSERT_TRUE(admitted.ok()) << admitted.status();
   rig.Finish(session);
@@ -75,7 +75,7 @@ TEST(EngineCancelTest, ALateCancelIsDoneAtOnceOrSkipped) {
     auto play = rig.ScheduleNow(session, At(0, {PlayInline("", 1, 1, 1000, 0)}));
     rig.Run(4);  // next frame 256
     ActionSpec cancel;
-    cancel.what = CancelSpec{.key = {}, .action_id = IdOf(play, 0)};
+    cancel.what = CancelSpec{.target = {.key = {}, .action_id = IdOf(play, 0)}};
     cancel.late_policy = skip ? LatePolicy::kSkip : LatePolicy::kPlay;
     auto admitted = rig.ScheduleNow(session, At(100, {cancel}));
     rig.Finish(session);
@@ -92,17 +92,17 @@ TEST(EngineCancelTest, CancelActionsEndsNowOrAtAFrame) {
   auto play = rig.ScheduleNow(
       session, At(0, {PlayInline("", 1, 1, 1000, 0), PlayInline("", 1, 1, 1000, 5000)}));
   rig.Run(2);
-  auto reports = rig.engine().CancelActions(session, {IdOf(play, 0)}, false, 300);
+  auto reports = rig.engine().CancelActions(session, {IdOf(play, 0)}, false, 300, {});
   ASSERT_TRUE(reports.ok());
   EXPECT_EQ((*reports)[0].state, ActionState::kActive);
   // It would begin after the frame: taken out with the next block.
-  reports = rig.engine().CancelActions(session, {IdOf(play, 1)}, false, 4000);
+  reports = rig.engine().CancelActions(session, {IdOf(play, 1)}, false, 4000, {});
   rig.Run(1);
   EXPECT_EQ(rig.Report(session, IdOf(play, 1)).end_reason, ActionEnd::kCancelled);
   rig.Finish(session);
   ExpectSound(&rig, 0, 300);
   // Of one that has ended, the final report.
-  reports = rig.engine().CancelActions(session, {IdOf(play, 0)}, false, std::nullopt);
+  reports = rig.engine().CancelActions(session, {IdOf(play, 0)}, false, std::nullopt, {});
   ASSERT_TRUE(reports.ok());
   EXPECT_EQ((*reports)[0].end_frame, 300);
 }
@@ -113,17 +113,18 @@ TEST(EngineCancelTest, OneUnknownIdAndNothingIsCancelled) {
   const std::string other = rig.Session();
   auto play = rig.ScheduleNow(session, At(0, {PlayInline("", 1, 1, 500, 0)}));
   auto foreign = rig.ScheduleNow(other, At(0, {PlayInline("", 1, 1, 0, 0)}));
-  auto status =
-      rig.engine().CancelActions(session, {IdOf(play, 0), "a-99"}, false, std::nullopt).status();
+  auto status = rig.engine()
+                    .CancelActions(session, {IdOf(play, 0), "a-99"}, false, std::nullopt, {})
+                    .status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(FieldOf(status), "action_ids[1]");
   status = rig.engine()
-               .CancelActions(session, {IdOf(play, 0), IdOf(foreign, 0)}, false, std::nullopt)
+               .CancelActions(session, {IdOf(play, 0), IdOf(foreign, 0)}, false, std::nullopt, {})
                .status();
   EXPECT_EQ(ReasonOf(status), ErrorReason::kForeignSession);
-  EXPECT_EQ(FieldOf(rig.engine().CancelActions(session, {}, false, std::nullopt).status()),
+  EXPECT_EQ(FieldOf(rig.engine().CancelActions(session, {}, false, std::nullopt, {}).status()),
             "action_ids");
-  EXPECT_EQ(FieldOf(rig.engine().CancelActions(session, {IdOf(play, 0)}, false, -1).status()),
+  EXPECT_EQ(FieldOf(rig.engine().CancelActions(session, {IdOf(play, 0)}, false, -1, {}).status()),
             "frame");
   rig.Finish(session);
   ExpectSound(&rig, 0, 500);
@@ -156,7 +157,7 @@ TEST(EngineCancelTest, CancelAllOfManyKeepsRoomForMore) {
       for (int k = 0; k < 50; ++k) actions.push_back(PlayInline("", 1, 1, 10, 100000 + k));
       ASSERT_TRUE(rig.ScheduleNow(session, At(rig.next_frame(), actions)).ok());
     }
-    EXPECT_EQ(rig.engine().CancelActions(session, {}, true, std::nullopt)->size(), 900u);
+    EXPECT_EQ(rig.engine().CancelActions(session, {}, true, std::nullopt, {})->size(), 900u);
     rig.Run(8);
     EXPECT_EQ(rig.engine().GetSession(session)->active_actions, 0);
   }

@@ -92,14 +92,14 @@ TEST_F(EngineDeviceTest, AStoppedStreamStandsStillAndGoesOn) {
   ASSERT_TRUE(now.ok()) << now.status();
   EXPECT_EQ(now->origin_frame, 192);
   // And what is cancelled is told at once, and never sounds.
-  auto reports =
-      rig_.engine().CancelActions(session_, {admitted->actions[0].action_id}, false, std::nullopt);
+  auto reports = rig_.engine().CancelActions(session_, {admitted->actions[0].action_id}, false,
+                                             std::nullopt, {});
   EXPECT_EQ((*reports)[0].state, ActionState::kEnded);
   EXPECT_EQ((*reports)[0].end_reason, ActionEnd::kCancelled);
   EXPECT_EQ((*reports)[0].done_frames, 192);
   EXPECT_EQ((*reports)[0].end_frame, 192);
-  reports =
-      rig_.engine().CancelActions(session_, {admitted->actions[1].action_id}, false, std::nullopt);
+  reports = rig_.engine().CancelActions(session_, {admitted->actions[1].action_id}, false,
+                                        std::nullopt, {});
   EXPECT_EQ((*reports)[0].end_reason, ActionEnd::kCancelled);
   rig_.engine().StartStream(session_, Into(&status));
   ASSERT_TRUE(status.ok()) << status;

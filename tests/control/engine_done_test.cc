@@ -166,11 +166,12 @@ TEST_F(EngineDoneTest, ADoneActionIsNeitherActiveNorCancelled) {
   EXPECT_THAT(*rig_.engine().ListActions(session_, /*active_only=*/true), IsEmpty());
   EXPECT_EQ(rig_.engine().ListActions(session_, /*active_only=*/false)->size(), 1u);
   const auto cancelled = rig_.engine().CancelActions(session_, {batch.actions.at(0).action_id},
-                                                     /*all=*/false, std::nullopt);
+                                                     /*all=*/false, std::nullopt, {});
   ASSERT_TRUE(cancelled.ok()) << cancelled.status();
   EXPECT_EQ(cancelled->at(0).state, ActionState::kDone);
   EXPECT_EQ(cancelled->at(0).end_reason, ActionEnd::kCompleted);
-  EXPECT_THAT(*rig_.engine().CancelActions(session_, {}, /*all=*/true, std::nullopt), IsEmpty());
+  EXPECT_THAT(*rig_.engine().CancelActions(session_, {}, /*all=*/true, std::nullopt, {}),
+              IsEmpty());
 }
 
 TEST_F(EngineDoneTest, AnotherSessionBecomesExclusiveWhileOneIsJudged) {

@@ -63,7 +63,7 @@ TEST_F(EngineRecordTest, LatePoliciesHoldWhereTheHistoryHasForgotten) {
   EXPECT_EQ(skip.end_reason, ActionEnd::kSkipped);
   EXPECT_EQ(skip.done_frames, 0);
   rig_.Run(200);
-  rig_.engine().CancelActions(session_, {}, true, std::nullopt).IgnoreError();
+  rig_.engine().CancelActions(session_, {}, true, std::nullopt, {}).IgnoreError();
   rig_.Finish(session_);
   const ActionReport play = rig_.Report(session_, admitted->actions[0].action_id);
   ASSERT_TRUE(play.start_frame.has_value());
@@ -162,7 +162,7 @@ TEST_F(EngineRecordTest, StoppedAtAPastFrameItEndsNowAndKeepsWhatItHas) {
   ASSERT_TRUE(admitted.ok()) << admitted.status();
   const std::string id = admitted->actions[0].action_id;
   rig_.Run(10);  // next frame 640
-  const auto reports = rig_.engine().CancelActions(session_, {id}, false, 100);
+  const auto reports = rig_.engine().CancelActions(session_, {id}, false, 100, {});
   ASSERT_TRUE(reports.ok()) << reports.status();
   rig_.Finish(session_);
   const ActionReport report = rig_.Report(session_, id);
@@ -181,7 +181,7 @@ TEST_F(EngineRecordTest, CancelActionForAPastFrameIsLateAndKeepsWhatItHas) {
   const std::string id = admitted->actions[0].action_id;
   rig_.Run(10);  // next frame 640
   ActionSpec cancel;
-  cancel.what = CancelSpec{.key = {}, .action_id = id};
+  cancel.what = CancelSpec{.target = {.key = {}, .action_id = id}};
   auto cancelled = rig_.ScheduleNow(session_, At(100, {cancel}));
   ASSERT_TRUE(cancelled.ok()) << cancelled.status();
   rig_.Finish(session_);

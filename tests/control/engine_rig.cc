@@ -187,7 +187,7 @@ ActionSpec CancelKey(const std::string& key, const std::string& target, int64_t 
   ActionSpec action;
   action.key = key;
   action.start.frames = offset_frames;
-  action.what = CancelSpec{.key = target, .action_id = {}};
+  action.what = CancelSpec{.target = {.key = target, .action_id = {}}};
   return action;
 }
 

@@ -231,7 +231,7 @@ TEST_F(EngineStreamTest, ACancelledStreamTakesAndDropsWhatStillComes) {
   auto stream = Open(Mono());
   ASSERT_TRUE(Push(stream.get(), 0, 500).ok());
   rig_.Run(1);
-  rig_.engine().CancelActions(session_, {stream->action_id()}, false, 100).IgnoreError();
+  rig_.engine().CancelActions(session_, {stream->action_id()}, false, 100, {}).IgnoreError();
   rig_.Run(2);
   EXPECT_TRUE(Push(stream.get(), 500, 400).ok());
   EXPECT_TRUE(Push(stream.get(), 900, 400).ok());
@@ -290,7 +290,7 @@ TEST_F(EngineStreamTest, ARingIsItsSessionsMemoryUntilItsActionHasEnded) {
   EXPECT_EQ(completed->Progress().played_position, 100);
   rig_.engine()
       .CancelActions(session_, {never_handed_over->action_id(), cancelled->action_id()}, false,
-                     std::nullopt)
+                     std::nullopt, {})
       .IgnoreError();
   rig_.Run(1);
   EXPECT_EQ(bytes(), 0);
@@ -567,7 +567,7 @@ TEST_F(EngineRecordStreamTest, AStopWithoutACallLeavesWhatWasNotRead) {
   EXPECT_EQ(position_, 600);
   const std::string id = stream->action_id();
   stream = nullptr;
-  ASSERT_TRUE(rig_.engine().CancelActions(session_, {id}, false, 1000).ok());
+  ASSERT_TRUE(rig_.engine().CancelActions(session_, {id}, false, 1000, {}).ok());
   rig_.Run(20);
   RecordStreamSpec again = Left(1 << 20);
   again.reattach_action_id = id;

@@ -197,7 +197,7 @@ TEST(EngineThreadsTest, ManyClientsAtOnce) {
       engine->ListSessions();
       engine->ReadEvents(0, {}, 100);
       engine->Schedule(session, NowBatch({noise}), [](const absl::StatusOr<BatchAdmitted>&) {});
-      engine->CancelActions(session, {}, true, std::nullopt).IgnoreError();
+      engine->CancelActions(session, {}, true, std::nullopt, {}).IgnoreError();
     }
   });
   for (std::thread& client : clients) client.join();

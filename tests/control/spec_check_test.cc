@@ -192,7 +192,7 @@ ActionSpec Cancel(const std::string& own_key, const std::string& key,
                   const std::string& action_id = "") {
   ActionSpec action;
   action.key = own_key;
-  action.what = CancelSpec{.key = key, .action_id = action_id};
+  action.what = CancelSpec{.target = {.key = key, .action_id = action_id}};
   return action;
 }
 BatchSpec Batch(std::vector<ActionSpec> actions) {

@@ -1,0 +1,66 @@
+// Actions that follow others: they start where those end.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/error_info.h"
+#include "server/control/engine_impl.h"
+
+namespace rtmixd {
+
+absl::Status EngineImpl::Follow(const std::shared_ptr<Action>& action,
+                                const std::shared_ptr<Action>& after, const std::string& field) {
+  if (!after->is_play()) {
+    return BadField(field + (after->report.key.empty() ? ".action_id" : ".key"),
+                    after->report.key.empty() ? after->report.action_id : after->report.key,
+                    "an action that plays");
+  }
+  action->report.after_action_id = after->report.action_id;
+  if (after->ending.has_value()) {
+    action->report.requested_start_frame = after->ending->end_frame;
+    return absl::OkStatus();
+  }
+  if (std::erase_if(after->successors, [](const auto& successor) { return successor.expired(); }),
+      after->successors.size() >= kMaxSuccessors) {
+    return LimitExceeded("max_successors_per_action", absl::StrCat(after->successors.size() + 1),
+                         absl::StrCat(kMaxSuccessors));
+  }
+  action->after = after;
+  return absl::OkStatus();
+}
+
+absl::Status EngineImpl::FollowIfAsked(const std::shared_ptr<Action>& action,
+                                       const std::string& field) {
+  if (action->start.kind != StartSpec::Kind::kAfter) return absl::OkStatus();
+  absl::StatusOr<std::shared_ptr<Action>> after =
+      actions_.Find(action->session_id, action->start.after.action_id, field + ".action_id");
+  return after.ok() ? Follow(action, *after, field) : after.status();
+}
+
+void EngineImpl::LinkSuccessor(const std::shared_ptr<Action>& action) {
+  if (action->after != nullptr) action->after->successors.push_back(action);
+}
+
+void EngineImpl::StartSuccessors(Action* action) {
+  const int64_t end_frame = action->ending->end_frame;
+  // What ends everything of a session ends these as well.
+  const bool all_end = action->doom == ActionEnd::kSessionEnded ||
+                       action->doom == ActionEnd::kStreamClosed ||
+                       action->doom == ActionEnd::kShutdown;
+  for (const std::weak_ptr<Action>& weak : std::exchange(action->successors, {})) {
+    const std::shared_ptr<Action> successor = weak.lock();
+    if (successor == nullptr || successor->over) continue;
+    successor->after = nullptr;
+    if (all_end) continue;
+    if (successor->is_play() && successor->lent) continue;  // the mixer sees to it
+    successor->report.requested_start_frame = end_frame;
+    if (!successor->is_play()) {
+      Place(successor, /*can_be_late=*/true);
+    } else if (successor->submission != nullptr && !Lend(successor->submission).ok()) {
+      Conclude(successor, ActionEnd::kLimitExceeded, NextFrame());
+    }
+  }
+}
+
+}  // namespace rtmixd
