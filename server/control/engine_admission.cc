@@ -23,7 +23,6 @@ absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
   if (s->admitted.batch_id.empty() && s->callback) {
     s->admitted.batch_id = absl::StrCat("t-", ++last_batch_);
   }
-  const int64_t next_frame = NextFrame();
   for (const std::shared_ptr<Action>& action : s->members) {
     action->report.batch_id = s->admitted.batch_id;
     action->report.requested_start_frame = FrameOf(*action, *s);

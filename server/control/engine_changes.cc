@@ -118,7 +118,8 @@ void EngineImpl::OnChangeDone(const VoiceChange* change) {
     report.late_frames = std::max<int64_t>(frame - report.requested_start_frame.value_or(frame), 0);
     Conclude(by, ActionEnd::kCompleted, frame);
   } else if (report.kind == ActionKind::kChange) {
-    Conclude(by, ActionEnd::kTargetEnded, report.requested_start_frame.value_or(NextFrame()));
+    Conclude(by, by->doom != ActionEnd::kNone ? by->doom : ActionEnd::kTargetEnded,
+             report.requested_start_frame.value_or(NextFrame()));
   }
 }
 

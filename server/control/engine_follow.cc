@@ -12,9 +12,9 @@ namespace rtmixd {
 absl::Status EngineImpl::Follow(const std::shared_ptr<Action>& action,
                                 const std::shared_ptr<Action>& after, const std::string& field) {
   if (!after->is_play()) {
-    return BadField(field + (after->report.key.empty() ? ".action_id" : ".key"),
-                    after->report.key.empty() ? after->report.action_id : after->report.key,
-                    "an action that plays");
+    const std::string& key = action->start.after.key;
+    return BadField(field + (key.empty() ? ".action_id" : ".key"),
+                    key.empty() ? after->report.action_id : key, "an action that plays");
   }
   action->report.after_action_id = after->report.action_id;
   if (after->ending.has_value()) {

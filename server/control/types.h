@@ -72,20 +72,20 @@ struct BufferInfo {
 // --- Actions ---
 // Names an action: a member of the batch by its key, or one of the session.
 struct ActionRefSpec {
-  std::string key;  // or
-  std::string action_id;
+  std::string key = {};  // or
+  std::string action_id = {};
 };
 struct StartSpec {
   enum class Kind { kOffset, kFrame, kStreamTime, kAfter };
   Kind kind = Kind::kOffset;
-  int64_t frames = 0;   // kOffset: from the origin; kFrame: the frame
-  double seconds = 0;   // kStreamTime
-  ActionRefSpec after;  // kAfter
+  int64_t frames = 0;        // kOffset: from the origin; kFrame: the frame
+  double seconds = 0;        // kStreamTime
+  ActionRefSpec after = {};  // kAfter
 };
 struct LoopSpec {
   int64_t begin_frame = 0;
-  std::optional<int64_t> end_frame;  // the end of the sound
-  std::optional<int64_t> passes;     // until it is left
+  std::optional<int64_t> end_frame = {};  // the end of the sound
+  std::optional<int64_t> passes = {};     // until it is left
 };
 struct GainChangeSpec {
   float gain = 1.0f;
@@ -124,7 +124,7 @@ struct RecordSpec {
 };
 struct CancelSpec {
   ActionRefSpec target;
-  Fade fade;
+  Fade fade = {};
 };
 struct ChangeSpec {
   ActionRefSpec target;

@@ -60,7 +60,7 @@ TEST(EngineCancelTest, AnActionOfAnEarlierBatchIsCutByItsId) {
   const std::string session = rig.Session();
   auto play = rig.ScheduleNow(session, At(64, {PlayInline("", 1, 1, 1000, 0)}));
   ActionSpec cancel;
-  cancel.what = CancelSpec{.target = {.key = {}, .action_id = IdOf(play, 0)}};
+  cancel.what = CancelSpec{.target = {.action_id = IdOf(play, 0)}};
   auto admitted = rig.ScheduleNow(session, At(333, {cancel}));
   ASSERT_TRUE(admitted.ok()) << admitted.status();
   rig.Finish(session);
@@ -75,7 +75,7 @@ TEST(EngineCancelTest, ALateCancelIsDoneAtOnceOrSkipped) {
     auto play = rig.ScheduleNow(session, At(0, {PlayInline("", 1, 1, 1000, 0)}));
     rig.Run(4);  // next frame 256
     ActionSpec cancel;
-    cancel.what = CancelSpec{.target = {.key = {}, .action_id = IdOf(play, 0)}};
+    cancel.what = CancelSpec{.target = {.action_id = IdOf(play, 0)}};
     cancel.late_policy = skip ? LatePolicy::kSkip : LatePolicy::kPlay;
     auto admitted = rig.ScheduleNow(session, At(100, {cancel}));
     rig.Finish(session);

@@ -181,7 +181,7 @@ TEST_F(EngineRecordTest, CancelActionForAPastFrameIsLateAndKeepsWhatItHas) {
   const std::string id = admitted->actions[0].action_id;
   rig_.Run(10);  // next frame 640
   ActionSpec cancel;
-  cancel.what = CancelSpec{.target = {.key = {}, .action_id = id}};
+  cancel.what = CancelSpec{.target = {.action_id = id}};
   auto cancelled = rig_.ScheduleNow(session_, At(100, {cancel}));
   ASSERT_TRUE(cancelled.ok()) << cancelled.status();
   rig_.Finish(session_);
