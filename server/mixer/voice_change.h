@@ -36,7 +36,7 @@ struct VoiceChange {
   void* owner = nullptr;  // control's own
 
   // Where it took effect: its frame, or the first one after that if it came late; kNever if the
-  // voice had ended by then.
+  // voice had ended by then. Of a kSessionGain that comes before its voice starts, its frame.
   int64_t applied_frame = kNever;
   VoiceChange* next = nullptr;
 };

@@ -128,6 +128,15 @@ class Follower {
     pending_.insert(later, {change, index});
   }
 
+  // What is past of the session's gain is told of a sound that waits when more of it comes.
+  void PassSessionGain(int64_t frame) {
+    for (const Pending& pending : pending_) {
+      if (pending.change.kind == VoiceChange::Kind::kSessionGain && pending.change.frame <= frame) {
+        out_.applied_frames[pending.index] = pending.change.frame;
+      }
+    }
+  }
+
   void Act(int64_t block_first) {
     const int64_t number = action_->number;
     if (action_->kind == Kind::kChange) out_.applied_frames.push_back(VoiceChange::kNever);
@@ -145,6 +154,9 @@ class Follower {
           Cancel(change.frame, block_first);
         } else {
           Insert(change, out_.applied_frames.size() - 1);
+          if (change.kind == VoiceChange::Kind::kSessionGain && !out_.started) {
+            PassSessionGain(block_first);
+          }
         }
         break;
       }
@@ -196,11 +208,14 @@ class Follower {
       End(EndReason::kSkipped, out_.requested_frame);
       return false;
     }
+    PassSessionGain(start);
     float gain = script_.gain;
     int64_t session_frame = start;
     while (!pending_.empty() && pending_.front().change.frame <= start) {
       const VoiceChange change = pending_.front().change;
-      out_.applied_frames[pending_.front().index] = start;
+      if (change.kind != VoiceChange::Kind::kSessionGain) {
+        out_.applied_frames[pending_.front().index] = start;
+      }
       pending_.erase(pending_.begin());
       switch (change.kind) {
         case VoiceChange::Kind::kGain:
