@@ -86,6 +86,21 @@ def test_a_call_to_a_lost_server_is_told_within_3_s(
     run(test())
 
 
+def test_leaving_a_session_of_a_lost_server_does_not_delay_that_it_is_told(
+    other_server: LocalServer, lose: Any
+) -> None:
+    async def test() -> None:
+        async def work() -> None:
+            async with aio.Client(other_server.target) as client, client.session() as session:
+                (action,) = await session.schedule(Record())
+                lose()
+                await action.wait()
+
+        await assert_told(asyncio.ensure_future(work()))
+
+    run(test())
+
+
 def test_a_new_server_in_its_place_is_found(other_server: LocalServer) -> None:
     async def test() -> None:
         async with CuttingProxy(other_server.target) as proxy, aio.Client(proxy.target) as client:

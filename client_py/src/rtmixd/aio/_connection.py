@@ -14,6 +14,7 @@ import grpc.aio
 
 from rtmixd import _methods, errors
 from rtmixd._methods import Method
+from rtmixd.aio._poller import hush_poller
 from rtmixd.v1 import server_info_pb2
 
 __all__ = ["CALL_SECONDS", "DEVICE_SECONDS", "SILENCE_SECONDS", "Connection", "complete_target"]
@@ -97,6 +98,7 @@ class _Link:
         self.lost = False
         self._channel = grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS)
         self._loop = asyncio.get_running_loop()
+        hush_poller(self._loop)
         self._calls: set[Any] = set()
         self._waiting = 0
         self._heard = False
@@ -233,6 +235,12 @@ class Connection:
         self._link: Optional[_Link] = None
         self._retired: list[_Link] = []
         self._closed = False
+        self._lost = False
+
+    @property
+    def lost(self) -> bool:
+        """Whether the server fell silent, and has not been heard of since."""
+        return self._lost
 
     async def call(
         self,
@@ -301,6 +309,7 @@ class Connection:
             while True:
                 message = await call.read()
                 link.heard()
+                self._lost = False
                 if message is grpc.aio.EOF:
                     return
                 yield message
@@ -398,6 +407,7 @@ class Connection:
         try:
             response: _Response = await call
             link.heard()
+            self._lost = False
             return response
         except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
             raise self._explain(link, error) from None
@@ -410,6 +420,8 @@ class Connection:
         Replaces a connection that broke.
         """
         if link.lost:
+            # Unless it has been replaced by one on which the server may have been heard.
+            self._lost = self._lost or link is self._link
             self._renew(link)
             return errors.Disconnected(
                 f"the server at {self.target} said nothing for {SILENCE_SECONDS:g} s",
@@ -424,6 +436,7 @@ class Connection:
             self._renew(link)
         else:
             link.heard()
+            self._lost = False
         return explained
 
     def _in_words(self, error: errors.RtmixdError) -> errors.RtmixdError:
