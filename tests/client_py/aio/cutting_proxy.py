@@ -23,6 +23,7 @@ class CuttingProxy:
         self._server: Optional[asyncio.Server] = None
         self._links: set[_Link] = set()
         self._cut_after: Optional[int] = None
+        self._silence_after: Optional[int] = None
         self.target = ""
         self.connections = 0
 
@@ -59,6 +60,10 @@ class CuttingProxy:
         """Let nothing pass on the present connections any more; new ones work."""
         for link in self._links:
             link.silent = True
+
+    def silence_after(self, size: int) -> None:
+        """Silence all present connections once so many more bytes have passed."""
+        self._silence_after = size
 
     async def refuse(self) -> None:
         """Take no new connections any more."""
@@ -100,6 +105,13 @@ class CuttingProxy:
                         self._cut_after = None
                         self.cut()
                         return
+                if self._silence_after is not None:
+                    self._silence_after -= len(piece)
+                    if self._silence_after <= 0:
+                        writer.write(piece[: self._silence_after or len(piece)])
+                        self._silence_after = None
+                        self.silence()
+                        continue
                 writer.write(piece)
                 await writer.drain()
         except OSError:

@@ -28,6 +28,8 @@ Progress = Callable[[int, int], Any]
 
 _UPLOAD_CHUNK_BYTES = 256 << 10
 _PAUSE_SECONDS = 0.1
+# Within which a server that lives has ended a call whose connection broke.
+_BROKEN_CALL_SECONDS = 10.0
 
 
 class Buffer:
@@ -105,12 +107,21 @@ class Buffer:
         info = await self._info()
         begin = int(info.frames)
         end = begin + len(frames)
+        loop = asyncio.get_running_loop()
+        give_up = 0.0
         while True:
             try:
                 await self._upload(frames, begin, int(info.frames), complete, wire, progress)
                 return
             except errors.Disconnected:
                 info = await self._info_again()
+                give_up = loop.time() + _BROKEN_CALL_SECONDS
+            except (errors.BadPosition, errors.WrongState):
+                # The server may still be busy with what came before the connection broke.
+                if loop.time() >= give_up:
+                    raise
+                await asyncio.sleep(_PAUSE_SECONDS)
+                info = await self._info()
             if info.frames == end and (
                 not complete or info.state == buffer_pb2.BUFFER_STATE_COMPLETE
             ):
