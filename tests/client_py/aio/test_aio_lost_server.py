@@ -32,8 +32,9 @@ def lose(request: pytest.FixtureRequest, other_server: LocalServer) -> Iterator[
         os.waitid(os.P_PID, other_server.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     yield now
+    # A frozen one would first end its calls in peace, which takes it seconds.
     if request.param == signal.SIGSTOP:
-        os.kill(other_server.pid, signal.SIGCONT)
+        os.kill(other_server.pid, signal.SIGKILL)
 
 
 async def assert_told(waiting: asyncio.Future[Any]) -> None:

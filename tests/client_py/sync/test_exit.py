@@ -141,7 +141,7 @@ def test_a_frozen_server_does_not_hold_up_the_exit(other_server: LocalServer, wh
         )
         assert done.returncode == 0, done.stderr
     finally:
-        os.kill(other_server.pid, signal.SIGCONT)
+        os.kill(other_server.pid, signal.SIGKILL)
 
 
 def test_an_interrupt_ends_a_program_that_waits(server: LocalServer) -> None:
