@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts, or silences, the connections through it."""
+"""A TCP proxy that cuts, silences, or slows down the connections through it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class CuttingProxy:
         self._links: set[_Link] = set()
         self._cut_after: Optional[int] = None
         self._silence_after: Optional[int] = None
+        self._bytes_per_second: Optional[float] = None
         self.target = ""
         self.connections = 0
 
@@ -64,6 +65,10 @@ class CuttingProxy:
     def silence_after(self, size: int) -> None:
         """Silence all present connections once so many more bytes have passed."""
         self._silence_after = size
+
+    def throttle(self, bytes_per_second: float) -> None:
+        """Let no connection carry more, each way."""
+        self._bytes_per_second = bytes_per_second
 
     async def refuse(self) -> None:
         """Take no new connections any more."""
@@ -112,6 +117,8 @@ class CuttingProxy:
                         self._silence_after = None
                         self.silence()
                         continue
+                if self._bytes_per_second is not None:
+                    await asyncio.sleep(len(piece) / self._bytes_per_second)
                 writer.write(piece)
                 await writer.drain()
         except OSError:

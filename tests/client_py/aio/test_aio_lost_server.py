@@ -68,7 +68,7 @@ def test_all_that_waits_is_told_within_3_s(other_server: LocalServer, lose: Any)
     run(test())
 
 
-@pytest.mark.parametrize("what", ["clock", "schedule", "upload", "lease"])
+@pytest.mark.parametrize("what", ["clock", "schedule", "schedule 4 MiB", "upload", "lease"])
 def test_a_call_to_a_lost_server_is_told_within_3_s(
     other_server: LocalServer, lose: Any, what: str
 ) -> None:
@@ -79,10 +79,29 @@ def test_a_call_to_a_lost_server_is_told_within_3_s(
             work: Any = {
                 "clock": lambda: client.clock(),
                 "schedule": lambda: session.play(noise(4800, 1)),
+                "schedule 4 MiB": lambda: session.play(noise(1 << 20, 1)),
                 "upload": lambda: session.upload(noise(480000, 1))._coroutine,
                 "lease": lambda: client.lease()._coroutine,
             }[what]()
             await assert_told(asyncio.ensure_future(work))
+
+    run(test())
+
+
+def test_a_large_request_on_a_slow_link_is_no_lost_server(server: LocalServer) -> None:
+    """What asks for a sign of life does not queue behind it."""
+
+    async def test() -> None:
+        async with CuttingProxy(server.target) as proxy:
+            async with aio.Client(proxy.target) as client, client.session() as session:
+                await client.clock()
+                proxy.throttle(1_000_000)
+                before = asyncio.get_running_loop().time()
+                (action,) = await session.schedule(rtmixd.Play(noise(1 << 20, 1)))
+                # It was under way for longer than a server may be silent.
+                assert asyncio.get_running_loop().time() - before > LIMIT_SECONDS
+                await action.cancel()
+                assert proxy.connections == 2
 
     run(test())
 
