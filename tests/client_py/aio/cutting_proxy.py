@@ -22,6 +22,8 @@ class CuttingProxy:
         self._host, self._port = host, int(port)
         self._server: Optional[asyncio.Server] = None
         self._links: set[_Link] = set()
+        self._server_told = asyncio.Event()
+        self._server_told.set()
         self._cut_after: Optional[int] = None
         self._silence_after: Optional[int] = None
         self._bytes_per_second: Optional[float] = None
@@ -41,6 +43,7 @@ class CuttingProxy:
         trace: Optional[TracebackType],
     ) -> None:
         await self.refuse()
+        self.tell_server(True)
         self.cut()
 
     def redirect(self, target: str) -> None:
@@ -52,6 +55,17 @@ class CuttingProxy:
         """Reset all connections; new ones are welcome."""
         for link in list(self._links):
             link.cut()
+
+    def tell_server(self, told: bool) -> None:
+        """Let the server hear of cuts, as it does by default.
+
+        Otherwise the client alone does, and the server keeps the connection, on which nothing comes
+        any more, until this is true again.
+        """
+        if told:
+            self._server_told.set()
+        else:
+            self._server_told.clear()
 
     def cut_after(self, size: int) -> None:
         """Reset all connections once so many more bytes have passed, in whatever message."""
@@ -82,7 +96,7 @@ class CuttingProxy:
         except OSError:
             writer.transport.abort()
             return
-        link = _Link(writer, far_writer)
+        link = _Link(writer, far_writer, self._server_told)
         self._links.add(link)
         try:
             await asyncio.gather(
@@ -126,12 +140,23 @@ class CuttingProxy:
 
 
 class _Link:
-    def __init__(self, *writers: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, near: asyncio.StreamWriter, far: asyncio.StreamWriter, server_told: asyncio.Event
+    ) -> None:
         self.silent = False
-        self._writers = writers
-        for writer in writers:
+        self._near, self._far = near, far
+        self._server_told = server_told
+        self._telling: Optional[asyncio.Task[None]] = None
+        for writer in (near, far):
             writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def cut(self) -> None:
-        for writer in self._writers:
-            writer.transport.abort()
+        self._near.transport.abort()
+        if self._server_told.is_set():
+            self._far.transport.abort()
+        elif self._telling is None:
+            self._telling = asyncio.ensure_future(self._tell())
+
+    async def _tell(self) -> None:
+        await self._server_told.wait()
+        self._far.transport.abort()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
@@ -13,10 +11,9 @@ from cutting_proxy import CuttingProxy
 from stream_rig import noise, run
 
 import rtmixd
-from rtmixd import Record, _methods, aio, samples
+from rtmixd import Record, aio
 from rtmixd.aio.buffer import Buffer
 from rtmixd.local_server import LocalServer
-from rtmixd.v1 import buffer_pb2, common_pb2
 
 
 def test_what_is_uploaded_is_downloaded(server: LocalServer) -> None:
@@ -148,71 +145,37 @@ def test_an_upload_goes_on_where_the_connection_broke(server: LocalServer) -> No
     run(test())
 
 
-@pytest.mark.parametrize("then", ["writes", "has written"])
-def test_an_upload_waits_for_what_the_server_does_with_its_broken_call(
-    server: LocalServer, then: str, monkeypatch: pytest.MonkeyPatch
+def test_an_upload_waits_for_the_end_of_its_broken_call(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What came before the break is taken in after the buffer was asked how much it holds."""
+    """The server still waits for the rest of it, and takes no other for this buffer."""
 
     async def test() -> None:
-        async with CuttingProxy(server.target) as proxy, aio.Client(server.target) as direct:
+        async with CuttingProxy(server.target) as proxy:
             async with aio.Client(proxy.target) as client, client.session() as session:
                 sound = noise(1 << 18, 2)
-                joined = await direct.join(session.token)
-                refused = asyncio.Event()
-                late: list[asyncio.Future[None]] = []
-                upload, ask = Buffer._upload, Buffer._info_again
+                refused = 0
+                upload = Buffer._upload
 
-                async def ask_too_early(self: Buffer) -> Any:
-                    info = await ask(self)
-                    while True:
-                        # Until the server has really ended the broken call.
-                        with contextlib.suppress(rtmixd.WrongState):
-                            await self.append(sound[:0])
-                            break
-                    refused.clear()
-                    info = await self._info()
-                    rest = sound[info.frames : info.frames + 1000]
-
-                    async def requests() -> AsyncIterator[buffer_pb2.UploadBufferRequest]:
-                        config = buffer_pb2.UploadConfig(
-                            buffer_id=self.id, sample_format=common_pb2.SAMPLE_FORMAT_FLOAT32
-                        )
-                        yield buffer_pb2.UploadBufferRequest(config=config)
-                        data = samples.encode(rest, "float32")
-                        chunk = common_pb2.AudioChunk(position=info.frames, data=data)
-                        yield buffer_pb2.UploadBufferRequest(audio=chunk)
-                        if then == "writes":
-                            await refused.wait()
-
-                    sending = joined._connection.send(
-                        _methods.UPLOAD_BUFFER, requests(), token=session.token
-                    )
-                    late.append(asyncio.ensure_future(sending))
-                    while (await self._info()).frames == info.frames:
-                        pass
-                    if then == "has written":
-                        await late[0]
-                    return info
-
-                async def upload_once(self: Buffer, *arguments: Any) -> None:
+                async def upload_once(self: Buffer, *arguments: Any) -> Any:
+                    nonlocal refused
                     try:
-                        await upload(self, *arguments)
-                    except (rtmixd.WrongState, rtmixd.BadPosition):
-                        refused.set()
+                        return await upload(self, *arguments)
+                    except rtmixd.WrongState:
+                        refused += 1
+                        if refused == 2:
+                            proxy.tell_server(True)
                         raise
 
                 buffer = await session.buffer(2)
-                monkeypatch.setattr(Buffer, "_info_again", ask_too_early)
                 monkeypatch.setattr(Buffer, "_upload", upload_once)
+                proxy.tell_server(False)
                 proxy.cut_after(1_000_000)
                 await buffer.append(sound, complete=True)
-                await asyncio.gather(*late)
-                assert refused.is_set()
+                assert refused >= 2
                 np.testing.assert_array_equal(await buffer.download(), sound)
                 with pytest.raises(rtmixd.WrongState):
                     await buffer.append(sound)
-                await joined.close()
 
     run(test())
 
