@@ -167,7 +167,7 @@ class _Link:
         if self._pulse is not None:
             self._pulse.cancel()
             await asyncio.wait([self._pulse])
-        # In older versions of grpc.aio the channel finds only those that a task waits for right now.
+        # Older versions of grpc.aio find only those that a task waits for right now.
         for call in list(self._calls):
             call.cancel()
         await self._channel.close()
