@@ -21,6 +21,7 @@ import rtmixd
 from rtmixd import _loop, _methods, rtmixer
 from rtmixd import sounddevice as sd
 from rtmixd.aio._connection import Connection
+from rtmixd.rtmixer import _remote
 
 DEADLINE_SECONDS = 30.0
 
@@ -471,8 +472,10 @@ def test_unchanged_program(our_rig: Rig, tmp_path: pathlib.Path) -> None:
         wait_until(lambda: not watcher.sessions(), "the session does not end")
 
 
-def test_lost_server_is_told() -> None:
+def test_lost_server_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits is told, nothing hangs, and the program hears of it."""
+    # The program hears of it when the session cannot be alive any more.
+    monkeypatch.setattr(_remote, "_TTL_SECONDS", 4.0)
     finished = threading.Event()
     with rigs.rtmixd_process() as (target, process):
         rtmixer.default.target = target
