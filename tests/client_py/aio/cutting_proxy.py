@@ -76,6 +76,11 @@ class CuttingProxy:
         for link in self._links:
             link.silent = True
 
+    def silence_answers(self) -> None:
+        """As `silence`, but what the client says still passes."""
+        for link in self._links:
+            link.answers_silent = True
+
     def silence_after(self, size: int) -> None:
         """Silence all present connections once so many more bytes have passed."""
         self._silence_after = size
@@ -115,7 +120,7 @@ class CuttingProxy:
                 if not piece:
                     link.cut()
                     return
-                if link.silent:
+                if link.silent or (link.answers_silent and writer is link.near):
                     continue
                 if self._cut_after is not None:
                     self._cut_after -= len(piece)
@@ -144,14 +149,15 @@ class _Link:
         self, near: asyncio.StreamWriter, far: asyncio.StreamWriter, server_told: asyncio.Event
     ) -> None:
         self.silent = False
-        self._near, self._far = near, far
+        self.answers_silent = False
+        self.near, self._far = near, far
         self._server_told = server_told
         self._telling: Optional[asyncio.Task[None]] = None
         for writer in (near, far):
             writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def cut(self) -> None:
-        self._near.transport.abort()
+        self.near.transport.abort()
         if self._server_told.is_set():
             self._far.transport.abort()
         elif self._telling is None:
