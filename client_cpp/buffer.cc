@@ -13,6 +13,9 @@ namespace {
 
 // Small enough that a slow link (20 kB/s) still shows progress before the watchdog bites.
 constexpr int64_t kUploadChunkBytes = 64 << 10;
+// Within which a server that lives has ended a call whose connection broke.
+constexpr absl::Duration kBrokenCallPatience = absl::Seconds(10);
+constexpr absl::Duration kBrokenCallPause = absl::Milliseconds(100);
 
 absl::StatusOr<v1::AudioBuffer> GetBuffer(Session& session, const std::string& buffer_id,
                                           absl::Duration timeout = kSilenceLimit) {
@@ -63,6 +66,29 @@ absl::Status UploadOnce(Session& session, const std::string& buffer_id, int chan
   if (!wanted) return absl::CancelledError("the upload was interrupted");
   if (watchdog.expired()) return absl::UnavailableError("the upload made no progress for 3 s");
   return status;
+}
+
+bool IsBreak(const absl::Status& status) {
+  return absl::IsUnavailable(status) && !ErrorDetailOf(status).has_value();
+}
+
+// The buffer when an upload broke off. The server may still be busy with what came before the
+// break. It takes one upload at a time: when it takes an empty one, that has ended.
+absl::StatusOr<v1::AudioBuffer> GetBufferAfterBreak(Session& session, const std::string& buffer_id,
+                                                    int channels) {
+  const absl::Time busy_until = absl::Now() + kBrokenCallPatience;
+  while (true) {
+    session.client().Reconnect(session.client().stubs());
+    absl::Status status;
+    do {
+      auto info = GetBuffer(session, buffer_id, session.ttl());
+      if (!info.ok() || info->state() == v1::BUFFER_STATE_COMPLETE) return info;
+      if (!status.ok()) absl::SleepFor(kBrokenCallPause);
+      status = UploadOnce(session, buffer_id, channels, 0, {}, /*complete=*/false, nullptr);
+    } while (ErrorReasonOf(status) == v1::ERROR_REASON_WRONG_STATE && absl::Now() < busy_until);
+    if (status.ok()) return GetBuffer(session, buffer_id, session.ttl());
+    if (!IsBreak(status)) return status;
+  }
 }
 
 }  // namespace
@@ -132,9 +158,8 @@ absl::Status Buffer::Append(absl::Span<const float> interleaved, bool complete,
         interleaved.subspan(static_cast<size_t>((info->frames() - begin) * channels_));
     absl::Status status =
         UploadOnce(*session_, buffer_id_, channels_, info->frames(), rest, complete, progress);
-    if (!absl::IsUnavailable(status) || ErrorDetailOf(status).has_value()) return status;
-    session_->client().Reconnect(session_->client().stubs());
-    info = GetBuffer(*session_, buffer_id_, session_->ttl());
+    if (!IsBreak(status)) return status;
+    info = GetBufferAfterBreak(*session_, buffer_id_, channels_);
     if (!info.ok()) return info.status();
     const bool all_is_there = info->frames() == end;
     if (all_is_there && (!complete || info->state() == v1::BUFFER_STATE_COMPLETE)) {

@@ -7,6 +7,7 @@ All that they share is a number: the frame of the stream on which to begin.
 """
 
 import argparse
+import contextlib
 import sys
 import threading
 
@@ -14,31 +15,35 @@ import numpy as np
 
 import rtmixd
 
-LEAD_SECONDS = 0.5
-
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--target", help="HOST[:PORT]; default: RTMIXD_TARGET, otherwise this host")
     parser.add_argument("--outputs", type=int, nargs=2, default=[1, 2])
+    parser.add_argument("--lead", type=float, default=0.5, help="seconds for the orders to arrive")
     args = parser.parse_args()
 
-    with rtmixd.Client(args.target) as listener, listener.session(label="listener") as session:
-        rate_hz = listener.stream().sample_rate_hz
-        frame = listener.clock().next_frame + round(LEAD_SECONDS * rate_hz)
-        recording_of_both = session.schedule(
+    with contextlib.ExitStack() as stack:
+        sessions = []
+        for label in ["listener", *(f"player {output}" for output in args.outputs)]:
+            client = stack.enter_context(rtmixd.Client(args.target))
+            sessions.append(stack.enter_context(client.session(label=label)))
+        listener, *players = sessions
+        rate_hz = client.stream().sample_rate_hz
+        frame = client.clock().next_frame + round(args.lead * rate_hz)
+        threads = [
+            threading.Thread(target=play, args=(player, output, frame, rate_hz))
+            for player, output in zip(players, args.outputs)
+        ]
+        for thread in threads:
+            thread.start()
+        recording_of_both = listener.schedule(
             [rtmixd.Record(round(0.5 * rate_hz), inputs=args.outputs)],
             origin=rtmixd.at_frame(frame),
             align=True,
         )
-        players = [
-            threading.Thread(target=play, args=(args.target, output, frame, 440.0 * output))
-            for output in args.outputs
-        ]
-        for player in players:
-            player.start()
-        for player in players:
-            player.join()
+        for thread in threads:
+            thread.join()
         recording_of_both.wait()
         recording = recording_of_both[0].recording()
     # Where each of them is first louder than silence.
@@ -47,14 +52,12 @@ def main() -> int:
     return 0 if first[0] == first[1] else 1
 
 
-def play(target: str, output: int, frame: int, frequency_hz: float) -> None:
-    """Play a tone that begins loud, with a client of its own."""
-    with rtmixd.Client(target) as client, client.session(label=f"player {output}") as session:
-        rate_hz = client.stream().sample_rate_hz
-        t = np.arange(round(0.3 * rate_hz)) / rate_hz
-        tone = 0.4 * np.cos(2 * np.pi * frequency_hz * t)
-        report = session.play(tone, outputs=[output], start=rtmixd.at_frame(frame))
-        print(f"player {output}: {report}")
+def play(session: rtmixd.Session, output: int, frame: int, rate_hz: float) -> None:
+    """Play a tone that begins loud."""
+    t = np.arange(round(0.3 * rate_hz)) / rate_hz
+    tone = 0.4 * np.cos(2 * np.pi * 440 * output * t)
+    report = session.play(tone, outputs=[output], start=rtmixd.at_frame(frame))
+    print(f"player {output}: {report}")
 
 
 if __name__ == "__main__":

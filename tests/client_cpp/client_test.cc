@@ -9,14 +9,17 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "client_cpp/action.h"
 #include "client_cpp/audio_stream.h"
 #include "client_cpp/buffer.h"
 #include "client_cpp/play_rec.h"
 #include "client_cpp/session.h"
 #include "tests/client_cpp/tool.h"
+#include "tests/support/polling.h"
 #include "tests/support/tcp_relay.h"
 
 namespace rtmixd {
@@ -182,6 +185,8 @@ class BrokenTransferTest : public ClientTest {
   static constexpr int64_t kCutBytes = 1'200'000;  // of 4 000 000
   // What calls add to the audio; less than the part of it that is sent before the cut.
   static constexpr int64_t kOverheadBytes = 400'000;
+  // What some calls without audio take.
+  static constexpr int64_t kRefusedBytes = 2000;
 
   void SetUp() override {
     ASSERT_NO_FATAL_FAILURE(ClientTest::SetUp());
@@ -225,6 +230,32 @@ TEST_F(BrokenTransferTest, UploadGoesOnWhereItWasCut) {
   std::vector<float> fetched;
   const absl::Status status = (*buffer)->Download({}, Into(&fetched, 0));
   ASSERT_TRUE(status.ok()) << status;
+  EXPECT_TRUE(fetched == sound_.samples);
+}
+
+// The server still waits for the rest of the broken call, and takes no other for this buffer.
+TEST_F(BrokenTransferTest, UploadWaitsForTheEndOfItsBrokenCall) {
+  const int64_t cut_bytes = relay_->carried_bytes(TcpRelay::Way::kToServer) + kCutBytes;
+  relay_->TellServer(false);
+  relay_->CutAfter(TcpRelay::Way::kToServer, {kCutBytes});
+  absl::Notification uploaded;
+  std::thread tell([&] {
+    // Calls after the cut have come by, and are refused.
+    PollUntil(
+        [&] {
+          return uploaded.HasBeenNotified() ||
+                 relay_->carried_bytes(TcpRelay::Way::kToServer) > cut_bytes + kRefusedBytes;
+        },
+        kPatience);
+    relay_->TellServer(true);
+  });
+  auto buffer = client::Buffer::Upload(relayed_, sound_, {});
+  uploaded.Notify();
+  tell.join();
+  ASSERT_TRUE(buffer.ok()) << buffer.status();
+  EXPECT_EQ(relay_->cuts(), 1);
+  std::vector<float> fetched;
+  ASSERT_TRUE((*buffer)->Download({}, Into(&fetched, 0)).ok());
   EXPECT_TRUE(fetched == sound_.samples);
 }
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "server/base/mutex.h"
@@ -32,6 +33,9 @@ class FrameSink : public AudioBlockSink {
     return static_cast<float>(frame * output_channels_ + channel + 1) / (1 << 23);
   }
 
+  // The frame in which that was sent on this channel; -1 if in none.
+  int64_t FrameSent(int channel, float sample) const;
+
   void ProcessRt(const AudioBlock& block) noexcept override;
   void AfterBlockRt() noexcept override {}
 
@@ -52,15 +56,20 @@ class FrameSink : public AudioBlockSink {
 // What a loopback brought.
 struct LoopbackResult {
   int64_t exact_blocks = 0;    // heard as sent, `delay` frames before, on every channel
-  int64_t excused_blocks = 0;  // not so, but at a flag, or so near to one that it is its doing
-  int64_t inexact_blocks = 0;  // not so, and no flag is near
+  int64_t stale_blocks = 0;    // so, or, in some samples or all, as one period before
+  int64_t inexact_blocks = 0;  // otherwise
   int64_t flagged_blocks = 0;
-  int64_t first_inexact_frame = -1;
+  std::string first_inexact;  // what the first of them brought
+  // Blocks from the first stale one with no flag in it or after it to the newest, both included;
+  // 0 if all were told.
+  int64_t untold_blocks = 0;
+  // The most blocks from a stale one to the next flag.
+  int64_t longest_until_told_blocks = 0;
 };
 
-// Compares what was heard with what was sent `delay_frames` before. Blocks at most `reach` blocks
-// after (or one before) a flagged one are excused if they differ.
-LoopbackResult CompareLoopback(const FrameSink& sink, int64_t delay_frames, int reach);
+// Compares what was heard with what was sent `delay_frames` before. `period_frames` is a multiple
+// of the blocks' length.
+LoopbackResult CompareLoopback(const FrameSink& sink, int64_t delay_frames, int64_t period_frames);
 
 }  // namespace rtmixd
 

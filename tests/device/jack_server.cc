@@ -1,6 +1,8 @@
 #include "tests/device/jack_server.h"
 
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -14,10 +16,20 @@ namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(30);
 
+// Gives this thread, and what it will start, a /dev/shm of its own, where JACK keeps the places of
+// a machine's servers: tests that were killed have taken none of these. Without root it stays
+// common.
+bool UnshareSharedMemory() {
+  return unshare(CLONE_NEWNS) == 0 &&
+         mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         mount("tmpfs", "/dev/shm", "tmpfs", 0, nullptr) == 0;
+}
+
 }  // namespace
 
 JackServer::JackServer(int period_frames)
     : period_frames_(period_frames), name_(absl::StrCat("rtmixd_test_", getpid())) {
+  [[maybe_unused]] static const bool own_memory = UnshareSharedMemory();
   setenv("JACK_DEFAULT_SERVER", name_.c_str(), 1);
   setenv("JACK_NO_START_SERVER", "1", 1);
   setenv("JACK_NO_AUDIO_RESERVATION", "1", 1);

@@ -19,7 +19,7 @@ class JackServer {
  public:
   explicit JackServer(int period_frames);
   // Ends the server in good order; one that was killed is started again for that, since what it
-  // left behind takes one of the eight places that a machine has for servers.
+  // left behind takes one of the eight places that there are for servers.
   ~JackServer();
 
   // Starts the server and waits until it serves. False: it does not, and the test cannot run.

@@ -93,6 +93,11 @@ void TcpRelay::CutAfter(Way way, std::vector<int64_t> bytes) {
   traffic(way).cuts = std::move(bytes);
 }
 
+void TcpRelay::TellServer(bool told) {
+  absl::MutexLock lock(&mu_);
+  server_told_ = told;
+}
+
 int64_t TcpRelay::carried_bytes(Way way) const {
   absl::MutexLock lock(&mu_);
   return way == Way::kToServer ? to_server_.carried : to_client_.carried;
@@ -152,8 +157,16 @@ void TcpRelay::Carry(const Connection& connection, Way way) {
   }
   if (cut) ++cuts_;
   // Wakes the thread of the other way, too. The descriptors stay until the destructor.
-  shutdown(from, SHUT_RDWR);
-  shutdown(to, SHUT_RDWR);
+  shutdown(connection.client_fd, SHUT_RDWR);
+  {
+    absl::MutexLock lock(&mu_);
+    const auto told = [this] {
+      mu_.AssertReaderHeld();
+      return server_told_ || ending_;
+    };
+    mu_.Await(absl::Condition(&told));
+  }
+  shutdown(connection.server_fd, SHUT_RDWR);
 }
 
 }  // namespace rtmixd

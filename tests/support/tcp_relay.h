@@ -36,6 +36,9 @@ class TcpRelay {
   // Cuts the connection that carries the last of so many bytes this way, as soon as it has, and
   // then the one that carries the last of the next so many. Bytes carried before do not count.
   void CutAfter(Way way, std::vector<int64_t> bytes);
+  // Whether the server hears of a cut, as it does by default. False: the client alone does; the
+  // server keeps the connection, on which nothing comes any more, until this is true again.
+  void TellServer(bool told);
   // Connections cut so far.
   int cuts() const { return cuts_; }
   int64_t carried_bytes(Way way) const;
@@ -69,6 +72,7 @@ class TcpRelay {
 
   mutable absl::Mutex mu_;
   bool ending_ ABSL_GUARDED_BY(mu_) = false;
+  bool server_told_ ABSL_GUARDED_BY(mu_) = true;
   Traffic to_server_ ABSL_GUARDED_BY(mu_);
   Traffic to_client_ ABSL_GUARDED_BY(mu_);
   std::list<Connection> connections_ ABSL_GUARDED_BY(mu_);

@@ -19,8 +19,9 @@ __all__ = ["close_at_exit", "is_own_thread", "iterate", "post", "run", "start"]
 
 _Result = TypeVar("_Result")
 
-# How long the interpreter's exit may take for what was left open, and then for the loop itself.
-_CLOSE_SECONDS = 1.5
+# How long the interpreter's exit may take for what was left open, and then for the loop itself. A
+# lost server is given up earlier than that, so it is a server that lives which has this time.
+_CLOSE_SECONDS = 3.0
 _STOP_SECONDS = 0.5
 
 

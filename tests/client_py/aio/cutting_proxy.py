@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts, or silences, the connections through it."""
+"""A TCP proxy that cuts, silences, or slows down the connections through it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ class CuttingProxy:
         self._host, self._port = host, int(port)
         self._server: Optional[asyncio.Server] = None
         self._links: set[_Link] = set()
+        self._server_told = asyncio.Event()
+        self._server_told.set()
         self._cut_after: Optional[int] = None
+        self._silence_after: Optional[int] = None
+        self._bytes_per_second: Optional[float] = None
         self.target = ""
         self.connections = 0
 
@@ -39,6 +43,7 @@ class CuttingProxy:
         trace: Optional[TracebackType],
     ) -> None:
         await self.refuse()
+        self.tell_server(True)
         self.cut()
 
     def redirect(self, target: str) -> None:
@@ -51,6 +56,17 @@ class CuttingProxy:
         for link in list(self._links):
             link.cut()
 
+    def tell_server(self, told: bool) -> None:
+        """Let the server hear of cuts, as it does by default.
+
+        Otherwise the client alone does, and the server keeps the connection, on which nothing comes
+        any more, until this is true again.
+        """
+        if told:
+            self._server_told.set()
+        else:
+            self._server_told.clear()
+
     def cut_after(self, size: int) -> None:
         """Reset all connections once so many more bytes have passed, in whatever message."""
         self._cut_after = size
@@ -59,6 +75,19 @@ class CuttingProxy:
         """Let nothing pass on the present connections any more; new ones work."""
         for link in self._links:
             link.silent = True
+
+    def silence_answers(self) -> None:
+        """As `silence`, but what the client says still passes."""
+        for link in self._links:
+            link.answers_silent = True
+
+    def silence_after(self, size: int) -> None:
+        """Silence all present connections once so many more bytes have passed."""
+        self._silence_after = size
+
+    def throttle(self, bytes_per_second: float) -> None:
+        """Let no connection carry more, each way."""
+        self._bytes_per_second = bytes_per_second
 
     async def refuse(self) -> None:
         """Take no new connections any more."""
@@ -72,7 +101,7 @@ class CuttingProxy:
         except OSError:
             writer.transport.abort()
             return
-        link = _Link(writer, far_writer)
+        link = _Link(writer, far_writer, self._server_told)
         self._links.add(link)
         try:
             await asyncio.gather(
@@ -91,7 +120,7 @@ class CuttingProxy:
                 if not piece:
                     link.cut()
                     return
-                if link.silent:
+                if link.silent or (link.answers_silent and writer is link.near):
                     continue
                 if self._cut_after is not None:
                     self._cut_after -= len(piece)
@@ -100,6 +129,15 @@ class CuttingProxy:
                         self._cut_after = None
                         self.cut()
                         return
+                if self._silence_after is not None:
+                    self._silence_after -= len(piece)
+                    if self._silence_after <= 0:
+                        writer.write(piece[: self._silence_after or len(piece)])
+                        self._silence_after = None
+                        self.silence()
+                        continue
+                if self._bytes_per_second is not None:
+                    await asyncio.sleep(len(piece) / self._bytes_per_second)
                 writer.write(piece)
                 await writer.drain()
         except OSError:
@@ -107,12 +145,24 @@ class CuttingProxy:
 
 
 class _Link:
-    def __init__(self, *writers: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, near: asyncio.StreamWriter, far: asyncio.StreamWriter, server_told: asyncio.Event
+    ) -> None:
         self.silent = False
-        self._writers = writers
-        for writer in writers:
+        self.answers_silent = False
+        self.near, self._far = near, far
+        self._server_told = server_told
+        self._telling: Optional[asyncio.Task[None]] = None
+        for writer in (near, far):
             writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def cut(self) -> None:
-        for writer in self._writers:
-            writer.transport.abort()
+        self.near.transport.abort()
+        if self._server_told.is_set():
+            self._far.transport.abort()
+        elif self._telling is None:
+            self._telling = asyncio.ensure_future(self._tell())
+
+    async def _tell(self) -> None:
+        await self._server_told.wait()
+        self._far.transport.abort()

@@ -26,7 +26,17 @@ PATIENCE_SECONDS = 60.0
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     """Run a test to its end, or not for ever."""
-    asyncio.run(asyncio.wait_for(work, PATIENCE_SECONDS))
+
+    async def bounded() -> None:
+        task = asyncio.ensure_future(work)
+        await asyncio.wait([task], timeout=PATIENCE_SECONDS)
+        late = not task.done()
+        task.cancel()
+        await task
+        # A test may well take its cancellation for the error that it expects.
+        assert not late, f"not over after {PATIENCE_SECONDS:g} s"
+
+    asyncio.run(bounded())
 
 
 def noise(frames: int, channels: int = 2, seed: int = 1) -> Frames:

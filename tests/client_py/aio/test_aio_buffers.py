@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from stream_rig import noise, run
 
 import rtmixd
 from rtmixd import Record, aio
+from rtmixd.aio.buffer import Buffer
 from rtmixd.local_server import LocalServer
 
 
@@ -143,6 +145,41 @@ def test_an_upload_goes_on_where_the_connection_broke(server: LocalServer) -> No
     run(test())
 
 
+def test_an_upload_waits_for_the_end_of_its_broken_call(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server still waits for the rest of it, and takes no other for this buffer."""
+
+    async def test() -> None:
+        async with CuttingProxy(server.target) as proxy:
+            async with aio.Client(proxy.target) as client, client.session() as session:
+                sound = noise(1 << 18, 2)
+                refused = 0
+                upload = Buffer._upload
+
+                async def upload_once(self: Buffer, *arguments: Any) -> Any:
+                    nonlocal refused
+                    try:
+                        return await upload(self, *arguments)
+                    except rtmixd.WrongState:
+                        refused += 1
+                        if refused == 2:
+                            proxy.tell_server(True)
+                        raise
+
+                buffer = await session.buffer(2)
+                monkeypatch.setattr(Buffer, "_upload", upload_once)
+                proxy.tell_server(False)
+                proxy.cut_after(1_000_000)
+                await buffer.append(sound, complete=True)
+                assert refused >= 2
+                np.testing.assert_array_equal(await buffer.download(), sound)
+                with pytest.raises(rtmixd.WrongState):
+                    await buffer.append(sound)
+
+    run(test())
+
+
 def test_a_download_goes_on_where_the_connection_broke(server: LocalServer) -> None:
     async def test() -> None:
         async with CuttingProxy(server.target) as proxy:
@@ -169,11 +206,9 @@ def test_a_download_goes_on_from_a_connection_that_fell_silent(server: LocalServ
                     sound = noise(1 << 19, 2)
                     buffer = await session.upload(sound)
                     before = proxy.connections
-                    pieces = []
-                    async for piece in buffer.chunks():
-                        pieces.append(piece)
-                        if len(pieces) == 2:
-                            proxy.silence()
+                    # By bytes: after some pieces all the others may be here already, unread.
+                    proxy.silence_after(1_234_567)
+                    pieces = [piece async for piece in buffer.chunks()]
                     np.testing.assert_array_equal(np.concatenate(pieces), sound)
                     assert proxy.connections > before
 

@@ -196,6 +196,23 @@ def test_closing_ends_sessions_and_calls(server: LocalServer) -> None:
     run(test())
 
 
+def test_closing_ends_what_nobody_waits_for_at_that_moment(server: LocalServer) -> None:
+    async def test() -> None:
+        async with aio.Client(server.target) as client:
+            events = client.events(0)
+            assert (await events.__anext__()).sequence >= 0
+            clocks = client.clocks(10)
+            await clocks.__anext__()
+            await client.close()
+            with pytest.raises(rtmixd.Cancelled):
+                await clocks.__anext__()
+            with pytest.raises(rtmixd.Cancelled):
+                async for _ in events:
+                    pass
+
+    run(test())
+
+
 def test_an_injected_xrun_touches_what_ran(server: LocalServer) -> None:
     async def test() -> None:
         async with aio.Client(server.target) as client, client.session() as session:

@@ -32,8 +32,9 @@ def lose(request: pytest.FixtureRequest, other_server: LocalServer) -> Iterator[
         os.waitid(os.P_PID, other_server.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     yield now
+    # A frozen one would first end its calls in peace, which takes it seconds.
     if request.param == signal.SIGSTOP:
-        os.kill(other_server.pid, signal.SIGCONT)
+        os.kill(other_server.pid, signal.SIGKILL)
 
 
 async def assert_told(waiting: asyncio.Future[Any]) -> None:
@@ -67,7 +68,7 @@ def test_all_that_waits_is_told_within_3_s(other_server: LocalServer, lose: Any)
     run(test())
 
 
-@pytest.mark.parametrize("what", ["clock", "schedule", "upload", "lease"])
+@pytest.mark.parametrize("what", ["clock", "schedule", "schedule 4 MiB", "upload", "lease"])
 def test_a_call_to_a_lost_server_is_told_within_3_s(
     other_server: LocalServer, lose: Any, what: str
 ) -> None:
@@ -78,10 +79,44 @@ def test_a_call_to_a_lost_server_is_told_within_3_s(
             work: Any = {
                 "clock": lambda: client.clock(),
                 "schedule": lambda: session.play(noise(4800, 1)),
+                "schedule 4 MiB": lambda: session.play(noise(1 << 20, 1)),
                 "upload": lambda: session.upload(noise(480000, 1))._coroutine,
                 "lease": lambda: client.lease()._coroutine,
             }[what]()
             await assert_told(asyncio.ensure_future(work))
+
+    run(test())
+
+
+def test_a_large_request_on_a_slow_link_is_no_lost_server(server: LocalServer) -> None:
+    """What asks for a sign of life does not queue behind it."""
+
+    async def test() -> None:
+        async with CuttingProxy(server.target) as proxy:
+            async with aio.Client(proxy.target) as client, client.session() as session:
+                await client.clock()
+                proxy.throttle(1_000_000)
+                before = asyncio.get_running_loop().time()
+                (action,) = await session.schedule(rtmixd.Play(noise(1 << 20, 1)))
+                # It was under way for longer than a server may be silent.
+                assert asyncio.get_running_loop().time() - before > LIMIT_SECONDS
+                await action.cancel()
+                assert proxy.connections == 2
+
+    run(test())
+
+
+def test_leaving_a_session_of_a_lost_server_does_not_delay_that_it_is_told(
+    other_server: LocalServer, lose: Any
+) -> None:
+    async def test() -> None:
+        async def work() -> None:
+            async with aio.Client(other_server.target) as client, client.session() as session:
+                (action,) = await session.schedule(Record())
+                lose()
+                await action.wait()
+
+        await assert_told(asyncio.ensure_future(work()))
 
     run(test())
 

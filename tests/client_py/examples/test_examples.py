@@ -174,7 +174,7 @@ class TestAsyncRecorder:
 
 class TestTwoClients:
     def test_both_are_heard_on_the_same_frame(self, server: LocalServer) -> None:
-        said = run(server, "two_clients.py", "--outputs", 4, 7)
+        said = run(server, "two_clients.py", "--outputs", 4, 7, "--lead", 3)
         assert "heard from frames 0 and 0 of the recording on" in said
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import dataclasses
 import importlib
 import os
@@ -24,8 +23,9 @@ _DISTANCES = {
     "50ms_lossy": (0.05, 0.01),
     "400ms": (0.4, 0.0),
 }
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
+# So that nothing is left behind when the tests themselves are killed. A program, since code of ours
+# in the child would run what gRPC does in forked processes first, which aborts now and then.
+_WITH_PARENT = ["setpriv", "--pdeathsig", "TERM", "--"]
 HERE = pathlib.Path(__file__).parent
 
 
@@ -70,20 +70,14 @@ class Rig:
         )
 
 
-def _die_with_parent() -> None:
-    """Leave nothing behind when the tests themselves are killed."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 @contextlib.contextmanager
 def child(command: list[str], **settings: Any) -> Iterator[subprocess.Popen[str]]:
     """Run a process that ends with its standard input, or is made to."""
     process = subprocess.Popen(
-        command,
+        [*_WITH_PARENT, *command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=_die_with_parent,
         **settings,
     )
     assert process.stdin is not None

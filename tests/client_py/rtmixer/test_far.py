@@ -15,12 +15,14 @@ import numpy as np
 import programs
 import pytest
 import rigs
+from cutting_proxy import CuttingProxy
 from rigs import LOOP_FRAMES, SAMPLE_RATE_HZ, Rig
 
 import rtmixd
 from rtmixd import _loop, _methods, rtmixer
 from rtmixd import sounddevice as sd
 from rtmixd.aio._connection import Connection
+from rtmixd.rtmixer import _remote
 
 DEADLINE_SECONDS = 30.0
 
@@ -261,6 +263,51 @@ def test_full_ring_starts_as_exactly_as_a_buffer() -> None:
         assert action.underruns == 0
 
 
+@pytest.mark.parametrize("rings", [1, 2])
+def test_ring_plays_although_the_connection_broke_when_it_was_admitted(rings: int) -> None:
+    """The server has taken it, and the answer is lost: it is ordered anew, and sounds once."""
+    with rigs.rtmixd_server() as target:
+        proxy = CuttingProxy(target)
+        _loop.run(proxy.__aenter__())
+        rtmixer.default.target = proxy.target
+        try:
+            with rtmixer.MixerAndRecorder(samplerate=SAMPLE_RATE_HZ, channels=2) as stream:
+                sounds = [programs.noise(1 << 12, 50 + i) for i in range(rings)]
+                _loop.run(_now(proxy.silence_answers))
+                start = stream.time + 5
+                heard = np.zeros((1 << 13, 2), "float32")
+                actions = []
+                for channel, sound in enumerate(sounds, 1):
+                    ring = rtmixer.RingBuffer(4, 1 << 12)
+                    ring.write(sound)
+                    actions.append(stream.play_ringbuffer(ring, [channel], start))
+                with rtmixd.Client(target) as client:
+                    with client.join(stream._remote._token) as session:
+                        wait_until(lambda: len(session.actions()) == rings, "it is not admitted")
+                        _loop.run(_now(proxy.cut))
+                        record = stream.record_buffer(heard, 2, start=start)
+                        for action in actions:
+                            stream.wait(action)
+                        stream.wait(record)
+                        plays = [a for a in session.actions() if a.kind == "play_stream"]
+                        reports = [action.wait() for action in plays]
+            told = [(report.end_reason, report.done_frames) for report in reports]
+            assert told == [("cancelled", 0)] * rings + [("completed", 1 << 12)] * rings
+            for channel, (action, sound) in enumerate(zip(actions, sounds)):
+                assert action.done_frames == 1 << 12
+                assert abs(action.actual_time - start) * SAMPLE_RATE_HZ <= 0.51
+                expected = np.zeros(1 << 13, "float32")
+                expected[LOOP_FRAMES : LOOP_FRAMES + (1 << 12)] = sound[:, 0]
+                np.testing.assert_array_equal(heard[:, channel], expected)
+        finally:
+            rtmixer.default.target = None
+            _loop.run(proxy.__aexit__(None, None, None))
+
+
+async def _now(act: Callable[[], object]) -> None:
+    act()
+
+
 def test_recording_is_cut_where_its_cancel_was_called() -> None:
     """Not where the server hears of it."""
     with rigs.open_rig("400ms") as rig, rig.open("Recorder", channels=1) as stream:
@@ -304,19 +351,27 @@ def test_ring_shorter_than_the_round_trip(our_rig: Rig, size: int) -> None:
     """It overflows when its reader is late, not because the server is far away."""
     with our_rig.open("MixerAndRecorder", channels=1) as stream:
         sound = programs.noise(SAMPLE_RATE_HZ)
-        play = stream.play_buffer(sound, 1, start=stream.time + our_rig.lead)
-        ring = our_rig.rtmixer.RingBuffer(4, size)
-        heard = bytearray()
-        action = stream.record_ringbuffer(ring)
-        stop = stream.cancel(action, time=stream.time + our_rig.lead + 0.5)
-        while action in stream.actions:
+        overflowed = True
+        while overflowed:
+            play = stream.play_buffer(sound, 1, start=stream.time + our_rig.lead)
+            ring = our_rig.rtmixer.RingBuffer(4, size)
+            heard = bytearray()
+            action = stream.record_ringbuffer(ring)
+            stop = stream.cancel(action, time=stream.time + our_rig.lead + 0.5)
+            longest_pause = 0.0
+            read = time.monotonic()
+            while action in stream.actions:
+                heard += ring.read()
+                before, read = read, time.monotonic()
+                longest_pause = max(longest_pause, read - before)
             heard += ring.read()
-        heard += ring.read()
-        overflowed = action.total_frames == our_rig.rtmixer.ULONG_MAX
-        stream.wait(stop)
-        stream.wait(stream.cancel(play))
-    assert len(heard) == 4 * action.done_frames
-    assert not overflowed
+            overflowed = action.total_frames == our_rig.rtmixer.ULONG_MAX
+            stream.wait(stop)
+            stream.wait(stream.cancel(play))
+            assert len(heard) == 4 * action.done_frames
+            if overflowed:
+                # What was held up comes at twice real time, a quarter of the ring at once.
+                assert longest_pause > 0.75 * size / (2 * SAMPLE_RATE_HZ)
 
 
 def test_samples_that_are_not_finite(our_rig: Rig) -> None:
@@ -471,8 +526,10 @@ def test_unchanged_program(our_rig: Rig, tmp_path: pathlib.Path) -> None:
         wait_until(lambda: not watcher.sessions(), "the session does not end")
 
 
-def test_lost_server_is_told() -> None:
+def test_lost_server_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits is told, nothing hangs, and the program hears of it."""
+    # The program hears of it when the session cannot be alive any more.
+    monkeypatch.setattr(_remote, "_TTL_SECONDS", 4.0)
     finished = threading.Event()
     with rigs.rtmixd_process() as (target, process):
         rtmixer.default.target = target

@@ -69,6 +69,25 @@ LEFT_OPEN = {
 }
 
 
+# Both loops of one process use gRPC as fast as they can.
+SIDE_BY_SIDE = """
+    client = rtmixd.Client(target)
+    stop = threading.Event()
+    def ask():
+        while not stop.is_set():
+            client.info()
+    thread = threading.Thread(target=ask)
+    thread.start()
+    async def main():
+        async with rtmixd.aio.Client(target) as other:
+            for _ in range(500):
+                await other.info()
+    asyncio.run(main())
+    stop.set()
+    thread.join()
+    """
+
+
 def script(body: str, *arguments: str) -> list[str]:
     return [sys.executable, "-c", PRELUDE + textwrap.dedent(body), *arguments]
 
@@ -97,6 +116,18 @@ def test_what_is_left_open_does_not_hold_up_the_exit(server: LocalServer, what: 
         assert "left" not in [session.label for session in client.sessions()]
 
 
+def test_two_event_loops_side_by_side_complain_of_nothing(server: LocalServer) -> None:
+    done = subprocess.run(
+        script(SIDE_BY_SIDE, server.target),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize("what", ["session", "action", "iteration", "wait in a thread"])
 def test_a_frozen_server_does_not_hold_up_the_exit(other_server: LocalServer, what: str) -> None:
     freeze = f"\nos.kill({other_server.pid}, signal.SIGSTOP)\n"
@@ -110,7 +141,7 @@ def test_a_frozen_server_does_not_hold_up_the_exit(other_server: LocalServer, wh
         )
         assert done.returncode == 0, done.stderr
     finally:
-        os.kill(other_server.pid, signal.SIGCONT)
+        os.kill(other_server.pid, signal.SIGKILL)
 
 
 def test_an_interrupt_ends_a_program_that_waits(server: LocalServer) -> None:

@@ -150,7 +150,7 @@ def test_a_lost_server_is_told_within_3_s(other_server: LocalServer) -> None:
                     waiting.result(30)
                 assert not clock.is_set()
             finally:
-                os.kill(other_server.pid, signal.SIGCONT)
+                os.kill(other_server.pid, signal.SIGKILL)
                 alarm.join()
 
 

@@ -66,3 +66,46 @@ def test_it_runs(wheel: pathlib.Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(wheel / "rtmixd/__init__.py"), "rig7:47110"]
+
+
+INNER = """
+import numpy as np
+
+
+def test_it(rtmixd_session):
+    sound = np.linspace(-0.5, 0.5, 480, dtype=np.float32)
+    recording, report = rtmixd_session.playrec(sound, outputs=[1], inputs=[1])
+    assert rtmixd_session.label == "test_it.py::test_it"
+    np.testing.assert_array_equal(recording.samples[:, 0], sound)
+"""
+
+
+def test_pytest_finds_the_plugin_where_it_is_installed(
+    wheel: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    site = tmp_path / "site"
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--quiet"]
+    done = subprocess.run(
+        [*command, "--target", str(site), str(wheel)], capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "tests"
+    folder.mkdir()
+    (folder / "test_it.py").write_text(INNER)
+
+    def run(*options: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, str(folder)],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(site)},
+            capture_output=True,
+            text=True,
+            timeout=100,
+        ).stdout
+
+    said = run()
+    assert "1 passed" in said, said
+    assert "rtmixd-" in next(line for line in said.splitlines() if line.startswith("plugins: "))
+    # By the name that is documented it can be left out.
+    said = run("-p", "no:rtmixd")
+    assert "fixture 'rtmixd_session' not found" in said, said

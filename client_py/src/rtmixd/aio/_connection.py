@@ -14,6 +14,7 @@ import grpc.aio
 
 from rtmixd import _methods, errors
 from rtmixd._methods import Method
+from rtmixd.aio._poller import hush_poller
 from rtmixd.v1 import server_info_pb2
 
 __all__ = ["CALL_SECONDS", "DEVICE_SECONDS", "SILENCE_SECONDS", "Connection", "complete_target"]
@@ -37,6 +38,8 @@ _STATUS_POLLS = 100
 _STATUS_POLL_SECONDS = 0.01
 # The slowest link on which a large request does not look like a silent server: 4 Mbit/s.
 _SLOWEST_BYTES_PER_SECOND = 500_000
+# A request that takes longer than that may hold up what asks for a sign of life behind it.
+_LARGE_SECONDS = 0.2
 _TOKEN_KEY = "rtmixd-session-token"
 
 _CHANNEL_OPTIONS = (
@@ -90,16 +93,23 @@ class _Link:
 
     Exists because a peer that vanished is found out here: while calls wait and nothing comes, a
     small call of its own asks for a sign of life; when that, too, is not answered in time, all end.
+    While a large request is on its way that call goes by a second connection, since it would queue
+    behind it in the first: a server that answers there is given the time that the request takes.
     """
 
     def __init__(self, target: str) -> None:
         _refuse_fork()
         self.lost = False
+        self._target = target
         self._channel = grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS)
+        # Beside large requests.
+        self._second: Optional[grpc.aio.Channel] = None
         self._loop = asyncio.get_running_loop()
+        hush_poller(self._loop)
         self._calls: set[Any] = set()
         self._waiting = 0
         self._heard = False
+        self._heard_beside = False
         self._allowed_seconds = 0.0
         self._retired = False
         self._pulse: Optional[asyncio.Task[None]] = None
@@ -111,12 +121,13 @@ class _Link:
         request: Any,
         token: str,
         timeout: Optional[float],
+        channel: Optional[grpc.aio.Channel] = None,
     ) -> Any:
         """Start a call; `request` is None, a message, or an iterator of messages."""
         kind = ("stream" if method.client_streams else "unary") + (
             "_stream" if method.server_streams else "_unary"
         )
-        multicallable = getattr(self._channel, kind)(
+        multicallable = getattr(channel or self._channel, kind)(
             method.path,
             request_serializer=method.request.SerializeToString,
             response_deserializer=method.response.FromString,
@@ -155,6 +166,10 @@ class _Link:
         self._retired = True
         if self._pulse is not None:
             self._pulse.cancel()
+            await asyncio.wait([self._pulse])
+        # Older versions of grpc.aio find only those that a task waits for right now.
+        for call in list(self._calls):
+            call.cancel()
         await self._channel.close()
         if self._closing is not None:
             await asyncio.wait([self._closing])
@@ -170,41 +185,66 @@ class _Link:
 
     async def _beat(self) -> None:
         silent = 0.0
+        # The same, by the second connection, too.
+        silent_beside = 0.0
         idle = 0
         probe: Optional[asyncio.Task[None]] = None
-        self._heard = False
+        self._heard = self._heard_beside = False
         try:
             # It goes on for a moment after the last call, so that many short ones share it.
             while idle < 10:
                 before = self._loop.time()
                 await asyncio.sleep(_TICK_SECONDS)
                 # When this process stood still itself, the server was not silent for as long.
-                silent += min(self._loop.time() - before, 2 * _TICK_SECONDS)
+                passed = min(self._loop.time() - before, 2 * _TICK_SECONDS)
+                silent += passed
+                silent_beside += passed
                 idle = 0 if self._waiting else idle + 1
                 if self._heard or not self._waiting:
                     self._heard = False
-                    silent = 0.0
-                elif silent >= SILENCE_SECONDS + self._allowed_seconds:
+                    silent = silent_beside = 0.0
+                if self._heard_beside:
+                    self._heard_beside = False
+                    silent_beside = 0.0
+                if (
+                    silent_beside >= SILENCE_SECONDS
+                    or silent >= SILENCE_SECONDS + self._allowed_seconds
+                ):
                     self._lose()
                     return
-                elif silent >= _PROBE_AFTER_SECONDS and (probe is None or probe.done()):
-                    probe = self._loop.create_task(self._probe())
+                if silent_beside >= _PROBE_AFTER_SECONDS and (probe is None or probe.done()):
+                    beside = self._allowed_seconds >= _LARGE_SECONDS
+                    probe = self._loop.create_task(self._probe(beside))
         finally:
             if probe is not None:
                 probe.cancel()
+            if self._second is not None:
+                second, self._second = self._second, None
+                await second.close()
 
-    async def _probe(self) -> None:
+    async def _probe(self, beside: bool) -> None:
+        if beside and self._second is None:
+            self._second = grpc.aio.insecure_channel(self._target, options=_CHANNEL_OPTIONS)
         request = server_info_pb2.GetServerInfoRequest()
+        heard = True
         try:
-            await self.start(_methods.GET_SERVER_INFO, request, "", SILENCE_SECONDS)
-            self._heard = True
+            await self.start(
+                _methods.GET_SERVER_INFO,
+                request,
+                "",
+                SILENCE_SECONDS,
+                channel=self._second if beside else None,
+            )
         except grpc.aio.AioRpcError as error:
             # Whatever it says, something lives there.
-            if error.code() not in (
+            heard = error.code() not in (
                 grpc.StatusCode.UNAVAILABLE,
                 grpc.StatusCode.DEADLINE_EXCEEDED,
-            ):
-                self._heard = True
+            )
+        if beside:
+            self._heard_beside |= heard
+        else:
+            self._heard |= heard
 
     def _lose(self) -> None:
         self.lost = True
@@ -233,6 +273,12 @@ class Connection:
         self._link: Optional[_Link] = None
         self._retired: list[_Link] = []
         self._closed = False
+        self._lost = False
+
+    @property
+    def lost(self) -> bool:
+        """Whether the server fell silent, and has not been heard of since."""
+        return self._lost
 
     async def call(
         self,
@@ -301,6 +347,7 @@ class Connection:
             while True:
                 message = await call.read()
                 link.heard()
+                self._lost = False
                 if message is grpc.aio.EOF:
                     return
                 yield message
@@ -398,6 +445,7 @@ class Connection:
         try:
             response: _Response = await call
             link.heard()
+            self._lost = False
             return response
         except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
             raise self._explain(link, error) from None
@@ -410,6 +458,8 @@ class Connection:
         Replaces a connection that broke.
         """
         if link.lost:
+            # Unless it has been replaced by one on which the server may have been heard.
+            self._lost = self._lost or link is self._link
             self._renew(link)
             return errors.Disconnected(
                 f"the server at {self.target} said nothing for {SILENCE_SECONDS:g} s",
@@ -424,6 +474,7 @@ class Connection:
             self._renew(link)
         else:
             link.heard()
+            self._lost = False
         return explained
 
     def _in_words(self, error: errors.RtmixdError) -> errors.RtmixdError:

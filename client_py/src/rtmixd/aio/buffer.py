@@ -28,6 +28,8 @@ Progress = Callable[[int, int], Any]
 
 _UPLOAD_CHUNK_BYTES = 256 << 10
 _PAUSE_SECONDS = 0.1
+# Within which a server that lives has ended a call whose connection broke.
+_BROKEN_CALL_SECONDS = 10.0
 
 
 class Buffer:
@@ -110,7 +112,7 @@ class Buffer:
                 await self._upload(frames, begin, int(info.frames), complete, wire, progress)
                 return
             except errors.Disconnected:
-                info = await self._info_again()
+                info = await self._info_after_break()
             if info.frames == end and (
                 not complete or info.state == buffer_pb2.BUFFER_STATE_COMPLETE
             ):
@@ -219,16 +221,30 @@ class Buffer:
         response = await self._session._call(_methods.GET_BUFFER, request, retry=True)
         return response.buffer
 
-    async def _info_again(self) -> buffer_pb2.AudioBuffer:
-        """Ask how it is after the connection broke, as long as the client is patient."""
+    async def _info_after_break(self) -> buffer_pb2.AudioBuffer:
+        """Ask how it is when an upload broke off, as long as the client is patient.
+
+        The server may still be busy with what came before the break. It takes one upload at a time:
+        when it takes an empty one, that has ended.
+        """
         loop = asyncio.get_running_loop()
         give_up = loop.time() + self._session._patience
+        busy_until = loop.time() + _BROKEN_CALL_SECONDS
         while True:
             try:
-                return await self._info()
+                info = await self._info()
+                if info.state == buffer_pb2.BUFFER_STATE_COMPLETE:
+                    return info
+                return await self._upload(
+                    np.zeros((0, self._channels), np.float32), 0, 0, False, "float32", None
+                )
             except errors.Disconnected:
                 if loop.time() >= give_up:
                     raise
+            except errors.WrongState:
+                if loop.time() >= busy_until:
+                    raise
+                await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _upload(
         self,
@@ -238,7 +254,7 @@ class Buffer:
         complete: bool,
         wire: Wire,
         progress: Optional[Progress],
-    ) -> None:
+    ) -> buffer_pb2.AudioBuffer:
         frame_bytes = samples.bytes_per_sample(wire) * self._channels
         step = max(1, min(_UPLOAD_CHUNK_BYTES, self._session._max_chunk_bytes) // frame_bytes)
         end = begin + len(frames)
@@ -260,9 +276,10 @@ class Buffer:
             if complete:
                 yield buffer_pb2.UploadBufferRequest(complete=buffer_pb2.UploadComplete())
 
-        await self._session._connection.send(
+        response = await self._session._connection.send(
             _methods.UPLOAD_BUFFER, requests(), token=self._session.token
         )
+        return response.buffer
 
     def __repr__(self) -> str:
         return f"<Buffer {self.id}: {self.channels} channels, {self.sample_rate_hz:g} Hz>"

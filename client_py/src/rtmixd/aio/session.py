@@ -18,6 +18,7 @@ from rtmixd.aio import _convert
 from rtmixd.aio._connection import (
     CALL_SECONDS,
     DEVICE_SECONDS,
+    SILENCE_SECONDS,
     Connection,
     new_request_id,
 )
@@ -53,7 +54,10 @@ _Response = TypeVar("_Response")
 _OVERHEAD_BYTES = 64 << 10
 # Longer sounds are uploaded, so that they can go on after a break: at 4 Mbit/s this takes 8 s.
 _INLINE_BYTES = 4 << 20
-_END_SECONDS = 1.0
+# Within which a server that lives is told of the end, also on a machine that stalls.
+_END_SECONDS = SILENCE_SECONDS
+# And one that fell silent, which whoever waits here is to be told within 3 s.
+_LAST_TRY_SECONDS = 0.2
 
 
 class Session(SessionStreams):
@@ -695,7 +699,7 @@ class Session(SessionStreams):
         self._heartbeat.cancel()
         await asyncio.wait([self._heartbeat])
         if self._background:
-            _, late = await asyncio.wait(self._background, timeout=_END_SECONDS)
+            _, late = await asyncio.wait(self._background, timeout=self._end_seconds)
             for task in late:
                 task.cancel()
         await self._watch.stop()
@@ -707,8 +711,12 @@ class Session(SessionStreams):
                 _methods.END_SESSION,
                 session_pb2.EndSessionRequest(),
                 token=self._token,
-                timeout=_END_SECONDS,
+                timeout=self._end_seconds,
             )
+
+    @property
+    def _end_seconds(self) -> float:
+        return _LAST_TRY_SECONDS if self._connection.lost else _END_SECONDS
 
     async def __aenter__(self) -> Session:
         return self

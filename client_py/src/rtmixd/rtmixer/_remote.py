@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import getpass
 import heapq
@@ -164,6 +165,10 @@ class Remote:
         self._last_key = 0
         self._lost = False
         self._changed = asyncio.Event()
+        # Ring plays that are about to be admitted, and whether strays of them are looked for.
+        self._admissions = 0
+        self._searching = False
+        self._settled = asyncio.Condition()
 
     # What any thread may ask.
 
@@ -332,6 +337,53 @@ class Remote:
         early = self._early.pop(action_id, None)
         if early is not None:
             self._take_report(early)
+
+    @contextlib.asynccontextmanager
+    async def admission(self) -> AsyncIterator[None]:
+        """Within this a ring play opens its stream and is `admitted`."""
+        async with self._settled:
+            await self._settled.wait_for(lambda: not self._searching)
+            self._admissions += 1
+        try:
+            yield
+        finally:
+            async with self._settled:
+                self._admissions -= 1
+                self._settled.notify_all()
+
+    async def cancel_strays(self) -> None:
+        """Cancel ring plays that were admitted, but whose answer was lost: nobody knows them.
+
+        Raises
+        ------
+        RtmixdError
+            The server cannot be asked.
+        """
+        async with self._settled:
+            await self._settled.wait_for(lambda: not (self._admissions or self._searching))
+            self._searching = True
+        try:
+            request = action_pb2.ListActionsRequest(active_only=True, page_size=1000)
+            strays = []
+            while True:
+                answer = await self._call(_methods.LIST_ACTIONS, request)
+                strays += [
+                    report.action_id
+                    for report in answer.reports
+                    if report.kind == action_pb2.ACTION_KIND_PLAY_STREAM
+                    and report.action_id not in self._by_id
+                ]
+                if not answer.next_page_token:
+                    break
+                request.page_token = answer.next_page_token
+            if strays:
+                await self._call(
+                    _methods.CANCEL_ACTIONS, action_pb2.CancelActionsRequest(action_ids=strays)
+                )
+        finally:
+            async with self._settled:
+                self._searching = False
+                self._settled.notify_all()
 
     def finish(self, action: Action, report: Optional[action_pb2.ActionReport] = None) -> None:
         """Hand a finished action over to the program."""

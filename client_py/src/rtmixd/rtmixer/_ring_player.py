@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import math
 import threading
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 # round trip old, is never what holds the audio up. How much is ahead is bounded by the program's
 # ring all the same.
 _CREDIT_SECONDS = 0.5
+_RETRY_SECONDS = 0.2
 # What is infinite plays as loud as anything can.
 _LOUDEST = 4.0
 
@@ -90,15 +92,11 @@ class RingPlayer:
         )
         if frame is not None:
             config.start.frame = frame
-        stream = AudioStream(remote.stream_host, audio_pb2.DuplexConfig(play=config), eager=True)
-        self._stream = stream
         self._action._progress = self._played
         ring._before_look.append(self.look)
         ring._on_write.append(self._written)
         try:
-            self._pull()
-            await stream.open()
-            remote.admitted(self._action, stream.opened.play.action_id)
+            stream = await self._open(config)
             if frame is not None and frame > remote.clock.frame():
                 self._action.actual_time = -1.0
             if frame is None and prebuffer == 0 and ring._held() == 0:
@@ -118,7 +116,39 @@ class RingPlayer:
             remote.fail(self._action, error)
         finally:
             self._leave()
-            await stream.close()
+            if self._stream is not None:
+                await self._stream.close()
+
+    async def _open(self, config: audio_pb2.PlayConfig) -> AudioStream:
+        """Open the stream; once more if the connection breaks before it is known to be admitted."""
+        remote = self._remote
+        give_up = time.monotonic() + remote.stream_host.ttl
+        while True:
+            try:
+                async with remote.admission():
+                    stream = AudioStream(
+                        remote.stream_host, audio_pb2.DuplexConfig(play=config), eager=True
+                    )
+                    with self._lock:
+                        self._sent = 0
+                        self._arrivals.clear()
+                    self._stream = stream
+                    self._pull()
+                    await stream.open()
+                    remote.admitted(self._action, stream.opened.play.action_id)
+                    return stream
+            except errors.Disconnected:
+                if self._over or remote.ending or time.monotonic() >= give_up:
+                    raise
+            # It may have been admitted all the same, and would sound beside the next.
+            while True:
+                try:
+                    await remote.cancel_strays()
+                    break
+                except errors.Disconnected:
+                    if self._over or remote.ending or time.monotonic() >= give_up:
+                        raise
+                await asyncio.sleep(_RETRY_SECONDS)
 
     def settle(self, report: action_pb2.ActionReport) -> None:
         """Take the final state of its action."""
