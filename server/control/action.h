@@ -58,6 +58,9 @@ struct RecordCallState {
   std::atomic<int64_t> wake_position{0};
 };
 
+// The converter whose clock a start given in time is on.
+enum class ConverterClock { kNone, kInput, kOutput };
+
 // One action, from admission until its report is forgotten. What only plays, recordings, cancels or
 // stats have is empty for the others.
 //
@@ -118,7 +121,9 @@ struct Action : std::enable_shared_from_this<Action> {
   int64_t seen_since_nanos = 0;  // since when audio has been there that the call did not take
 
   // --- Cancels and changes ---
-  std::shared_ptr<Action> target;              // until it has ended
+  std::shared_ptr<Action> target;  // until it has ended
+  // The target's, which outlives it: an origin may be known later.
+  ConverterClock target_clock = ConverterClock::kNone;
   bool handed_on = false;                      // to the target, which cannot be taken back
   std::vector<std::weak_ptr<Action>> cancels;  // whose target this is
   Fade cancel_fade;                            // of a play
@@ -147,6 +152,11 @@ struct Action : std::enable_shared_from_this<Action> {
   bool has_audio() const { return is_play() || is_record(); }
   // Its voice is yet to be lent to the mixer.
   bool waits_for_voice() const { return is_play() && !lent && !over; }
+  ConverterClock clock() const {
+    if (!has_audio()) return target_clock;
+    return is_record() && source == RecordSource::kInput ? ConverterClock::kInput
+                                                         : ConverterClock::kOutput;
+  }
   // Starts an offset after an origin that may not be known yet.
   bool floats() const { return is_play() && start.kind == StartSpec::Kind::kOffset; }
   bool ended() const { return report.state == ActionState::kEnded; }

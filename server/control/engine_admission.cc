@@ -204,18 +204,15 @@ std::unique_ptr<Voice> EngineImpl::MakeVoice(Action* action, int64_t offset_fram
 
 std::optional<int64_t> EngineImpl::FrameOf(const Action& action,
                                            const Submission& submission) const {
-  // Which converter's clock a start is on; a cancel's is its target's.
-  const Action* const of = action.target != nullptr ? action.target.get() : &action;
-  const bool records_input = of->is_record() && of->source == RecordSource::kInput;
-  const bool on_output_clock = of->is_play() || (of->is_record() && !records_input);
+  const ConverterClock clock = action.clock();
   const StreamInfo& info = submission.stream->info();
   switch (action.start.kind) {
     case StartSpec::Kind::kFrame:
       return action.start.frames;
     case StartSpec::Kind::kStreamTime: {
       const int64_t frame = *FrameAtStreamTime(action.start.seconds, info.sample_rate_hz);
-      if (records_input) return frame + info.input_latency_frames;
-      return on_output_clock ? frame - info.output_latency_frames : frame;
+      if (clock == ConverterClock::kInput) return frame + info.input_latency_frames;
+      return clock == ConverterClock::kOutput ? frame - info.output_latency_frames : frame;
     }
     case StartSpec::Kind::kAfter:
       return action.report.requested_start_frame;
@@ -224,7 +221,7 @@ std::optional<int64_t> EngineImpl::FrameOf(const Action& action,
   }
   if (!submission.origin.has_value()) return std::nullopt;
   return *submission.origin + action.start.frames +
-         (records_input ? submission.record_shift_frames : 0);
+         (clock == ConverterClock::kInput ? submission.record_shift_frames : 0);
 }
 
 void EngineImpl::Resolve(Submission* submission) {

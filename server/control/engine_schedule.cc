@@ -189,6 +189,7 @@ absl::Status EngineImpl::LinkMembers(const std::string& session_id, const BatchS
     absl::StatusOr<std::shared_ptr<Action>> target = find(ref, what);
     if (!target.ok()) return target.status();
     action->target = *std::move(target);
+    if (action->target->has_audio()) action->target_clock = action->target->clock();
     action->report.target_action_id = action->target->report.action_id;
     if (change == nullptr && action->cancel_fade.frames == 0) continue;
     if (change != nullptr && !action->target->is_play()) {

@@ -148,6 +148,27 @@ TEST(EngineCancelTest, ARecordingIsCutToTheSampleByAKey) {
   EXPECT_EQ(report.done_frames, 45);
 }
 
+TEST(EngineCancelTest, ACancelMeansItsFrameAlsoIfItsTargetEndsFirst) {
+  EngineRig rig;
+  const std::string session = rig.Session();
+  auto record = rig.ScheduleNow(session, At(0, {RecordNew("", 10, 0)}));
+  ASSERT_TRUE(record.ok()) << record.status();
+  ActionSpec cancel;
+  cancel.start.frames = 20;
+  cancel.what = CancelSpec{.target = {.key = {}, .action_id = IdOf(record, 0)}};
+  // With a play, so that the origin is the audio thread's choice and the frame is known later.
+  BatchSpec batch = NowBatch({PlayInline("", 1, 1, 1, 0), cancel});
+  batch.align_at_converters = true;
+  const int64_t both_latencies = EngineRig::kInputLatencyFrames + EngineRig::kOutputLatencyFrames;
+  for (int i = 0; i < 2; ++i) {
+    const int64_t origin = rig.next_frame();
+    auto admitted = rig.Schedule(session, batch);  // the second time it has ended before
+    ASSERT_TRUE(admitted.ok()) << admitted.status();
+    EXPECT_EQ(admitted->origin_frame, origin);
+    EXPECT_EQ(admitted->actions[1].start_frame, origin + 20 + both_latencies);
+  }
+}
+
 TEST(EngineCancelTest, CancelAllOfManyKeepsRoomForMore) {
   EngineRig rig;
   const std::string session = rig.Session();

@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numbers>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "server/mixer/mix_kernel.h"
@@ -85,46 +88,137 @@ TEST(GainRampTest, PassesFramesUnheard) {
   EXPECT_EQ(ramp.gain(), 1.0f);
 }
 
-// Every fade there may be, in pieces as blocks make them: within one unit in the last place of the
-// formula, and the same bits from every kernel and for every cut into pieces.
-TEST(GainRampTest, KeepsToItsFormulaInEveryKernelAndPiece) {
-  std::mt19937_64 random(11);
-  const auto between = [&](int64_t low, int64_t high) {
+// The formula of docs/timing.md, in more than double precision.
+long double Formula(float from, float to, const Fade& fade, int64_t frame) {
+  if (frame >= fade.frames) return to;
+  const bool rises = to >= from;
+  const long double low = rises ? from : to;
+  const long double high = rises ? to : from;
+  const int64_t way = rises ? frame : fade.frames - frame;
+  const long double x = static_cast<long double>(way) / static_cast<long double>(fade.frames);
+  const long double s =
+      fade.shape == FadeShape::kEqualPower ? std::sin(std::numbers::pi_v<long double> / 2 * x) : x;
+  return low + (high - low) * s;
+}
+
+// One unit in the last place; where a fade crosses 0, whose floats are as near as one likes, what
+// double precision has of the way.
+void ExpectFormula(float gain, float from, float to, const Fade& fade, int64_t frame) {
+  const long double formula = Formula(from, to, fade, frame);
+  const long double way = std::abs(static_cast<long double>(to) - from);
+  if (std::abs(gain - formula) <= std::ldexp(way, -50)) return;
+  ASSERT_LE(UlpsBetween(gain, static_cast<float>(formula)), 1)
+      << from << " to " << to << " in " << fade.frames << ", frame " << frame << ": " << gain;
+}
+
+struct RandomFades {
+  std::mt19937_64 random{11};
+
+  int64_t Between(int64_t low, int64_t high) {
     return std::uniform_int_distribution<int64_t>(low, high)(random);
-  };
-  const auto gain = [&] {
+  }
+  float Gain() {
     const float choices[] = {
-        0.0f, 1.0f, -1.0f, 0.5f, 1e-3f, 4.0f, std::uniform_real_distribution<float>(-2, 2)(random)};
-    return choices[between(0, 6)];
-  };
-  int64_t worst = 0;
-  for (int round = 0; round < 4000; ++round) {
-    const float from = gain();
-    const float to = gain();
-    const Fade fade = {.frames = round % 4 == 0 ? between(1, 20) : between(1, 5'000'000),
-                       .shape = round % 2 == 0 ? FadeShape::kEqualPower : FadeShape::kLinear};
-    int64_t first = between(0, std::max<int64_t>(fade.frames - 200, 0));
+        0.0f,  1.0f, -1.0f, 0.5f,
+        1e-3f, 4.0f, 3e38f, std::uniform_real_distribution<float>(-2, 2)(random)};
+    return choices[Between(0, 7)];
+  }
+  Fade Next() {
+    return {.frames = Between(0, 3) == 0 ? Between(1, 20) : int64_t{1} << Between(1, 50),
+            .shape = Between(0, 1) == 0 ? FadeShape::kEqualPower : FadeShape::kLinear};
+  }
+};
+
+TEST(GainRampTest, EveryFrameOfShortFadesIsItsFormula) {
+  for (const FadeShape shape : {FadeShape::kLinear, FadeShape::kEqualPower}) {
+    for (const auto& [from, to] : {std::pair(0.0f, 1.0f), std::pair(1.0f, 0.0f),
+                                   std::pair(-1.0f, 1.0f), std::pair(0.3f, 0.1f)}) {
+      for (int frames = 1; frames <= 200 && !HasFatalFailure(); ++frames) {
+        const Fade fade = {.frames = frames, .shape = shape};
+        GainRamp ramp(from);
+        ramp.StartRt(to, fade);
+        const std::vector<float> gains = Write(&ramp, frames + 2);
+        ASSERT_EQ(gains[0], from);
+        for (int i = 0; i < frames; ++i) {
+          ExpectFormula(gains[i], from, to, fade, i);
+          ExpectFormula(FadeGain(from, to, frames, shape, i), from, to, fade, i);
+          ASSERT_GE(gains[i], std::min(from, to));
+          ASSERT_LE(gains[i], std::max(from, to));
+        }
+        ASSERT_EQ(gains[frames], to);
+        ASSERT_EQ(gains[frames + 1], to);
+      }
+    }
+  }
+}
+
+// Every fade there may be, in pieces as blocks make them: the formula to one unit in the last
+// place, its ends exactly, and the same bits from every kernel and for every cut into pieces.
+TEST(GainRampTest, KeepsToItsFormulaInEveryKernelAndPiece) {
+  RandomFades fades;
+  int ends_seen = 0;
+  for (int round = 0; round < 4000 && !HasFatalFailure(); ++round) {
+    const float from = fades.Gain();
+    const float to = fades.Gain();
+    const Fade fade = fades.Next();
+    // Some begin at the begin, some are looked at around their end.
+    const int64_t last = std::max<int64_t>(fade.frames - 200, 0);
+    int64_t first = round % 3 == 0 ? 0 : round % 3 == 1 ? last : fades.Between(0, last);
     GainRamp portable(from);
     portable.StartRt(to, fade);
     portable.AdvanceRt(first);
     GainRamp best = portable;
     for (int piece = 0; piece < 6; ++piece) {
-      const int frames = static_cast<int>(between(1, 70));
+      const int frames = static_cast<int>(fades.Between(1, 70));
+      ASSERT_EQ(portable.gain(), best.gain());
       const std::vector<float> gains = Write(&portable, frames);
       const std::vector<float> same = Write(&best, frames, BestMixKernel());
       ASSERT_EQ(std::memcmp(gains.data(), same.data(), gains.size() * sizeof(float)), 0);
       for (int i = 0; i < frames; ++i) {
-        const float formula = FadeGain(from, to, fade.frames, fade.shape, first + i);
-        const int64_t ulps = UlpsBetween(gains[i], formula);
-        // Where a fade crosses 0 the formula itself is exact to so much only.
-        if (std::abs(gains[i] - formula) < 1e-15) continue;
-        worst = std::max(worst, ulps);
-        ASSERT_LE(ulps, 1) << from << " to " << to << " in " << fade.frames << " at " << first + i;
+        ExpectFormula(gains[i], from, to, fade, first + i);
+        if (first + i == 0) {
+          ASSERT_EQ(gains[i], from);
+        }
+        if (first + i < fade.frames) continue;
+        ASSERT_EQ(gains[i], to);
+        ++ends_seen;
       }
       first += frames;
     }
   }
-  EXPECT_LE(worst, 1);
+  EXPECT_GT(ends_seen, 1000);
+}
+
+// A fade that begins where another one is: from the very gain that would have come next.
+TEST(GainRampTest, AFadeThatCutsAnotherOneIsTheFormulaFromThere) {
+  RandomFades fades;
+  for (int round = 0; round < 1000 && !HasFatalFailure(); ++round) {
+    GainRamp ramp(fades.Gain());
+    for (int restart = 0; restart < 8; ++restart) {
+      GainRamp other = ramp;
+      const float from = ramp.gain();
+      ASSERT_EQ(Write(&other, 1)[0], from);
+      const float to = fades.Gain();
+      Fade fade = fades.Next();
+      if (fades.Between(0, 9) == 0) fade.frames = 0;
+      ramp.StartRt(to, fade);
+      ASSERT_EQ(ramp.moving(), fade.frames > 0);
+      ASSERT_EQ(ramp.gain(), fade.frames > 0 ? from : to);
+      // On its way as long as a block, or to somewhere unheard, or not at all.
+      int64_t position = 0;
+      if (fades.Between(0, 2) == 0) {
+        position = fades.Between(0, fade.frames + 3);
+        ramp.AdvanceRt(position);
+      }
+      const std::vector<float> gains = Write(&ramp, static_cast<int>(fades.Between(0, 64)));
+      for (size_t i = 0; i < gains.size(); ++i) {
+        const auto frame = position + static_cast<int64_t>(i);
+        ExpectFormula(gains[i], from, to, fade, frame);
+      }
+      const int64_t next = position + static_cast<int64_t>(gains.size());
+      ExpectFormula(ramp.gain(), from, to, fade, next);
+    }
+  }
 }
 
 }  // namespace

@@ -10,7 +10,6 @@
 #include <limits>
 #include <map>
 #include <memory>
-#include <random>
 #include <set>
 #include <vector>
 
@@ -18,6 +17,7 @@
 #include "tests/mixer/planar_sound.h"
 #include "tests/mixer/reference_mix.h"
 #include "tests/mixer/step_driver.h"
+#include "tests/support/dice.h"
 
 namespace rtmixd {
 namespace {
@@ -27,26 +27,6 @@ using Kind = SoundScript::Kind;
 constexpr int kPoolChannels = 4;
 constexpr int64_t kPoolFrames = 3 * AudioView::kSegmentFrames - 77;
 constexpr int64_t kHistoryFrames = 2048;
-
-class Dice {
- public:
-  explicit Dice(uint64_t seed) : engine_(seed) {}
-  // Uniform in [low, high].
-  int64_t Between(int64_t low, int64_t high) {
-    return std::uniform_int_distribution<int64_t>(low, high)(engine_);
-  }
-  bool OneIn(int n) { return Between(1, n) == 1; }
-  float Uniform(float low, float high) {
-    return std::uniform_real_distribution<float>(low, high)(engine_);
-  }
-  template <typename T>
-  T OneOf(std::initializer_list<T> values) {
-    return values.begin()[Between(0, static_cast<int64_t>(values.size()) - 1)];
-  }
-
- private:
-  std::mt19937_64 engine_;
-};
 
 float RandomSample(Dice& dice) {
   switch (dice.Between(0, 19)) {
