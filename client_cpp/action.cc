@@ -19,6 +19,20 @@ absl::StatusOr<v1::ScheduleActionsResponse> ScheduleActions(Session& session,
                                session.call(kTimeout, /*retry=*/true));
 }
 
+absl::StatusOr<v1::ChangeActionsResponse> ChangeActions(Session& session,
+                                                        const v1::ChangeActionsRequest& request) {
+  const bool fades = request.gain().fade().frames() > 0;
+  return session.client().Call(&Stubs::actions, &v1::ActionService::Stub::ChangeActions, request,
+                               session.call(kSilenceLimit, /*retry=*/!fades));
+}
+
+absl::StatusOr<v1::CancelActionsResponse> CancelActions(Session& session,
+                                                        const v1::CancelActionsRequest& request) {
+  const bool fades = request.fade().frames() > 0;
+  return session.client().Call(&Stubs::actions, &v1::ActionService::Stub::CancelActions, request,
+                               session.call(kSilenceLimit, /*retry=*/!fades));
+}
+
 absl::StatusOr<v1::WaitActionsResponse> WaitActions(Session& session,
                                                     const std::vector<std::string>& action_ids,
                                                     absl::Duration timeout,
@@ -66,15 +80,51 @@ absl::StatusOr<v1::ActionReport> Action::Wait(absl::Duration timeout, WaitFor wh
   return std::move(*response->mutable_ended(0));
 }
 
-absl::StatusOr<v1::ActionReport> Action::Cancel(std::optional<int64_t> frame) const {
+absl::StatusOr<v1::ActionReport> Action::Cancel(std::optional<int64_t> frame,
+                                                const v1::Fade& fade) const {
   v1::CancelActionsRequest request;
   request.add_action_ids(action_id_);
   if (frame.has_value()) request.set_frame(*frame);
-  auto response = session_->client().Call(&Stubs::actions, &v1::ActionService::Stub::CancelActions,
-                                          request, session_->call(kSilenceLimit, /*retry=*/true));
+  if (fade.frames() > 0) *request.mutable_fade() = fade;
+  auto response = CancelActions(*session_, request);
   if (!response.ok()) return response.status();
   if (response->reports().empty()) return absl::InternalError("the server sent no report");
   return std::move(*response->mutable_reports(0));
+}
+
+absl::StatusOr<int64_t> Action::SetGain(float gain, const v1::Fade& fade,
+                                        std::optional<int64_t> frame) const {
+  v1::ChangeActionsRequest request;
+  request.mutable_gain()->set_gain(gain);
+  *request.mutable_gain()->mutable_fade() = fade;
+  return Change(std::move(request), frame);
+}
+
+absl::StatusOr<int64_t> Action::Pause(std::optional<int64_t> frame) const {
+  v1::ChangeActionsRequest request;
+  request.mutable_pause();
+  return Change(std::move(request), frame);
+}
+
+absl::StatusOr<int64_t> Action::Resume(std::optional<int64_t> frame) const {
+  v1::ChangeActionsRequest request;
+  request.mutable_resume();
+  return Change(std::move(request), frame);
+}
+
+absl::StatusOr<int64_t> Action::LeaveLoop(bool at_once, std::optional<int64_t> frame) const {
+  v1::ChangeActionsRequest request;
+  request.mutable_leave_loop()->set_at_once(at_once);
+  return Change(std::move(request), frame);
+}
+
+absl::StatusOr<int64_t> Action::Change(v1::ChangeActionsRequest request,
+                                       std::optional<int64_t> frame) const {
+  request.add_action_ids(action_id_);
+  if (frame.has_value()) request.set_frame(*frame);
+  const auto response = ChangeActions(*session_, request);
+  if (!response.ok()) return response.status();
+  return response->frame();
 }
 
 }  // namespace rtmixd::client

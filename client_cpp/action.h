@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "client_cpp/session.h"
 #include "rtmixd/v1/action.pb.h"
+#include "rtmixd/v1/common.pb.h"
 
 namespace rtmixd::client {
 
@@ -21,6 +22,16 @@ using KeepWaiting = std::function<bool()>;
 // Admits a batch. A request without request_id gets one, so that a lost answer is asked for again.
 absl::StatusOr<v1::ScheduleActionsResponse> ScheduleActions(Session& session,
                                                             v1::ScheduleActionsRequest request);
+
+// Changes plays of the session at one frame. A request whose answer was lost is made again, except
+// for a fade, which would begin anew: UNAVAILABLE then, and it may have begun.
+absl::StatusOr<v1::ChangeActionsResponse> ChangeActions(Session& session,
+                                                        const v1::ChangeActionsRequest& request);
+
+// Ends actions of the session, all of them together: one that follows another does not begin for
+// the end of that one. As above, what fades is not asked for again.
+absl::StatusOr<v1::CancelActionsResponse> CancelActions(Session& session,
+                                                        const v1::CancelActionsRequest& request);
 
 // What a wait is for.
 enum class WaitFor {
@@ -55,10 +66,29 @@ class Action {
   // Waits until it has ended, or is done; its report then, or as it is after the timeout.
   absl::StatusOr<v1::ActionReport> Wait(absl::Duration timeout,
                                         WaitFor what = WaitFor::kEnded) const;
-  // Ends it, now or before a frame. Its report as it is after that.
-  absl::StatusOr<v1::ActionReport> Cancel(std::optional<int64_t> frame = std::nullopt) const;
+  // Ends it, now or before a frame; a play first fades to silence from there on. Its report as it
+  // is after that.
+  absl::StatusOr<v1::ActionReport> Cancel(std::optional<int64_t> frame = std::nullopt,
+                                          const v1::Fade& fade = {}) const;
+
+  // These are for plays, now or from a frame on. Each returns the frame from which it holds.
+
+  // Goes to another gain from whatever it is then.
+  absl::StatusOr<int64_t> SetGain(float gain, const v1::Fade& fade = {},
+                                  std::optional<int64_t> frame = std::nullopt) const;
+  // It stands still: silent, and its position, its fades and its length do not move.
+  absl::StatusOr<int64_t> Pause(std::optional<int64_t> frame = std::nullopt) const;
+  // It goes on where it was.
+  absl::StatusOr<int64_t> Resume(std::optional<int64_t> frame = std::nullopt) const;
+  // It goes on behind its loop: after the pass that sounds, or at once.
+  absl::StatusOr<int64_t> LeaveLoop(bool at_once = false,
+                                    std::optional<int64_t> frame = std::nullopt) const;
 
  private:
+  // Fills in the action and the frame.
+  absl::StatusOr<int64_t> Change(v1::ChangeActionsRequest request,
+                                 std::optional<int64_t> frame) const;
+
   std::shared_ptr<Session> session_;
   std::string action_id_;
 };

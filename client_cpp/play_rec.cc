@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "client_cpp/buffer.h"
+#include "client_cpp/played_frames.h"
 
 namespace rtmixd::client {
 namespace {
@@ -13,7 +15,8 @@ namespace {
 // What is left of a message for all else than audio.
 constexpr int64_t kMessageOverheadBytes = 16 << 10;
 
-v1::ScheduleActionsRequest MakeRequest(const Audio& sound, const PlayRecOptions& options) {
+// But for the sound and the length of the recording.
+v1::ScheduleActionsRequest MakeRequest(const PlayRecOptions& options) {
   v1::ScheduleActionsRequest request;
   request.set_align_at_converters(true);
   if (options.start_frame.has_value()) request.set_origin_frame(*options.start_frame);
@@ -21,7 +24,6 @@ v1::ScheduleActionsRequest MakeRequest(const Audio& sound, const PlayRecOptions&
   v1::ActionSpec& record = *request.add_actions();
   record.set_key("record");
   record.set_late_policy(options.late_policy);
-  record.mutable_record()->set_frames(sound.frames() + options.tail_frames);
   record.mutable_record()->set_source(options.source);
   if (!options.inputs.empty()) {
     *record.mutable_record()->mutable_channel_map() = ToChannelMap(options.inputs);
@@ -30,27 +32,38 @@ v1::ScheduleActionsRequest MakeRequest(const Audio& sound, const PlayRecOptions&
   v1::ActionSpec& play = *request.add_actions();
   play.set_key("play");
   play.set_late_policy(options.late_policy);
-  if (options.gain.has_value()) play.mutable_play()->set_gain(*options.gain);
-  if (!options.outputs.empty()) {
-    *play.mutable_play()->mutable_channel_map() = ToChannelMap(options.outputs);
-  }
+  v1::PlaySpec& spec = *play.mutable_play();
+  if (options.gain.has_value()) spec.set_gain(*options.gain);
+  if (options.fade_in.has_value()) *spec.mutable_fade_in() = *options.fade_in;
+  if (options.fade_out.has_value()) *spec.mutable_fade_out() = *options.fade_out;
+  spec.set_offset_frames(options.offset_frames);
+  if (options.max_frames.has_value()) spec.set_max_frames(*options.max_frames);
+  if (options.loop.has_value()) *spec.mutable_loop() = *options.loop;
+  if (!options.outputs.empty()) *spec.mutable_channel_map() = ToChannelMap(options.outputs);
   return request;
 }
 
 absl::Status CancelBoth(Session& session, const std::vector<std::string>& action_ids) {
   v1::CancelActionsRequest request;
   request.mutable_action_ids()->Add(action_ids.begin(), action_ids.end());
-  return session.client()
-      .Call(&Stubs::actions, &v1::ActionService::Stub::CancelActions, request, session.call())
-      .status();
+  return CancelActions(session, request).status();
 }
 
 }  // namespace
 
 absl::StatusOr<PlayRecResult> PlayRec(const std::shared_ptr<Session>& session, const Audio& sound,
                                       const PlayRecOptions& options) {
-  v1::ScheduleActionsRequest request = MakeRequest(sound, options);
+  v1::ScheduleActionsRequest request = MakeRequest(options);
   v1::PlaySpec& play = *request.mutable_actions(1)->mutable_play();
+  const auto played_frames = PlayedFrames(play, sound.frames());
+  if (!played_frames.has_value()) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "the loop, of %s passes, has no end before frame %d: a recording needs one; set passes or "
+        "max_frames",
+        play.loop().has_passes() ? absl::StrCat(play.loop().passes()) : "endless",
+        (int64_t{1} << 53) - 1));
+  }
+  request.mutable_actions(0)->mutable_record()->set_frames(*played_frames + options.tail_frames);
   const int64_t bytes = static_cast<int64_t>(sound.samples.size() * sizeof(float));
   std::unique_ptr<Buffer> uploaded;
   if (bytes + kMessageOverheadBytes <= session->client().info().limits().max_message_bytes()) {

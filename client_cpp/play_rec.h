@@ -13,6 +13,7 @@
 #include "client_cpp/audio.h"
 #include "client_cpp/session.h"
 #include "rtmixd/v1/action.pb.h"
+#include "rtmixd/v1/common.pb.h"
 
 namespace rtmixd::client {
 
@@ -22,11 +23,20 @@ struct PlayRecOptions {
   std::vector<int> outputs;
   // Inputs to record, numbered from 1; empty: all.
   std::vector<int> inputs;
-  // How much longer the recording is than the sound; at least 0.
+  // How much longer the recording is than the play; at least 0.
   int64_t tail_frames = 0;
   // Frame of the stream; absent: now.
   std::optional<int64_t> start_frame;
   std::optional<float> gain;
+  // From silence, and to silence at the end; see v1::Fade.
+  std::optional<v1::Fade> fade_in;
+  std::optional<v1::Fade> fade_out;
+  // First frame of the sound to be played.
+  int64_t offset_frames = 0;
+  // The play ends after so many frames; absent: with the sound.
+  std::optional<int64_t> max_frames;
+  // A region that sounds several times; needs passes or max_frames.
+  std::optional<v1::Loop> loop;
   v1::LatePolicy late_policy = v1::LATE_POLICY_UNSPECIFIED;
   v1::RecordSource source = v1::RECORD_SOURCE_UNSPECIFIED;
   // How long it may take until both are done, beyond which they are cancelled.
@@ -50,8 +60,9 @@ struct PlayRecResult {
 
 // The main job: plays a sound, records the response aligned to it and fetches it. One round trip to
 // schedule, one to fetch, which it does while the server finds out what xruns did; a sound too
-// large to travel with the request is uploaded first. DEADLINE_EXCEEDED after the timeout,
-// CANCELLED if keep_waiting said so; nothing is left behind then.
+// large to travel with the request is uploaded first. INVALID_ARGUMENT for a loop without end,
+// DEADLINE_EXCEEDED after the timeout, CANCELLED if keep_waiting said so; nothing is left behind
+// then.
 absl::StatusOr<PlayRecResult> PlayRec(const std::shared_ptr<Session>& session, const Audio& sound,
                                       const PlayRecOptions& options);
 

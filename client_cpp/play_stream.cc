@@ -8,9 +8,9 @@ absl::StatusOr<std::unique_ptr<PlayStream>> PlayStream::Open(std::shared_ptr<Ses
                                                              const v1::PlayConfig& config) {
   v1::DuplexConfig duplex;
   *duplex.mutable_play() = config;
-  auto stream = AudioStream::Open(std::move(session), std::move(duplex));
+  auto stream = AudioStream::Open(session, std::move(duplex));
   if (!stream.ok()) return stream.status();
-  return std::unique_ptr<PlayStream>(new PlayStream(*std::move(stream)));
+  return std::unique_ptr<PlayStream>(new PlayStream(std::move(session), *std::move(stream)));
 }
 
 }  // namespace rtmixd::client

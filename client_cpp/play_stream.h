@@ -5,10 +5,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "client_cpp/action.h"
 #include "client_cpp/audio_stream.h"
 #include "client_cpp/session.h"
 #include "rtmixd/v1/audio.pb.h"
@@ -26,6 +28,8 @@ class PlayStream {
 
   const std::string& action_id() const { return stream_->opened().play().action_id(); }
   v1::PlayProgress progress() const { return stream_->play_progress(); }
+  // To pause it, change its gain and so on.
+  Action action() const { return Action(session_, action_id()); }
 
   // Takes frames to be played; waits for room up to `timeout`. Returns how many were taken, fewer
   // than given only after the timeout. FAILED_PRECONDITION after Finish or once the play is done.
@@ -46,8 +50,10 @@ class PlayStream {
   }
 
  private:
-  explicit PlayStream(std::unique_ptr<AudioStream> stream) : stream_(std::move(stream)) {}
+  PlayStream(std::shared_ptr<Session> session, std::unique_ptr<AudioStream> stream)
+      : session_(std::move(session)), stream_(std::move(stream)) {}
 
+  const std::shared_ptr<Session> session_;
   const std::unique_ptr<AudioStream> stream_;
 };
 

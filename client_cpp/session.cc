@@ -8,6 +8,16 @@
 #include "client_cpp/random_id.h"
 
 namespace rtmixd::client {
+namespace {
+
+template <typename Request>
+void FillGain(float gain, const v1::Fade& fade, std::optional<int64_t> frame, Request& request) {
+  request.mutable_gain()->set_gain(gain);
+  *request.mutable_gain()->mutable_fade() = fade;
+  if (frame.has_value()) request.set_frame(*frame);
+}
+
+}  // namespace
 
 absl::StatusOr<std::shared_ptr<Session>> Session::Create(std::shared_ptr<Client> client,
                                                          const SessionOptions& options) {
@@ -83,6 +93,27 @@ absl::StatusOr<v1::AwaitExclusiveResponse> Session::AwaitExclusive(absl::Duratio
       return response;
     }
   }
+}
+
+absl::StatusOr<std::optional<int64_t>> Session::SetGain(float gain, const v1::Fade& fade,
+                                                        std::optional<int64_t> frame) {
+  v1::SetSessionGainRequest request;
+  FillGain(gain, fade, frame, request);
+  const auto response =
+      client_->Call(&Stubs::sessions, &v1::SessionService::Stub::SetSessionGain, request, call());
+  if (!response.ok()) return response.status();
+  if (!response->has_frame()) return std::optional<int64_t>();
+  return std::optional<int64_t>(response->frame());
+}
+
+absl::StatusOr<int64_t> Session::SetMasterGain(float gain, const v1::Fade& fade,
+                                               std::optional<int64_t> frame) {
+  v1::SetMasterGainRequest request;
+  FillGain(gain, fade, frame, request);
+  const auto response =
+      client_->Call(&Stubs::stream, &v1::StreamService::Stub::SetMasterGain, request, call());
+  if (!response.ok()) return response.status();
+  return response->frame();
 }
 
 void Session::KeepAlive() {

@@ -1,6 +1,7 @@
 #ifndef RTMIXD_CLIENT_CPP_SESSION_H_
 #define RTMIXD_CLIENT_CPP_SESSION_H_
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "client_cpp/client.h"
+#include "rtmixd/v1/common.pb.h"
 #include "rtmixd/v1/session.pb.h"
 
 namespace rtmixd::client {
@@ -65,6 +67,15 @@ class Session {
   // Waits up to `timeout` for being exclusive; the answer tells the state, and who holds the
   // server.
   absl::StatusOr<v1::AwaitExclusiveResponse> AwaitExclusive(absl::Duration timeout);
+
+  // Changes the gain that all plays of the session have in common, now or from a frame on. Returns
+  // that frame; absent without an open stream.
+  absl::StatusOr<std::optional<int64_t>> SetGain(float gain, const v1::Fade& fade = {},
+                                                 std::optional<int64_t> frame = std::nullopt);
+  // The same of everything that sounds, whoever plays it; it outlives the session unless that is
+  // exclusive.
+  absl::StatusOr<int64_t> SetMasterGain(float gain, const v1::Fade& fade = {},
+                                        std::optional<int64_t> frame = std::nullopt);
 
  private:
   Session(std::shared_ptr<Client> client, v1::Session info, std::string token, bool owned);

@@ -4,7 +4,9 @@
 #include <vector>
 
 #include "client_cpp/action.h"
+#include "client_cpp/rtmixctl/at_options.h"
 #include "client_cpp/rtmixctl/commands.h"
+#include "client_cpp/rtmixctl/fade_option.h"
 #include "client_cpp/rtmixctl/interrupt.h"
 #include "client_cpp/rtmixctl/options.h"
 #include "client_cpp/rtmixctl/report_text.h"
@@ -19,6 +21,7 @@ struct CancelOptions {
   std::vector<std::string> action_ids;
   bool all = false;
   std::optional<int64_t> frame;
+  std::optional<FadeOption> fade;
 };
 
 absl::StatusOr<ExitCode> Actions(Context& context, bool active_only) {
@@ -61,8 +64,12 @@ absl::StatusOr<ExitCode> Cancel(Context& context, const CancelOptions& options) 
   request.mutable_action_ids()->Add(options.action_ids.begin(), options.action_ids.end());
   request.set_all(options.all);
   if (options.frame.has_value()) request.set_frame(*options.frame);
-  auto response = (*session)->client().Call(
-      &Stubs::actions, &v1::ActionService::Stub::CancelActions, request, (*session)->call());
+  if (options.fade.has_value()) {
+    const auto fade = ResolveFade(context, *options.fade);
+    if (!fade.ok()) return fade.status();
+    *request.mutable_fade() = *fade;
+  }
+  const auto response = client::CancelActions(**session, request);
   if (!response.ok()) return response.status();
   std::string words = response->reports().empty() ? "nothing to cancel\n" : "";
   for (const v1::ActionReport& report : response->reports()) words += DescribeReport(report);
@@ -101,16 +108,21 @@ void AddActionCommands(Context& context) {
   auto options = std::make_shared<CancelOptions>();
   CLI::App* const cancel = context.AddCommand(
       "cancel", "End actions, now or at a frame",
-      "  rtmixctl cancel a17 --frame 480000\n  rtmixctl cancel --all\n" + session_note, nullptr);
+      "  rtmixctl cancel a17 --frame 480000\n  rtmixctl cancel --all --fade 200ms\n" + session_note,
+      nullptr);
   cancel->callback([&context, options] {
     if (options->action_ids.empty() && !options->all) throw CLI::RequiredError("ACTION or --all");
     context.SetCommand([options](Context& c) { return Cancel(c, *options); });
   });
   auto* const ids = cancel->add_option("ACTION", options->action_ids, "Ids of actions");
   cancel->add_flag("--all", options->all, "All of the session that have not ended")->excludes(ids);
-  cancel->add_option("--frame", options->frame, "Before this frame of the stream")
+  cancel->add_option("--frame,--at", options->frame, "Before this frame of the stream")
       ->type_name("FRAME")
       ->check(Frames());
+  AddFade(*cancel, "--fade",
+          "Plays fade to silence from there on, and end then; in so many frames (480) or so much "
+          "time (10ms, 1.5s), SHAPE linear or equal-power",
+          options->fade);
 }
 
 }  // namespace rtmixd::rtmixctl

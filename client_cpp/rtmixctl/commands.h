@@ -14,6 +14,8 @@ void AddPlayRecCommand(Context& context);   // playrec
 void AddStreamCommand(Context& context);    // stream
 void AddScheduleCommand(Context& context);  // schedule
 void AddActionCommands(Context& context);   // actions wait cancel
+void AddChangeCommands(Context& context);   // gain pause resume leave-loop
+void AddGainCommands(Context& context);     // session-gain master-gain
 void AddBufferCommands(Context& context);   // buffers
 void AddLeaseCommand(Context& context);     // lease
 void AddWatchCommand(Context& context);     // watch

@@ -16,7 +16,8 @@ const char kExitCodeHelp[] =
     "  3    the server cannot be reached, or left\n"
     "  4    refused: a bad value, a file or thing that does not exist, no stream that runs\n"
     "  5    busy, or a limit of the server is reached\n"
-    "  6    late: an action started late or was skipped, a stream ran dry or lost audio\n"
+    "  6    late: an action started late or was skipped, a change came when its play was over,\n"
+    "       a stream ran dry or lost audio\n"
     "  7    an xrun of the device touched it (with --strict also: it cannot be told)\n"
     "  8    timeout: still running when the time was over\n"
     "  9    the device failed, or its stream was closed\n"
@@ -69,6 +70,7 @@ ExitCode ExitCodeOf(const v1::ActionReport& report, const Judgement& judgement) 
       return ExitCode::kFailed;
     case v1::END_REASON_SKIPPED:
     case v1::END_REASON_UNDERRUN:
+    case v1::END_REASON_TARGET_ENDED:
       return ExitCode::kLate;
     case v1::END_REASON_STREAM_CLOSED:
       return ExitCode::kDeviceError;

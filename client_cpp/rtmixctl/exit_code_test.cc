@@ -47,6 +47,7 @@ TEST(ExitCodeTest, CleanReportIsOk) {
 TEST(ExitCodeTest, EndBeforeItsTimeIsTold) {
   EXPECT_EQ(ExitCodeOf(Report(v1::END_REASON_SKIPPED), {}), ExitCode::kLate);
   EXPECT_EQ(ExitCodeOf(Report(v1::END_REASON_UNDERRUN), {}), ExitCode::kLate);
+  EXPECT_EQ(ExitCodeOf(Report(v1::END_REASON_TARGET_ENDED), {}), ExitCode::kLate);
   EXPECT_EQ(ExitCodeOf(Report(v1::END_REASON_STREAM_CLOSED), {}), ExitCode::kDeviceError);
   EXPECT_EQ(ExitCodeOf(Report(v1::END_REASON_LIMIT_EXCEEDED), {}), ExitCode::kBusy);
   EXPECT_EQ(ExitCodeOf(Report(v1::END_REASON_SHUTDOWN), {}), ExitCode::kUnreachable);

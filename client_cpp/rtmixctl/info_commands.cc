@@ -145,8 +145,9 @@ std::string DescribeSession(const v1::Session& session) {
     state = absl::StrFormat("queued, %d before it", session.queue_position());
   }
   return absl::StrFormat(
-      "%s  %s (%s): %d actions, %d buffers of %d bytes, expires in %s\n", session.session_id(),
-      session.label(), state, session.active_actions(), session.buffers(), session.buffer_bytes(),
+      "%s  %s (%s): %d actions, %d buffers of %d bytes, gain %g, expires in %s\n",
+      session.session_id(), session.label(), state, session.active_actions(), session.buffers(),
+      session.buffer_bytes(), session.gain(),
       absl::FormatDuration(
           absl::Trunc(client::FromProto(session.expire_time()) - absl::Now(), absl::Seconds(1))));
 }

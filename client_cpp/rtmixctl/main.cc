@@ -53,6 +53,8 @@ int main(int argc, char** argv) {
   AddStreamCommand(context);
   AddScheduleCommand(context);
   AddActionCommands(context);
+  AddChangeCommands(context);
+  AddGainCommands(context);
   AddBufferCommands(context);
   AddLeaseCommand(context);
   AddWatchCommand(context);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,10 +9,12 @@
 #include "absl/time/clock.h"
 #include "client_cpp/action.h"
 #include "client_cpp/buffer.h"
+#include "client_cpp/played_frames.h"
 #include "client_cpp/rtmixctl/commands.h"
 #include "client_cpp/rtmixctl/interrupt.h"
 #include "client_cpp/rtmixctl/options.h"
 #include "client_cpp/rtmixctl/progress_bar.h"
+#include "client_cpp/rtmixctl/sound_options.h"
 
 namespace rtmixd::rtmixctl {
 namespace {
@@ -23,6 +26,9 @@ struct PlayOptions {
   v1::XrunPolicy xrun_policy = v1::XRUN_POLICY_UNSPECIFIED;
   bool together = false;
   bool resample = false;
+  bool no_wait = false;
+  std::string after;
+  SoundOptions sound;
   StartOptions start;
   OutcomeOptions outcome;
 };
@@ -39,6 +45,27 @@ absl::StatusOr<std::unique_ptr<client::Buffer>> Send(
                                 });
 }
 
+// A play of a buffer, behind the play before it or together with that.
+void AddPlay(const PlayOptions& options, const std::string& path, const std::string& buffer_id,
+             double sample_rate_hz, v1::ScheduleActionsRequest& request) {
+  const int number = request.actions_size() + 1;
+  v1::ActionSpec& action = *request.add_actions();
+  // Keys are unique; the same file may come twice.
+  action.set_key(absl::StrCat(number, " ", path).substr(0, 128));
+  if (number > 1 && !options.together) {
+    action.mutable_start()->mutable_after()->set_key(request.actions(number - 2).key());
+  } else if (!options.after.empty()) {
+    action.mutable_start()->mutable_after()->set_action_id(options.after);
+  }
+  action.set_late_policy(options.start.late_policy);
+  v1::PlaySpec& play = *action.mutable_play();
+  play.set_buffer_id(buffer_id);
+  play.set_xrun_policy(options.xrun_policy);
+  if (options.gain.has_value()) play.set_gain(*options.gain);
+  if (!options.outputs.empty()) *play.mutable_channel_map() = client::ToChannelMap(options.outputs);
+  options.sound.ApplyTo(sample_rate_hz, play);
+}
+
 absl::StatusOr<ExitCode> Play(Context& context, const PlayOptions& options) {
   auto stream = context.RunningStream();
   if (!stream.ok()) return stream.status();
@@ -47,27 +74,20 @@ absl::StatusOr<ExitCode> Play(Context& context, const PlayOptions& options) {
 
   v1::ScheduleActionsRequest request;
   std::vector<std::unique_ptr<client::Buffer>> buffers;
-  int64_t offset_frames = 0;
-  int64_t total_frames = 0;
+  std::optional<int64_t> total_frames = 0;
   for (const std::string& path : options.paths) {
     auto audio = LoadSound(path, stream->sample_rate_hz(), options.resample);
     if (!audio.ok()) return audio.status();
     auto buffer = Send(*session, path, *audio);
     if (!buffer.ok()) return buffer.status();
-    v1::ActionSpec& action = *request.add_actions();
-    // Keys are unique; the same file may come twice.
-    action.set_key(absl::StrCat(request.actions_size(), " ", path).substr(0, 128));
-    action.mutable_start()->set_offset_frames(offset_frames);
-    action.set_late_policy(options.start.late_policy);
-    v1::PlaySpec& play = *action.mutable_play();
-    play.set_buffer_id((*buffer)->id());
-    play.set_xrun_policy(options.xrun_policy);
-    if (options.gain.has_value()) play.set_gain(*options.gain);
-    if (!options.outputs.empty()) {
-      *play.mutable_channel_map() = client::ToChannelMap(options.outputs);
+    AddPlay(options, path, (*buffer)->id(), stream->sample_rate_hz(), request);
+    const auto frames =
+        client::PlayedFrames(request.actions(request.actions_size() - 1).play(), audio->frames());
+    if (!frames.has_value() || !total_frames.has_value()) {
+      total_frames.reset();
+    } else {
+      total_frames = options.together ? std::max(*total_frames, *frames) : *total_frames + *frames;
     }
-    total_frames = std::max(total_frames, offset_frames + audio->frames());
-    if (!options.together) offset_frames += audio->frames();
     buffers.push_back(*std::move(buffer));
   }
 
@@ -80,10 +100,19 @@ absl::StatusOr<ExitCode> Play(Context& context, const PlayOptions& options) {
   auto scheduled = client::ScheduleActions(**session, std::move(request));
   if (!scheduled.ok()) return scheduled.status();
   std::vector<std::string> action_ids;
-  for (const auto& action : scheduled->actions()) action_ids.push_back(action.action_id());
+  std::string words;
+  for (const auto& action : scheduled->actions()) {
+    action_ids.push_back(action.action_id());
+    absl::StrAppend(&words, action.action_id(), "  ", action.key(), "\n");
+  }
+  if (options.no_wait) {
+    context.Answer(*scheduled, words);
+    return ExitCode::kOk;
+  }
 
   const absl::Time began = absl::Now();
-  auto bar = std::make_unique<ProgressBar>("playing", total_frames, stream->sample_rate_hz());
+  auto bar =
+      std::make_unique<ProgressBar>("playing", total_frames.value_or(0), stream->sample_rate_hz());
   auto answer = client::WaitActions(
       **session, action_ids, options.outcome.timeout(),
       [&bar, &stream, began] {
@@ -103,11 +132,11 @@ absl::StatusOr<ExitCode> Play(Context& context, const PlayOptions& options) {
   if (!answer.ok()) return answer.status();
   auto code = context.AnswerReports(*answer, options.outcome.report_path,
                                     {.strict = options.outcome.strict});
-  if (Interrupt::Seen() || !answer->still_running().empty()) {
+  if (!answer->still_running().empty()) {
     // The session may be one that lives on.
-    for (const std::string& id : answer->still_running()) {
-      client::Action(*session, id).Cancel().IgnoreError();
-    }
+    v1::CancelActionsRequest cancel;
+    *cancel.mutable_action_ids() = answer->still_running();
+    client::CancelActions(**session, cancel).IgnoreError();
   }
   if (Interrupt::Seen()) return ExitCode::kInterrupted;
   return code;
@@ -120,9 +149,23 @@ void AddPlayCommand(Context& context) {
   CLI::App* const play =
       context.AddCommand("play", "Play files, one after the other without a gap",
                          "  rtmixctl play speech.wav\n"
+                         "  rtmixctl play intro.wav verse.wav --fade-in 10ms --fade-out 480\n"
                          "  rtmixctl play left.flac right.flac --together\n"
-                         "  rtmixctl play beep.wav --outputs 3,4 --in 0.5 --gain 0.5 --late skip\n",
-                         [options](Context& c) { return Play(c, *options); });
+                         "  rtmixctl play beep.wav --outputs 3,4 --in 0.5 --gain 0.5 --late skip\n"
+                         "  rtmixctl play drone.wav --loop --loop-begin 0.5s --loop-end 3s "
+                         "--fade-out 1s:equal-power\n"
+                         "  rtmixctl play next.wav --after a17 --no-wait    # inside a lease\n"
+                         "What is said of a sound (gain, fades, offset, length, loop) holds for "
+                         "each FILE. FILE comes before\n"
+                         "--loop where that has no COUNT.\n",
+                         nullptr);
+  play->callback([&context, options] {
+    if (options->no_wait && !context.has_token()) {
+      throw CLI::ValidationError(
+          "--no-wait", "the plays would end with the command's own session; use it in a lease");
+    }
+    context.SetCommand([options](Context& c) { return Play(c, *options); });
+  });
   play->add_option("FILE", options->paths, "WAV, FLAC, Ogg, AIFF, ...")->required();
   AddChannels(*play, "--outputs", "Outputs, one for each channel of the files: 1,2 or 1-4",
               options->outputs);
@@ -131,7 +174,15 @@ void AddPlayCommand(Context& context) {
   play->add_flag("--together", options->together, "Start all files on the same frame");
   play->add_flag("--resample", options->resample,
                  "Convert files that have another rate than the stream");
+  play->add_flag("--no-wait", options->no_wait,
+                 "Tell the ids and do not wait for the end; only in a session that lives on");
+  options->sound.AddTo(*play);
   options->start.AddTo(*play);
+  play->add_option("--after", options->after,
+                   "Start without a gap where this play of the session ends")
+      ->type_name("ACTION")
+      ->excludes("--start-frame")
+      ->excludes("--in");
   options->outcome.AddTo(*play);
 }
 

@@ -9,10 +9,12 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "client_cpp/play_rec.h"
+#include "client_cpp/played_frames.h"
 #include "client_cpp/rtmixctl/commands.h"
 #include "client_cpp/rtmixctl/interrupt.h"
 #include "client_cpp/rtmixctl/options.h"
 #include "client_cpp/rtmixctl/progress_bar.h"
+#include "client_cpp/rtmixctl/sound_options.h"
 #include "client_cpp/rtmixctl/validators.h"
 
 namespace rtmixd::rtmixctl {
@@ -25,6 +27,7 @@ struct PlayRecFlags {
   std::vector<int> inputs;
   double tail_seconds = 0;
   std::optional<float> gain;
+  SoundOptions sound;
   v1::RecordSource source = v1::RECORD_SOURCE_UNSPECIFIED;
   FileEncoding encoding = FileEncoding::kDefault;
   bool resample = false;
@@ -59,9 +62,17 @@ absl::StatusOr<ExitCode> PlayRec(Context& context, const PlayRecFlags& flags) {
   options.late_policy = flags.start.late_policy;
   options.source = flags.source;
   options.timeout = flags.outcome.timeout();
+  v1::PlaySpec play;
+  flags.sound.ApplyTo(stream->sample_rate_hz(), play);
+  if (play.has_fade_in()) options.fade_in = play.fade_in();
+  if (play.has_fade_out()) options.fade_out = play.fade_out();
+  options.offset_frames = play.offset_frames();
+  if (play.has_max_frames()) options.max_frames = play.max_frames();
+  if (play.has_loop()) options.loop = play.loop();
+  const int64_t played_frames = client::PlayedFrames(play, sound->frames()).value_or(0);
   const absl::Time began = absl::Now();
   auto bar = std::make_unique<ProgressBar>(
-      "playing and recording", sound->frames() + options.tail_frames, stream->sample_rate_hz());
+      "playing and recording", played_frames + options.tail_frames, stream->sample_rate_hz());
   options.keep_waiting = [&bar, &stream, began] {
     if (bar != nullptr) {
       bar->Update(static_cast<int64_t>(absl::ToDoubleSeconds(absl::Now() - began) *
@@ -119,10 +130,11 @@ void AddPlayRecCommand(Context& context) {
   AddChannels(*playrec, "--outputs", "Outputs, one for each channel of IN: 1,2 or 1-4",
               flags->outputs);
   AddChannels(*playrec, "--inputs", "Inputs to record: 1,2 or 1-4; all without it", flags->inputs);
-  playrec->add_option("--tail", flags->tail_seconds, "Record so many seconds longer than IN")
+  playrec->add_option("--tail", flags->tail_seconds, "Record so many seconds longer than the play")
       ->type_name("SECONDS")
       ->check(Seconds());
   AddGain(*playrec, flags->gain);
+  flags->sound.AddTo(*playrec);
   AddSource(*playrec, flags->source);
   AddEncoding(*playrec, flags->encoding);
   playrec->add_flag("--resample", flags->resample,

@@ -53,6 +53,8 @@ std::string DescribeKind(v1::ActionKind kind) {
       return "cancel";
     case v1::ACTION_KIND_STATS:
       return "stats";
+    case v1::ACTION_KIND_CHANGE:
+      return "change";
     default:
       return "unknown action";
   }
@@ -78,6 +80,8 @@ std::string DescribeEnd(v1::EndReason reason) {
       return "ended because the connection broke";
     case v1::END_REASON_SHUTDOWN:
       return "ended because the server stopped";
+    case v1::END_REASON_TARGET_ENDED:
+      return "too late: what it was to change had ended";
     default:
       return "not ended";
   }
@@ -106,10 +110,41 @@ std::string DescribeState(const v1::ActionReport& report) {
     case v1::ACTION_STATE_ENDED:
       return DescribeEnd(report.end_reason());
     case v1::ACTION_STATE_ACTIVE:
-      return "running";
+      return report.paused() ? "paused" : "running";
     default:
       return "waiting";
   }
+}
+
+// Whether it has audio.
+bool HasFrames(v1::ActionKind kind) {
+  return kind != v1::ACTION_KIND_CANCEL && kind != v1::ACTION_KIND_CHANGE &&
+         kind != v1::ACTION_KIND_STATS;
+}
+
+// What it has to do with other actions.
+std::string DescribeOthers(const v1::ActionReport& report) {
+  std::string text;
+  if (!report.after_action_id().empty()) {
+    absl::StrAppendFormat(&text, "  follows %s\n", report.after_action_id());
+  }
+  if (!report.target_action_id().empty()) {
+    absl::StrAppendFormat(&text, "  %s %s\n",
+                          report.kind() == v1::ACTION_KIND_CANCEL ? "ends" : "changes",
+                          report.target_action_id());
+  }
+  return text;
+}
+
+// Where in its sound it is, unless that goes without saying.
+std::string DescribePosition(const v1::ActionReport& report) {
+  if (!report.has_position_frames() || report.end_reason() == v1::END_REASON_COMPLETED) return "";
+  if (report.state() == v1::ACTION_STATE_PENDING) return "";
+  if (report.end_reason() == v1::END_REASON_UNSPECIFIED) {
+    return absl::StrFormat("  is at frame %d of the sound\n", report.position_frames());
+  }
+  return absl::StrFormat("  was at frame %d of the sound%s\n", report.position_frames(),
+                         report.paused() ? ", paused" : "");
 }
 
 }  // namespace
@@ -118,8 +153,11 @@ std::string DescribeReport(const v1::ActionReport& report) {
   const std::string name = report.key().empty() ? report.action_id() : report.key();
   std::string text =
       absl::StrFormat("%s (%s): %s\n", name, DescribeKind(report.kind()), DescribeState(report));
+  absl::StrAppend(&text, DescribeOthers(report));
   if (report.has_start_frame()) {
-    absl::StrAppendFormat(&text, "  started on frame %d", report.start_frame());
+    absl::StrAppendFormat(&text, "  %s on frame %d",
+                          report.kind() == v1::ACTION_KIND_CHANGE ? "took effect" : "started",
+                          report.start_frame());
     if (report.late_frames() > 0) {
       absl::StrAppendFormat(&text, ", %d frames late (asked for %d)", report.late_frames(),
                             report.requested_start_frame());
@@ -138,9 +176,10 @@ std::string DescribeReport(const v1::ActionReport& report) {
   if (report.has_total_frames()) {
     absl::StrAppendFormat(&text, "  did %d of %d frames\n", report.done_frames(),
                           report.total_frames());
-  } else if (report.kind() != v1::ACTION_KIND_CANCEL && report.kind() != v1::ACTION_KIND_STATS) {
+  } else if (HasFrames(report.kind())) {
     absl::StrAppendFormat(&text, "  did %d frames\n", report.done_frames());
   }
+  absl::StrAppend(&text, DescribePosition(report));
   if (report.dropped_frames() > 0) {
     absl::StrAppendFormat(&text, "  %d frames of it were dropped\n", report.dropped_frames());
   }
@@ -191,6 +230,9 @@ std::string DescribeStream(const v1::AudioStream& stream) {
   if (!stream.reports_xruns()) {
     absl::StrAppend(&text,
                     "  this host API never tells of xruns: they are found from time alone\n");
+  }
+  if (stream.master_gain() != 1) {
+    absl::StrAppendFormat(&text, "  master gain %g\n", stream.master_gain());
   }
   absl::StrAppendFormat(&text, "  next frame %d, CPU load %.1f %%\n", stream.next_frame(),
                         100 * stream.cpu_load());

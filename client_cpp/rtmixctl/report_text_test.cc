@@ -73,6 +73,76 @@ TEST(ReportTextTest, CannotTellIsNotSilence) {
   EXPECT_THAT(DescribeReport(report), HasSubstr("from 96 frames on"));
 }
 
+TEST(ReportTextTest, PausedPlayTellsWhereItStands) {
+  v1::ActionReport report = Completed();
+  report.set_state(v1::ACTION_STATE_ACTIVE);
+  report.clear_end_frame();
+  report.clear_end_reason();
+  report.clear_touched();
+  report.set_position_frames(120);
+  EXPECT_THAT(DescribeReport(report), HasSubstr("stimulus (play): running\n"));
+  EXPECT_THAT(DescribeReport(report), HasSubstr("  is at frame 120 of the sound\n"));
+  report.set_paused(true);
+  EXPECT_THAT(DescribeReport(report), HasSubstr("stimulus (play): paused\n"));
+}
+
+TEST(ReportTextTest, EndedPlayTellsItsPositionUnlessItIsTheEnd) {
+  v1::ActionReport report = Completed();
+  report.set_position_frames(480);
+  EXPECT_THAT(DescribeReport(report), Not(HasSubstr("of the sound")));
+  report.set_end_reason(v1::END_REASON_CANCELLED);
+  report.set_position_frames(0);
+  EXPECT_THAT(DescribeReport(report), HasSubstr("  was at frame 0 of the sound\n"));
+  report.set_paused(true);
+  EXPECT_THAT(DescribeReport(report), HasSubstr("  was at frame 0 of the sound, paused\n"));
+}
+
+TEST(ReportTextTest, WaitingPlayTellsWhatItFollows) {
+  v1::ActionReport report = Completed();
+  report.set_state(v1::ACTION_STATE_PENDING);
+  report.clear_end_reason();
+  report.set_position_frames(0);
+  report.set_after_action_id("a6");
+  EXPECT_THAT(DescribeReport(report), HasSubstr("stimulus (play): waiting\n  follows a6\n"));
+  EXPECT_THAT(DescribeReport(report), Not(HasSubstr("of the sound")));
+}
+
+TEST(ReportTextTest, ChangeTellsWhatItChangesAndWhere) {
+  v1::ActionReport report;
+  report.set_action_id("a8");
+  report.set_kind(v1::ACTION_KIND_CHANGE);
+  report.set_state(v1::ACTION_STATE_ENDED);
+  report.set_target_action_id("a7");
+  report.set_start_frame(1200);
+  report.set_end_frame(1200);
+  report.set_end_reason(v1::END_REASON_COMPLETED);
+  report.set_touched(v1::TOUCHED_NO);
+  EXPECT_THAT(DescribeReport(report),
+              HasSubstr("a8 (change): completed\n  changes a7\n  took effect on frame 1200\n"));
+  EXPECT_THAT(DescribeReport(report), Not(HasSubstr("did 0 frames")));
+  report.clear_start_frame();
+  report.set_end_reason(v1::END_REASON_TARGET_ENDED);
+  EXPECT_THAT(DescribeReport(report),
+              HasSubstr("a8 (change): too late: what it was to change had ended\n"));
+}
+
+TEST(ReportTextTest, CancelTellsWhatItEnds) {
+  v1::ActionReport report;
+  report.set_action_id("a8");
+  report.set_kind(v1::ACTION_KIND_CANCEL);
+  report.set_target_action_id("a7");
+  EXPECT_THAT(DescribeReport(report), HasSubstr("a8 (cancel): waiting\n  ends a7\n"));
+}
+
+TEST(ReportTextTest, StreamTellsItsMasterGainUnlessItIsOne) {
+  v1::AudioStream stream;
+  stream.set_stream_id("s1");
+  stream.set_master_gain(1);
+  EXPECT_THAT(DescribeStream(stream), Not(HasSubstr("gain")));
+  stream.set_master_gain(0.5F);
+  EXPECT_THAT(DescribeStream(stream), HasSubstr("  master gain 0.5\n"));
+}
+
 TEST(ReportTextTest, SkippedActionHasNoStart) {
   v1::ActionReport report = Completed();
   report.clear_start_frame();

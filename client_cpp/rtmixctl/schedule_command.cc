@@ -137,8 +137,10 @@ absl::StatusOr<ExitCode> Schedule(Context& context, const ScheduleOptions& optio
   auto answer = client::WaitActions(**session, action_ids, options.outcome.timeout(),
                                     [] { return !Interrupt::Seen(); });
   if (!answer.ok()) return answer.status();
-  for (const std::string& id : answer->still_running()) {
-    client::Action(*session, id).Cancel().IgnoreError();
+  if (!answer->still_running().empty()) {
+    v1::CancelActionsRequest cancel;
+    *cancel.mutable_action_ids() = answer->still_running();
+    client::CancelActions(**session, cancel).IgnoreError();
   }
   // A batch may cancel its own members.
   auto code = context.AnswerReports(*answer, options.outcome.report_path,
@@ -159,6 +161,14 @@ void AddScheduleCommand(Context& context) {
       "    {\"key\": \"b\", \"start\": {\"offset_frames\": 4800}, \"cancel\": {\"key\": \"a\"}}]}' "
       "|\n"
       "    rtmixctl schedule -\n"
+      "A loop that is left after a second, and what comes behind it:\n"
+      "  {\"actions\": [\n"
+      "    {\"key\": \"a\", \"play\": {\"file\": \"drone.wav\", \"loop\": {\"begin_frame\": "
+      "4800},\n"
+      "      \"fade_in\": {\"frames\": 480, \"shape\": \"FADE_SHAPE_EQUAL_POWER\"}}},\n"
+      "    {\"start\": {\"offset_frames\": 48000}, \"change\": {\"key\": \"a\", "
+      "\"leave_loop\": {}}},\n"
+      "    {\"start\": {\"after\": {\"key\": \"a\"}}, \"play\": {\"file\": \"end.wav\"}}]}\n"
       "FILE is a ScheduleActionsRequest in JSON, whose plays may also say \"file\": PATH or "
       "\"buffer\": LABEL.\n",
       nullptr);

@@ -19,7 +19,9 @@
 #include "client_cpp/action.h"
 #include "client_cpp/audio_stream.h"
 #include "client_cpp/rtmixctl/commands.h"
+#include "client_cpp/rtmixctl/fade_option.h"
 #include "client_cpp/rtmixctl/interrupt.h"
+#include "client_cpp/rtmixctl/length.h"
 #include "client_cpp/rtmixctl/options.h"
 #include "client_cpp/rtmixctl/validators.h"
 #include "client_cpp/rtmixctl/wav_pipe.h"
@@ -37,6 +39,9 @@ struct StreamOptions {
   std::vector<int> outputs;
   std::vector<int> inputs;
   std::optional<float> gain;
+  std::optional<FadeOption> fade_in;
+  std::optional<FadeOption> fade_out;
+  std::optional<Length> max_length;
   v1::RecordSource source = v1::RECORD_SOURCE_UNSPECIFIED;
   FileEncoding encoding = FileEncoding::kDefault;
   v1::UnderrunPolicy underrun_policy = v1::UNDERRUN_POLICY_UNSPECIFIED;
@@ -139,6 +144,9 @@ v1::DuplexConfig Config(const StreamOptions& options, const v1::AudioStream& str
     play.set_prebuffer_frames(std::llround(options.prebuffer_seconds * rate));
     play.set_ring_frames(std::llround(std::max(0.5, 2 * options.prebuffer_seconds) * rate));
     if (options.gain.has_value()) play.set_gain(*options.gain);
+    if (options.fade_in.has_value()) *play.mutable_fade_in() = options.fade_in->At(rate);
+    if (options.fade_out.has_value()) *play.mutable_fade_out() = options.fade_out->At(rate);
+    if (options.max_length.has_value()) play.set_max_frames(options.max_length->FramesAt(rate));
     if (frame.has_value()) play.mutable_start()->set_frame(*frame);
     if (!options.outputs.empty()) {
       *play.mutable_channel_map() = client::ToChannelMap(options.outputs);
@@ -285,6 +293,15 @@ void AddStreamCommand(Context& context) {
   AddChannels(*stream, "--outputs", "Outputs, one for each channel of stdin", options->outputs);
   AddChannels(*stream, "--inputs", "Channels to record; all without it", options->inputs);
   AddGain(*stream, options->gain);
+  AddFade(*stream, "--fade-in",
+          "From silence: LENGTH is frames (480) or a time (10ms, 1.5s, 2min), SHAPE linear or "
+          "equal-power",
+          options->fade_in);
+  auto* const max_length = AddLength(
+      *stream, "--max-length", "Play no more than this; at least one frame", options->max_length);
+  AddFade(*stream, "--fade-out", "To silence, so that it is over at the end that --max-length sets",
+          options->fade_out)
+      ->needs(max_length);
   AddSource(*stream, options->source);
   stream
       ->add_option("--underrun", options->underrun_policy,

@@ -106,9 +106,17 @@ std::string EventLine(const v1::LogEntry& entry) {
   std::string line =
       absl::FormatTime("%H:%M:%E3S", client::FromProto(entry.time()), absl::LocalTimeZone());
   if (entry.has_frame()) absl::StrAppendFormat(&line, "  frame %d", entry.frame());
-  const std::string& kind = v1::EventKind_Name(entry.kind());
-  absl::StrAppend(&line, "  ",
-                  entry.text().empty() ? kind.substr(sizeof("EVENT_KIND_") - 1) : entry.text());
+  const std::string kind = v1::EventKind_Name(entry.kind()).substr(sizeof("EVENT_KIND_") - 1);
+  switch (entry.kind()) {
+    // Their text says to what, not of what.
+    case v1::EVENT_KIND_ACTION_CHANGED:
+    case v1::EVENT_KIND_GAIN_CHANGED:
+      absl::StrAppend(&line, "  ", kind, entry.action_id().empty() ? "" : " ", entry.action_id(),
+                      entry.text().empty() ? "" : ": ", entry.text());
+      break;
+    default:
+      absl::StrAppend(&line, "  ", entry.text().empty() ? kind : entry.text());
+  }
   if (!entry.session_label().empty()) absl::StrAppend(&line, "  [", entry.session_label(), "]");
   return line + "\n";
 }

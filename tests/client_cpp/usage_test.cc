@@ -107,6 +107,50 @@ TEST_F(UsageTest, WrongWordsAreRefusedByName) {
   });
 }
 
+TEST_F(UsageTest, WrongLengthsAndFadesAreRefusedByName) {
+  const std::string length =
+      " is not a length: a whole number of frames from 0 to 9007199254740991, or a time from 0 to "
+      "1000000000 s such as 10ms, 1.5s or 2min\n";
+  ExpectRefused({
+      {{"play", "x.wav", "--offset", "-1"}, "--offset: '-1'" + length},
+      {{"play", "x.wav", "--max-length", "1.5"}, "--max-length: '1.5'" + length},
+      {{"play", "x.wav", "--loop", "2", "--loop-begin", "1h"}, "--loop-begin: '1h'" + length},
+      {{"play", "x.wav", "--loop", "2", "--loop-end", "nans"}, "--loop-end: 'nans'" + length},
+      {{"play", "x.wav", "--fade-in", "soon"}, "--fade-in: 'soon'" + length},
+      {{"play", "x.wav", "--fade-out", "480:round"},
+       "--fade-out: the shape 'round' is not one of equal-power, linear\n"},
+      {{"playrec", "x.wav", "y.wav", "--fade-in", "-1ms"}, "--fade-in: '-1ms'" + length},
+      {{"stream", "--play", "--max-length", "x"}, "--max-length: 'x'" + length},
+      {{"gain", "0.5", "a1", "--fade", "-1"}, "--fade: '-1'" + length},
+      {{"cancel", "a1", "--fade", "1e300s"}, "--fade: '1e300s'" + length},
+      {{"session-gain", "0.5", "--fade", ""}, "--fade: ''" + length},
+      {{"master-gain", "0.5", "--fade", "1s:"},
+       "--fade: the shape '' is not one of equal-power, linear\n"},
+  });
+}
+
+TEST_F(UsageTest, WrongChangesAreRefusedByName) {
+  const std::string passes =
+      " is neither 'forever' nor a whole number from 1 to 9007199254740991\n";
+  ExpectRefused({
+      {{"play", "x.wav", "--loop", "0"}, "--loop: '0'" + passes},
+      {{"play", "--loop", "x.wav", "y.wav"}, "--loop: 'x.wav'" + passes},
+      {{"play", "x.wav", "--loop-begin", "1s"}, "--loop-begin requires --loop\n"},
+      {{"stream", "--play", "--fade-out", "1s"}, "--fade-out requires --max-length\n"},
+      {{"play", "x.wav", "--after", "a1", "--start-frame", "0"},
+       "--after excludes --start-frame\n"},
+      {{"play", "x.wav", "--no-wait"}, "--no-wait: the plays would end"},
+      {{"pause"}, "ACTION or --all is required\n"},
+      {{"resume", "a1", "--all"}, "--all excludes ACTION\n"},
+      {{"pause", "a1", "--at", "-1"}, std::string("--at: '-1'") + kFrames},
+      {{"leave-loop", "a1", "--in", "-1"}, std::string("--in: '-1'") + kSeconds},
+      {{"gain", "loud", "a1"}, "FACTOR: 'loud' is not a factor from -1000000 to 1000000\n"},
+      {{"gain", "0.5"}, "ACTION or --all is required\n"},
+      {{"session-gain", "nan"}, "FACTOR: 'nan' is not a factor from -1000000 to 1000000\n"},
+      {{"master-gain", "1e7"}, "FACTOR: '1e7' is not a factor from -1000000 to 1000000\n"},
+  });
+}
+
 TEST_F(UsageTest, LimitsThemselvesAreTaken) {
   // The server is asked, and has no such action; nothing is wrong with the frame.
   EXPECT_EQ(tool_->Run({"cancel", "a1", "--frame", "9007199254740991"}).exit_code, 4);
