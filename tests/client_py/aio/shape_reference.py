@@ -161,8 +161,12 @@ class Walk:
 
 
 def ulps(actual: Frames, expected: Frames) -> npt.NDArray[np.float64]:
-    """How many units in the last place two arrays are apart."""
-    unit = np.spacing(np.maximum(np.abs(expected), np.finfo(np.float32).tiny))
+    """How many units in the last place two arrays are apart.
+
+    A gain that changes its sign is a difference of doubles where it is nearly 0: it can be no more
+    exact there than those are.
+    """
+    unit = np.maximum(np.spacing(np.abs(expected)).astype(np.float64), 2.0**-52)
     return np.abs(actual.astype(np.float64) - expected.astype(np.float64)) / unit
 
 
