@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from shape_reference import Walk, assert_walked, probe
 from stream_rig import run
-from test_shaping import OUTPUTS, heard, listen, soon
+from test_aio_shaping import OUTPUTS, heard, listen, soon
 
 import rtmixd
 from rtmixd import Fade, Gain, Pause, Play, Resume, aio, at_end_of, at_frame
