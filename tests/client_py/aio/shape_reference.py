@@ -108,7 +108,7 @@ class Walk:
         end = self.frames
         if self.loop is not None and self.loop.end_frame is not None:
             end = self.loop.end_frame
-        ramp = Ramp(0.0 if self.fade_in is not None else self.gain)
+        ramp = Ramp(0.0 if self._fades_in() else self.gain)
         ramp.begin(self.gain, self.fade_in)
         paused = fading_out = False
         sounded = 0
@@ -120,11 +120,16 @@ class Walk:
                     continue
                 if isinstance(change, Gain):
                     fade = Fade(change.fade) if isinstance(change.fade, int) else change.fade
-                    if not fading_out:
+                    if now == 0 and (fade is None or fade.frames == 0):
+                        # What it is faded in to.
+                        ramp = Ramp(0.0 if self._fades_in() else change.gain)
+                        ramp.begin(change.gain, self.fade_in)
+                    elif not fading_out:
                         ramp.begin(change.gain, fade)
                 elif isinstance(change, LeaveLoop):
-                    if change.at_once and self._passes > 1:
-                        self._at = end
+                    looped = self.loop is not None and self.loop.passes != 1
+                    if change.at_once and looped and self._at >= begin:
+                        self._at = max(self._at, end)
                     self._passes = 1
                 else:
                     assert isinstance(change, (Pause, Resume))
@@ -153,6 +158,9 @@ class Walk:
                 self._at = begin
         positions, gains, exact = zip(*walked) if walked else ((), (), ())
         return np.array(positions, np.int64), np.array(gains, np.float32), np.array(exact, bool)
+
+    def _fades_in(self) -> bool:
+        return self.fade_in is not None and self.fade_in.frames > 0
 
     def _left(self, begin: int, end: int, sounded: int) -> int:
         """Frames that will still sound if nothing changes."""

@@ -7,7 +7,7 @@ took effect, so that no test depends on how quick a machine is.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import pytest
@@ -141,6 +141,94 @@ def test_every_shape_sounds_like_its_formula(server: LocalServer) -> None:
                 assert (report.start_frame, report.end_reason) == (begin + offset, "completed")
                 assert report.done_frames == len(part)
                 assert_walked(part, walk, sound)
+
+    run(test())
+
+
+def random_fade(draw: np.random.Generator) -> Optional[Fade]:
+    if draw.random() < 0.3:
+        return None
+    frames = int(draw.choice([0, 1, 2, 64, 500, 3000]))
+    return Fade(frames, "linear" if draw.random() < 0.5 else "equal_power")
+
+
+def random_walk(draw: np.random.Generator, frames: int) -> Walk:
+    """A sound of which anything may happen, but which ends."""
+    loop = None
+    if draw.random() < 0.7:
+        begin, end = sorted(map(int, draw.choice(frames + 1, 2, replace=False)))
+        passes = None if draw.random() < 0.3 else int(draw.integers(1, 5))
+        loop = Loop(passes, begin, end)
+    offset = int(draw.integers(0, frames if loop is None else loop.end_frame or frames))
+    endless = loop is not None and loop.passes is None
+    limit = int(draw.integers(1, 8000)) if endless or draw.random() < 0.5 else None
+    changes: list[tuple[int, Any]] = []
+    paused = False
+    at = 1
+    for _ in range(int(draw.integers(0, 9))):
+        at += int(draw.choice([0, 1, 200, 700]))
+        what = draw.random()
+        if what < 0.5:
+            gain = float(np.float32(draw.uniform(-1.5, 1.5)))
+            changes.append((at, Gain(gain, random_fade(draw))))
+        elif what < 0.8:
+            changes.append((at, Resume() if paused else Pause()))
+            paused = not paused
+        else:
+            changes.append((at, LeaveLoop(bool(draw.random() < 0.5))))
+    if paused:
+        changes.append((at + 100, Resume()))
+    stop = None
+    if draw.random() < 0.3:
+        stop = (int(draw.integers(1, 6000)), random_fade(draw))
+    return Walk(
+        frames,
+        float(np.float32(draw.uniform(-1.5, 1.5))),
+        random_fade(draw),
+        random_fade(draw),
+        offset,
+        limit,
+        loop,
+        changes,
+        stop,
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_sounds_are_shaped_as_they_are_walked_through(
+    server: LocalServer, seed: int
+) -> None:
+    async def test() -> None:
+        async with aio.Client(server.target) as client, client.session() as session:
+            draw = np.random.default_rng(seed)
+            sounds = [probe(int(draw.integers(2, 4000)), i) for i in range(30)]
+            walks = [random_walk(draw, len(sound)) for sound in sounds]
+            offsets = np.cumsum([0, *(len(walk.run()[0]) + 50 for walk in walks[:-1])])
+            specs: list[Any] = []
+            for number, (sound, walk, offset) in enumerate(zip(sounds, walks, offsets)):
+                key = str(number)
+                specs.append(
+                    Play(
+                        *(sound, OUTPUTS, walk.gain),
+                        start=after(offset),
+                        key=key,
+                        fade_in=walk.fade_in,
+                        fade_out=walk.fade_out,
+                        offset_frames=walk.offset_frames,
+                        max_frames=walk.max_frames,
+                        loop=walk.loop,
+                    )
+                )
+                specs += [Change(key, what, after(offset + at)) for at, what in walk.changes]
+                if walk.stop is not None:
+                    specs.append(Cancel(key, after(offset + walk.stop[0]), fade=walk.stop[1]))
+            batch, parts = await scheduled(client, session, *specs)
+            for number, (sound, walk, part) in enumerate(zip(sounds, walks, parts)):
+                report = batch[str(number)].report
+                assert report.start_frame == (batch.origin_frame or 0) + offsets[number]
+                assert_walked(part, walk, sound)
+                positions, _, _ = walk.run()
+                assert report.done_frames == np.count_nonzero(positions >= 0)
 
     run(test())
 
