@@ -61,7 +61,8 @@ class Gain:
     """A gain goes to another one.
 
     A change that comes while an earlier one fades starts from wherever that one is. A sound that
-    fades out to end goes on to do so.
+    fades out to end goes on to do so. What has not started by then starts with the new gain; if the
+    change comes on the frame of its start, its fade begins there.
 
     Attributes
     ----------

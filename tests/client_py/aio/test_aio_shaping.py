@@ -164,7 +164,7 @@ def random_walk(draw: np.random.Generator, frames: int) -> Walk:
     limit = int(draw.integers(1, 8000)) if endless or draw.random() < 0.5 else None
     changes: list[tuple[int, Any]] = []
     paused = False
-    at = 1
+    at = 0
     for _ in range(int(draw.integers(0, 9))):
         at += int(draw.choice([0, 1, 200, 700]))
         what = draw.random()
