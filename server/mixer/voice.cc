@@ -45,11 +45,15 @@ bool Voice::StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block
   }
   PassSessionGainRt(start, done);
   float gain = spec_.gain;
+  const VoiceChange* fades = nullptr;
   while (!changes_.empty() && changes_.front()->frame <= start) {
     VoiceChange* const change = changes_.PopRt();
     change->applied_frame = start;
     if (change->kind == VoiceChange::Kind::kGain) {
-      gain = change->gain;
+      // A fade that was to begin with the sound does; one that was to begin before is over.
+      const bool begins_here = change->frame >= requested_frame && change->fade.frames > 0;
+      fades = begins_here ? change : nullptr;
+      if (!begins_here) gain = change->gain;
     } else {
       TakeEffectRt(*change);
     }
@@ -57,6 +61,7 @@ bool Voice::StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block
   }
   ramp_ = GainRamp(spec_.fade_in.frames > 0 ? 0.0f : gain);
   ramp_.StartRt(gain, spec_.fade_in);
+  if (fades != nullptr) ramp_.StartRt(fades->gain, fades->fade);
   start_frame_.store(start, std::memory_order_relaxed);
   begin_ = static_cast<int>(start - block_first_frame);
   state_.store(State::kPlaying, std::memory_order_relaxed);

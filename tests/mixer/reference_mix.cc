@@ -210,6 +210,7 @@ class Follower {
     }
     PassSessionGain(start);
     float gain = script_.gain;
+    std::optional<VoiceChange> fades;
     int64_t session_frame = start;
     while (!pending_.empty() && pending_.front().change.frame <= start) {
       const VoiceChange change = pending_.front().change;
@@ -219,7 +220,12 @@ class Follower {
       pending_.erase(pending_.begin());
       switch (change.kind) {
         case VoiceChange::Kind::kGain:
-          gain = change.gain;
+          if (change.frame >= out_.requested_frame && change.fade.frames > 0) {
+            fades = change;
+          } else {
+            gain = change.gain;
+            fades.reset();
+          }
           break;
         case VoiceChange::Kind::kSessionGain:
           for (; session_frame < change.frame; ++session_frame) session_ramp_.Next();
@@ -233,6 +239,7 @@ class Follower {
     for (; session_frame < start; ++session_frame) session_ramp_.Next();
     ramp_ = Ramp(script_.fade_in.frames > 0 ? 0.0f : gain);
     ramp_.Start(gain, script_.fade_in);
+    if (fades.has_value()) ramp_.Start(fades->gain, fades->fade);
     out_.started = true;
     out_.start_frame = start;
     if (script_.late_policy == LatePolicy::kTrim && !paused_) {

@@ -374,6 +374,35 @@ TEST(VoiceTest, GainChangesFadeFromWhereTheyAre) {
   EXPECT_EQ(stage.Play(0), (Samples{1, 0.75, 0.5, 0.25, 0.625, 1, 1, 1}));
 }
 
+TEST(VoiceTest, FadeThatComesWithTheStartBeginsThere) {
+  VoiceChange down = {.gain = 0, .fade = {.frames = 4}, .frame = 0};
+  Voice::Spec spec = OnesSpec();
+  spec.changes = {&down};
+  Stage stage(std::move(spec));
+  ASSERT_TRUE(stage.Start(2, 0));
+  EXPECT_EQ(stage.Play(0), (Samples{0, 0, 1, 0.75f, 0.5f, 0.25f, 0, 0}));
+  EXPECT_EQ(down.applied_frame, 2);
+}
+
+TEST(VoiceTest, FadeThatComesWithTheStartOfALateOneBeginsWithIt) {
+  VoiceChange down = {.gain = 0, .fade = {.frames = 4}, .frame = 0};
+  Voice::Spec spec = OnesSpec();
+  spec.changes = {&down};
+  Stage stage(std::move(spec));
+  ASSERT_TRUE(stage.Start(5, 8));
+  EXPECT_EQ(stage.Play(8), (Samples{1, 0.75f, 0.5f, 0.25f, 0, 0, 0, 0}));
+}
+
+TEST(VoiceTest, GainThatChangesBeforeTheStartIsTheOneItStartsWith) {
+  VoiceChange down = {.gain = 0.5f, .fade = {.frames = 4}, .frame = -1};
+  Voice::Spec spec = OnesSpec();
+  spec.fade_in = {.frames = 2};
+  spec.changes = {&down};
+  Stage stage(std::move(spec));
+  ASSERT_TRUE(stage.Start(4, 0));
+  EXPECT_EQ(stage.Play(0), (Samples{0, 0, 0, 0, 0, 0.25f, 0.5f, 0.5f}));
+}
+
 TEST(VoiceTest, StopFadesAndEnds) {
   Stage stage(OnesSpec());
   VoiceChange stop = {.kind = VoiceChange::Kind::kStop, .fade = {.frames = 4}, .frame = 2};

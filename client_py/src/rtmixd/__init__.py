@@ -69,6 +69,9 @@ from rtmixd.info import (
     StreamSettings,
     StreamState,
 )
+from rtmixd.playlist import (
+    playlist,
+)
 from rtmixd.recording import (
     Recording,
 )
@@ -79,13 +82,23 @@ from rtmixd.report import (
     StreamStats,
     Xrun,
 )
+from rtmixd.shaping import (
+    Fade,
+    Gain,
+    LeaveLoop,
+    Loop,
+    Pause,
+    Resume,
+)
 from rtmixd.specs import (
     Cancel,
+    Change,
     Play,
     Record,
     Start,
     Stats,
     after,
+    at_end_of,
     at_frame,
     at_time,
 )
@@ -104,6 +117,7 @@ __all__ = [
     "Busy",
     "Cancel",
     "Cancelled",
+    "Change",
     "Client",
     "ClockReading",
     "CreditExceeded",
@@ -112,21 +126,26 @@ __all__ = [
     "DirectionSettings",
     "Disconnected",
     "DuplexStream",
+    "Fade",
     "ForeignSession",
+    "Gain",
     "Gap",
     "HostApi",
     "Incomplete",
     "InternalError",
     "InvalidArgument",
+    "LeaveLoop",
     "Level",
     "Levels",
     "LimitExceeded",
     "LogEntry",
+    "Loop",
     "LostAudio",
     "NoStream",
     "NotEnabled",
     "NotFound",
     "OutOfOrder",
+    "Pause",
     "Play",
     "PlayStream",
     "Record",
@@ -135,6 +154,7 @@ __all__ = [
     "Report",
     "ReportError",
     "RequestIdReused",
+    "Resume",
     "RtmixdError",
     "ServerInfo",
     "ServerLimits",
@@ -158,6 +178,8 @@ __all__ = [
     "Xrun",
     "__version__",
     "after",
+    "at_end_of",
     "at_frame",
     "at_time",
+    "playlist",
 ]

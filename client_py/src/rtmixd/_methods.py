@@ -61,6 +61,13 @@ CANCEL_ACTIONS: Method[action_pb2.CancelActionsRequest, action_pb2.CancelActions
     False,
     False,
 )
+CHANGE_ACTIONS: Method[action_pb2.ChangeActionsRequest, action_pb2.ChangeActionsResponse] = Method(
+    "/rtmixd.v1.ActionService/ChangeActions",
+    action_pb2.ChangeActionsRequest,
+    action_pb2.ChangeActionsResponse,
+    False,
+    False,
+)
 WAIT_ACTIONS: Method[action_pb2.WaitActionsRequest, action_pb2.WaitActionsResponse] = Method(
     "/rtmixd.v1.ActionService/WaitActions",
     action_pb2.WaitActionsRequest,
@@ -257,6 +264,13 @@ END_SESSION: Method[session_pb2.EndSessionRequest, session_pb2.EndSessionRespons
     False,
     False,
 )
+SET_SESSION_GAIN: Method[session_pb2.SetSessionGainRequest, session_pb2.SetSessionGainResponse] = Method(
+    "/rtmixd.v1.SessionService/SetSessionGain",
+    session_pb2.SetSessionGainRequest,
+    session_pb2.SetSessionGainResponse,
+    False,
+    False,
+)
 GET_STREAM: Method[stream_pb2.GetStreamRequest, stream_pb2.GetStreamResponse] = Method(
     "/rtmixd.v1.StreamService/GetStream",
     stream_pb2.GetStreamRequest,
@@ -296,6 +310,13 @@ RESTORE_STREAM: Method[stream_pb2.RestoreStreamRequest, stream_pb2.RestoreStream
     "/rtmixd.v1.StreamService/RestoreStream",
     stream_pb2.RestoreStreamRequest,
     stream_pb2.RestoreStreamResponse,
+    False,
+    False,
+)
+SET_MASTER_GAIN: Method[stream_pb2.SetMasterGainRequest, stream_pb2.SetMasterGainResponse] = Method(
+    "/rtmixd.v1.StreamService/SetMasterGain",
+    stream_pb2.SetMasterGainRequest,
+    stream_pb2.SetMasterGainResponse,
     False,
     False,
 )

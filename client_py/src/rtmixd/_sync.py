@@ -33,6 +33,9 @@ from rtmixd.report import ActionKind
 from rtmixd.report import Report
 from rtmixd.report import StreamStats
 from rtmixd.samples import Wire
+from rtmixd.shaping import AnyChange
+from rtmixd.shaping import Fade
+from rtmixd.shaping import Loop
 from rtmixd.specs import Late
 from rtmixd.specs import Source
 from rtmixd.specs import Spec
@@ -272,7 +275,139 @@ class Session(Twin):
 
     _async: _aio.Session
 
-    def open_play(self, channels: Optional[int]=None, *, outputs: Optional[Sequence[int]]=None, gain: Optional[float]=None, start: Optional[Start]=None, late: Late='play', underrun: Underrun='silence', xrun: XrunPolicy='continue', buffer_frames: int=0, prebuffer_frames: int=0, wire: Wire='float32', reattach: bool=True, callback: Optional[Callable[[int], Any]]=None, callback_frames: int=480) -> PlayStream:
+    def change(self, change: AnyChange, actions: Optional[Iterable[Action]]=None, frame: Optional[int]=None) -> int:
+        """Change actions that play, at one frame for all of them.
+
+        One that has ended by then stays as it is.
+
+        Parameters
+        ----------
+        change : Gain, Pause, Resume or LeaveLoop
+            What changes.
+        actions : iterable of Action, optional
+            Which: plays and play streams. By default all of the session that are not done.
+        frame : int, optional
+            From which frame of the stream on; one that has passed means the next block of each. By
+            default one of the next few blocks that can be kept for all of them.
+
+        Returns
+        -------
+        int
+            From which frame on.
+
+        Raises
+        ------
+        InvalidArgument
+            One neither plays nor is to play, or something else cannot be; nothing is done then.
+        NotFound
+            One never was, or was forgotten; nothing is done then.
+        LimitExceeded
+            Too many changes of one wait; nothing is done then.
+        """
+        return _loop.run(self._async.change(change, unwrap(actions), frame))
+
+    def pause(self, actions: Optional[Iterable[Action]]=None, frame: Optional[int]=None) -> int:
+        """Let actions that play stand still: they are silent, and their positions do not move.
+
+        Parameters
+        ----------
+        actions, frame
+            As for `change`.
+
+        Returns
+        -------
+        int
+            From which frame on.
+
+        Raises
+        ------
+        RtmixdError
+            As for `change`.
+        """
+        return _loop.run(self._async.pause(unwrap(actions), frame))
+
+    def resume(self, actions: Optional[Iterable[Action]]=None, frame: Optional[int]=None) -> int:
+        """Let actions that stood still go on where they were.
+
+        Parameters
+        ----------
+        actions, frame
+            As for `change`.
+
+        Returns
+        -------
+        int
+            From which frame on.
+
+        Raises
+        ------
+        RtmixdError
+            As for `change`.
+        """
+        return _loop.run(self._async.resume(unwrap(actions), frame))
+
+    def set_gain(self, gain: float, fade: Union[Fade, int, None]=None, frame: Optional[int]=None) -> Optional[int]:
+        """Change the gain that all plays of the session have in common, those to come included.
+
+        It is 1 at first. The gain of each play is multiplied with it.
+
+        Parameters
+        ----------
+        gain : float
+            Linear factor to be reached; finite.
+        fade : Fade or int, optional
+            How; by default at once. A number of frames is a linear fade.
+        frame : int, optional
+            From which frame of the stream on; one that has passed means the next block. By default
+            one of the next few blocks that can be kept for all plays.
+
+        Returns
+        -------
+        int or None
+            From which frame on; None if no stream is open: then it changed at once.
+
+        Raises
+        ------
+        InvalidArgument
+            Something cannot be; `field` says what.
+        LimitExceeded
+            16 changes are under way.
+        """
+        return _loop.run(self._async.set_gain(gain, fade, frame))
+
+    def set_master_gain(self, gain: float, fade: Union[Fade, int, None]=None, frame: Optional[int]=None) -> int:
+        """Change what everything that sounds on the server is multiplied with before it is clipped.
+
+        It is 1 when the server starts, and outlives the stream. A `Client.lease` puts it back when
+        it ends.
+
+        Parameters
+        ----------
+        gain : float
+            Linear factor to be reached; finite.
+        fade : Fade or int, optional
+            How; by default at once. A number of frames is a linear fade.
+        frame : int, optional
+            From which frame of the stream on; one that has passed means the next block. By default
+            one of the next few blocks.
+
+        Returns
+        -------
+        int
+            From which frame on.
+
+        Raises
+        ------
+        Busy
+            Another session holds the server.
+        NoStream
+            No stream is open.
+        LimitExceeded
+            16 changes are under way.
+        """
+        return _loop.run(self._async.set_master_gain(gain, fade, frame))
+
+    def open_play(self, channels: Optional[int]=None, *, outputs: Optional[Sequence[int]]=None, gain: Optional[float]=None, start: Optional[Start]=None, late: Late='play', underrun: Underrun='silence', xrun: XrunPolicy='continue', buffer_frames: int=0, prebuffer_frames: int=0, fade_in: Union[Fade, int, None]=None, fade_out: Union[Fade, int, None]=None, max_frames: Optional[int]=None, wire: Wire='float32', reattach: bool=True, callback: Optional[Callable[[int], Any]]=None, callback_frames: int=480) -> PlayStream:
         """Open a stream that plays what is written to it.
 
         Parameters
@@ -284,7 +419,8 @@ class Session(Twin):
         gain : float, optional
             Linear factor; by default 1.
         start : Start, optional
-            When, by `at_frame` or `at_time`; by default as soon as `prebuffer_frames` are there.
+            When, by `at_frame`, `at_time` or `at_end_of`; by default as soon as `prebuffer_frames`
+            are there.
         late : {"play", "skip", "trim"}, optional
             What if its start has passed.
         underrun : {"silence", "end", "keep_timeline"}, optional
@@ -296,6 +432,13 @@ class Session(Twin):
             What the server holds, which bounds what can be written ahead; 0: half a second.
         prebuffer_frames : int, optional
             Frames that have to be there before it starts, and goes on after `PlayStream.idle`.
+        fade_in : Fade or int, optional
+            From silence to its gain, from its first frame on. A number of frames is a linear fade.
+        fade_out : Fade or int, optional
+            From its gain to silence, so that it is over on its last frame; only with `max_frames`,
+            since the end must be known.
+        max_frames : int, optional
+            It ends after so many frames of sound, at least 1; by default when it is ended.
         wire : {"float32", "int16", "int24", "int32"}, optional
             How the samples travel.
         reattach : bool, optional
@@ -325,7 +468,7 @@ class Session(Twin):
         Disconnected
             The server cannot be reached, or does not answer within 3 s.
         """
-        result: PlayStream = wrap(_loop.run(self._async.open_play(channels, outputs=outputs, gain=gain, start=start, late=late, underrun=underrun, xrun=xrun, buffer_frames=buffer_frames, prebuffer_frames=prebuffer_frames, wire=wire, reattach=reattach, callback=callback, callback_frames=callback_frames)))
+        result: PlayStream = wrap(_loop.run(self._async.open_play(channels, outputs=outputs, gain=gain, start=start, late=late, underrun=underrun, xrun=xrun, buffer_frames=buffer_frames, prebuffer_frames=prebuffer_frames, fade_in=fade_in, fade_out=fade_out, max_frames=max_frames, wire=wire, reattach=reattach, callback=callback, callback_frames=callback_frames)))
         return result
 
     def open_record(self, inputs: Optional[Sequence[int]]=None, *, frames: Optional[int]=None, source: Source='input', start: Optional[Start]=None, late: Late='play', chunk_frames: int=0, unread_frames: int=0, wire: Wire='float32', reattach: bool=True, callback: Optional[Callable[[NDArray[np.float32]], Any]]=None, callback_frames: Optional[int]=None) -> RecordStream:
@@ -340,8 +483,8 @@ class Session(Twin):
         source : {"input", "output"}, optional
             The device's inputs, or what goes to its outputs.
         start : Start, optional
-            When, by `at_frame` or `at_time`; by default now. May be in the past, as far as the
-            server's history reaches.
+            When, by `at_frame`, `at_time` or `at_end_of`; by default now. May be in the past, as
+            far as the server's history reaches.
         late : {"play", "skip", "trim"}, optional
             What if the history does not reach there.
         chunk_frames : int, optional
@@ -380,12 +523,14 @@ class Session(Twin):
         result: RecordStream = wrap(_loop.run(self._async.open_record(inputs, frames=frames, source=source, start=start, late=late, chunk_frames=chunk_frames, unread_frames=unread_frames, wire=wire, reattach=reattach, callback=callback, callback_frames=callback_frames)))
         return result
 
-    def open_duplex(self, channels: Optional[int]=None, inputs: Optional[Sequence[int]]=None, *, outputs: Optional[Sequence[int]]=None, frames: Optional[int]=None, gain: Optional[float]=None, source: Source='input', start: Optional[Start]=None, align: bool=False, late: Late='play', underrun: Underrun='silence', xrun: XrunPolicy='continue', buffer_frames: int=0, prebuffer_frames: int=0, chunk_frames: int=0, unread_frames: int=0, wire: Wire='float32', reattach: bool=True) -> DuplexStream:
+    def open_duplex(self, channels: Optional[int]=None, inputs: Optional[Sequence[int]]=None, *, outputs: Optional[Sequence[int]]=None, frames: Optional[int]=None, gain: Optional[float]=None, source: Source='input', start: Optional[Start]=None, align: bool=False, late: Late='play', underrun: Underrun='silence', xrun: XrunPolicy='continue', buffer_frames: int=0, prebuffer_frames: int=0, fade_in: Union[Fade, int, None]=None, fade_out: Union[Fade, int, None]=None, max_frames: Optional[int]=None, chunk_frames: int=0, unread_frames: int=0, wire: Wire='float32', reattach: bool=True) -> DuplexStream:
         """Open a stream that plays and records, with a common start.
 
         Parameters
         ----------
         channels, outputs, gain, underrun, xrun, buffer_frames, prebuffer_frames
+            Of the play, as in `open_play`.
+        fade_in, fade_out, max_frames
             Of the play, as in `open_play`.
         inputs, frames, source, chunk_frames, unread_frames
             Of the recording, as in `open_record`.
@@ -412,7 +557,7 @@ class Session(Twin):
         Disconnected
             The server cannot be reached, or does not answer within 3 s.
         """
-        result: DuplexStream = wrap(_loop.run(self._async.open_duplex(channels, inputs, outputs=outputs, frames=frames, gain=gain, source=source, start=start, align=align, late=late, underrun=underrun, xrun=xrun, buffer_frames=buffer_frames, prebuffer_frames=prebuffer_frames, chunk_frames=chunk_frames, unread_frames=unread_frames, wire=wire, reattach=reattach)))
+        result: DuplexStream = wrap(_loop.run(self._async.open_duplex(channels, inputs, outputs=outputs, frames=frames, gain=gain, source=source, start=start, align=align, late=late, underrun=underrun, xrun=xrun, buffer_frames=buffer_frames, prebuffer_frames=prebuffer_frames, fade_in=fade_in, fade_out=fade_out, max_frames=max_frames, chunk_frames=chunk_frames, unread_frames=unread_frames, wire=wire, reattach=reattach)))
         return result
 
     @property
@@ -458,7 +603,7 @@ class Session(Twin):
 
         Parameters
         ----------
-        specs : Play, Record, Cancel, Stats, or a sequence of them
+        specs : Play, Record, Cancel, Change, Stats, or a sequence of them
             What.
         origin : Start, optional
             Where starts count from, by `at_frame` or `at_time`; by default now: the first frame
@@ -493,12 +638,12 @@ class Session(Twin):
         result: Batch = wrap(_loop.run(self._async.schedule(specs, origin, align=align, wire=wire, request_id=request_id)))
         return result
 
-    def play(self, sound: Union[ArrayLike, specs.HasId], outputs: Optional[Sequence[int]]=None, *, gain: Optional[float]=None, late: specs.Late='play', xrun: specs.XrunPolicy='continue', start: Optional[specs.Start]=None, timeout: Optional[float]=None, until: Until='ended', wire: Wire='float32') -> Report:
+    def play(self, sound: Union[ArrayLike, specs.HasId], outputs: Optional[Sequence[int]]=None, *, gain: Optional[float]=None, late: specs.Late='play', xrun: specs.XrunPolicy='continue', start: Optional[specs.Start]=None, fade_in: Union[Fade, int, None]=None, fade_out: Union[Fade, int, None]=None, offset_frames: int=0, max_frames: Optional[int]=None, loop: Union[Loop, int, None]=None, timeout: Optional[float]=None, until: Until='ended', wire: Wire='float32') -> Report:
         """Play a sound, and wait until it is over.
 
         Parameters
         ----------
-        sound, outputs, gain, late, xrun, start
+        sound, outputs, gain, late, xrun, start, fade_in, fade_out, offset_frames, max_frames, loop
             As in `Play`.
         timeout : float, optional
             Seconds; then it is cancelled. By default without end.
@@ -519,7 +664,7 @@ class Session(Twin):
         RtmixdError
             As for `schedule`.
         """
-        return _loop.run(self._async.play(sound, outputs, gain=gain, late=late, xrun=xrun, start=start, timeout=timeout, until=until, wire=wire))
+        return _loop.run(self._async.play(sound, outputs, gain=gain, late=late, xrun=xrun, start=start, fade_in=fade_in, fade_out=fade_out, offset_frames=offset_frames, max_frames=max_frames, loop=loop, timeout=timeout, until=until, wire=wire))
 
     def rec(self, frames: Optional[int]=None, inputs: Optional[Sequence[int]]=None, *, seconds: Optional[float]=None, source: specs.Source='input', late: specs.Late='play', start: Optional[specs.Start]=None, timeout: Optional[float]=None, until: Until='ended', wire: Wire='float32') -> tuple[Recording, Report]:
         """Record, wait, and fetch: one round trip to schedule and one to fetch.
@@ -557,16 +702,16 @@ class Session(Twin):
         """
         return _loop.run(self._async.rec(frames, inputs, seconds=seconds, source=source, late=late, start=start, timeout=timeout, until=until, wire=wire))
 
-    def playrec(self, sound: Union[ArrayLike, specs.HasId], outputs: Optional[Sequence[int]]=None, inputs: Optional[Sequence[int]]=None, *, tail: float=0.0, gain: Optional[float]=None, source: specs.Source='input', late: specs.Late='play', xrun: specs.XrunPolicy='continue', start: Optional[specs.Start]=None, timeout: Optional[float]=None, until: Until='ended', wire: Wire='float32') -> tuple[Recording, Report]:
+    def playrec(self, sound: Union[ArrayLike, specs.HasId], outputs: Optional[Sequence[int]]=None, inputs: Optional[Sequence[int]]=None, *, tail: float=0.0, gain: Optional[float]=None, source: specs.Source='input', late: specs.Late='play', xrun: specs.XrunPolicy='continue', start: Optional[specs.Start]=None, fade_in: Union[Fade, int, None]=None, fade_out: Union[Fade, int, None]=None, offset_frames: int=0, max_frames: Optional[int]=None, loop: Union[Loop, int, None]=None, timeout: Optional[float]=None, until: Until='ended', wire: Wire='float32') -> tuple[Recording, Report]:
         """Play a sound and record meanwhile: one round trip to schedule and one to fetch.
 
-        Both line up through a cable: what the sound's frame i became is at frame i of the
+        Both line up through a cable: what the i-th frame that sounds became is at frame i of the
         recording, as far as the host tells its latencies.
 
         Parameters
         ----------
-        sound, outputs, gain, late, xrun, start
-            As in `Play`.
+        sound, outputs, gain, late, xrun, start, fade_in, fade_out, offset_frames, max_frames, loop
+            As in `Play`. A sound that does not end by itself cannot be recorded so.
         inputs, source
             As in `Record`.
         tail : float, optional
@@ -587,12 +732,14 @@ class Session(Twin):
 
         Raises
         ------
+        InvalidArgument
+            It would go on for ever, or something else cannot be; `field` says what.
         Timeout
             The time is over; both were cancelled.
         RtmixdError
             As for `schedule`.
         """
-        return _loop.run(self._async.playrec(sound, outputs, inputs, tail=tail, gain=gain, source=source, late=late, xrun=xrun, start=start, timeout=timeout, until=until, wire=wire))
+        return _loop.run(self._async.playrec(sound, outputs, inputs, tail=tail, gain=gain, source=source, late=late, xrun=xrun, start=start, fade_in=fade_in, fade_out=fade_out, offset_frames=offset_frames, max_frames=max_frames, loop=loop, timeout=timeout, until=until, wire=wire))
 
     def on_recording(self, callback: Optional[Callable[[Recording], object]]) -> None:
         """Call back with each recording of `rec`, `playrec` and `Action.recording`.
@@ -641,7 +788,7 @@ class Session(Twin):
         """
         return _loop.run(self._async.wait(unwrap(actions), timeout=timeout, until=until, first=first))
 
-    def cancel(self, actions: Optional[Iterable[Action]]=None, frame: Optional[int]=None) -> list[Report]:
+    def cancel(self, actions: Optional[Iterable[Action]]=None, frame: Optional[int]=None, fade: Union[Fade, int, None]=None) -> list[Report]:
         """End actions.
 
         Parameters
@@ -650,6 +797,9 @@ class Session(Twin):
             Which; by default all of the session that are not done.
         frame : int, optional
             Before which frame of the stream; by default at once.
+        fade : Fade or int, optional
+            Plays fade to silence from that frame on, and end then. A number of frames is a linear
+            fade.
 
         Returns
         -------
@@ -661,7 +811,7 @@ class Session(Twin):
         NotFound
             One never was, or was forgotten; nothing is done then.
         """
-        return _loop.run(self._async.cancel(unwrap(actions), frame))
+        return _loop.run(self._async.cancel(unwrap(actions), frame, fade))
 
     def stats(self, reset: bool=False) -> StreamStats:
         """Read the counters of the stream, since it was opened or this session last reset them.
@@ -861,7 +1011,7 @@ class Action(Twin):
 
     @property
     def kind(self) -> ActionKind:
-        """What it does: ``"play"``, ``"record"``, ``"cancel"``, ``"stats"`` or a stream."""
+        """What it does: see `Report`."""
         return self._async.kind
 
     @property
@@ -910,20 +1060,124 @@ class Action(Twin):
         """
         return _loop.run(self._async.wait(timeout, until))
 
-    def cancel(self, frame: Optional[int]=None) -> Report:
+    def refresh(self) -> Report:
+        """Ask how it is now; by itself the server tells only as it starts, is done and has ended.
+
+        Returns
+        -------
+        Report
+            As it is now: `Report.position_frames` of a sound that plays, `Report.paused`.
+
+        Raises
+        ------
+        NotFound
+            It ended so long ago that its report was forgotten.
+        """
+        return _loop.run(self._async.refresh())
+
+    def cancel(self, frame: Optional[int]=None, fade: Union[Fade, int, None]=None) -> Report:
         """End it.
 
         Parameters
         ----------
         frame : int, optional
             Before which frame of the stream; by default at once.
+        fade : Fade or int, optional
+            A play fades to silence from that frame on, and ends then. A number of frames is a
+            linear fade.
 
         Returns
         -------
         Report
             As it is now. One that is done or has ended already stays as it is.
         """
-        return _loop.run(self._async.cancel(frame))
+        return _loop.run(self._async.cancel(frame, fade))
+
+    def set_gain(self, gain: float, fade: Union[Fade, int, None]=None, frame: Optional[int]=None) -> int:
+        """Change the gain of a play, from wherever it is then.
+
+        Parameters
+        ----------
+        gain : float
+            Linear factor to be reached; finite.
+        fade : Fade or int, optional
+            How; by default at once. A number of frames is a linear fade.
+        frame : int, optional
+            From which frame of the stream on; by default one of the next few blocks.
+
+        Returns
+        -------
+        int
+            From which frame on. An action that has ended by then stays as it is.
+
+        Raises
+        ------
+        RtmixdError
+            As for `Session.change`.
+        """
+        return _loop.run(self._async.set_gain(gain, fade, frame))
+
+    def pause(self, frame: Optional[int]=None) -> int:
+        """Let a play stand still: it is silent, and its position does not move.
+
+        Parameters
+        ----------
+        frame : int, optional
+            From which frame of the stream on; by default one of the next few blocks.
+
+        Returns
+        -------
+        int
+            From which frame on. An action that has ended by then stays as it is.
+
+        Raises
+        ------
+        RtmixdError
+            As for `Session.change`.
+        """
+        return _loop.run(self._async.pause(frame))
+
+    def resume(self, frame: Optional[int]=None) -> int:
+        """Let a play that stood still go on where it was.
+
+        Parameters
+        ----------
+        frame : int, optional
+            From which frame of the stream on; by default one of the next few blocks.
+
+        Returns
+        -------
+        int
+            From which frame on. An action that has ended by then stays as it is.
+
+        Raises
+        ------
+        RtmixdError
+            As for `Session.change`.
+        """
+        return _loop.run(self._async.resume(frame))
+
+    def leave_loop(self, frame: Optional[int]=None, *, at_once: bool=False) -> int:
+        """Let a play leave its loop: the sound goes on behind the region.
+
+        Parameters
+        ----------
+        frame : int, optional
+            On which frame of the stream; by default on one of the next few blocks.
+        at_once : bool, optional
+            Go on behind the region on that very frame; if not, after the pass that sounds then.
+
+        Returns
+        -------
+        int
+            On which frame. An action that has ended by then stays as it is.
+
+        Raises
+        ------
+        RtmixdError
+            As for `Session.change`.
+        """
+        return _loop.run(self._async.leave_loop(frame, at_once=at_once))
 
     def recording(self, timeout: Optional[float]=None) -> Recording:
         """Wait until a record has ended, and fetch what it recorded.
@@ -1008,20 +1262,23 @@ class Batch(Twin):
         """
         return _loop.run(self._async.wait(timeout, until))
 
-    def cancel(self, frame: Optional[int]=None) -> list[Report]:
+    def cancel(self, frame: Optional[int]=None, fade: Union[Fade, int, None]=None) -> list[Report]:
         """End all.
 
         Parameters
         ----------
         frame : int, optional
             Before which frame of the stream; by default at once.
+        fade : Fade or int, optional
+            Plays fade to silence from that frame on, and end then. A number of frames is a linear
+            fade.
 
         Returns
         -------
         list of Report
             As they are now, in the order of the actions.
         """
-        return _loop.run(self._async.cancel(frame))
+        return _loop.run(self._async.cancel(frame, fade))
 
 
 @twin_of(_aio.Buffer)
@@ -1250,6 +1507,83 @@ class PlayStream(Twin):
     def end(self) -> None:
         """Say that nothing will come any more: what was written plays out."""
         _loop.run(self._async.end())
+
+    def set_gain(self, gain: float, fade: Union[Fade, int, None]=None, frame: Optional[int]=None) -> int:
+        """Change its gain, from wherever that is then.
+
+        Parameters
+        ----------
+        gain : float
+            Linear factor to be reached; finite.
+        fade : Fade or int, optional
+            How; by default at once. A number of frames is a linear fade.
+        frame : int, optional
+            From which frame of the stream on; by default one of the next few blocks.
+
+        Returns
+        -------
+        int
+            From which frame on.
+
+        Raises
+        ------
+        RtmixdError
+            As for `Session.change`.
+        """
+        return _loop.run(self._async.set_gain(gain, fade, frame))
+
+    def pause(self, frame: Optional[int]=None) -> int:
+        """Let it stand still: it is silent, and what was written waits.
+
+        Parameters
+        ----------
+        frame : int, optional
+            From which frame of the stream on; by default one of the next few blocks.
+
+        Returns
+        -------
+        int
+            From which frame on.
+
+        Raises
+        ------
+        RtmixdError
+            As for `Session.change`.
+        """
+        return _loop.run(self._async.pause(frame))
+
+    def resume(self, frame: Optional[int]=None) -> int:
+        """Let it go on where it stood still.
+
+        Parameters
+        ----------
+        frame : int, optional
+            From which frame of the stream on; by default one of the next few blocks.
+
+        Returns
+        -------
+        int
+            From which frame on.
+
+        Raises
+        ------
+        RtmixdError
+            As for `Session.change`.
+        """
+        return _loop.run(self._async.resume(frame))
+
+    def cancel(self, frame: Optional[int]=None, fade: Union[Fade, int, None]=None) -> None:
+        """End the sound; what was written and has not sounded by then is dropped.
+
+        Parameters
+        ----------
+        frame : int, optional
+            Before which frame of the stream; by default at once.
+        fade : Fade or int, optional
+            It fades to silence from that frame on, and ends then. A number of frames is a linear
+            fade.
+        """
+        _loop.run(self._async.cancel(frame, fade))
 
     def wait_play(self, timeout: Optional[float]=None, until: Until='ended') -> Report:
         """Wait for the play.
@@ -1678,6 +2012,83 @@ class DuplexStream(Twin):
     def end(self) -> None:
         """Say that nothing will come any more: what was written plays out."""
         _loop.run(self._async.end())
+
+    def set_gain(self, gain: float, fade: Union[Fade, int, None]=None, frame: Optional[int]=None) -> int:
+        """Change its gain, from wherever that is then.
+
+        Parameters
+        ----------
+        gain : float
+            Linear factor to be reached; finite.
+        fade : Fade or int, optional
+            How; by default at once. A number of frames is a linear fade.
+        frame : int, optional
+            From which frame of the stream on; by default one of the next few blocks.
+
+        Returns
+        -------
+        int
+            From which frame on.
+
+        Raises
+        ------
+        RtmixdError
+            As for `Session.change`.
+        """
+        return _loop.run(self._async.set_gain(gain, fade, frame))
+
+    def pause(self, frame: Optional[int]=None) -> int:
+        """Let it stand still: it is silent, and what was written waits.
+
+        Parameters
+        ----------
+        frame : int, optional
+            From which frame of the stream on; by default one of the next few blocks.
+
+        Returns
+        -------
+        int
+            From which frame on.
+
+        Raises
+        ------
+        RtmixdError
+            As for `Session.change`.
+        """
+        return _loop.run(self._async.pause(frame))
+
+    def resume(self, frame: Optional[int]=None) -> int:
+        """Let it go on where it stood still.
+
+        Parameters
+        ----------
+        frame : int, optional
+            From which frame of the stream on; by default one of the next few blocks.
+
+        Returns
+        -------
+        int
+            From which frame on.
+
+        Raises
+        ------
+        RtmixdError
+            As for `Session.change`.
+        """
+        return _loop.run(self._async.resume(frame))
+
+    def cancel(self, frame: Optional[int]=None, fade: Union[Fade, int, None]=None) -> None:
+        """End the sound; what was written and has not sounded by then is dropped.
+
+        Parameters
+        ----------
+        frame : int, optional
+            Before which frame of the stream; by default at once.
+        fade : Fade or int, optional
+            It fades to silence from that frame on, and ends then. A number of frames is a linear
+            fade.
+        """
+        _loop.run(self._async.cancel(frame, fade))
 
     def wait_play(self, timeout: Optional[float]=None, until: Until='ended') -> Report:
         """Wait for the play.

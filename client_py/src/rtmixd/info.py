@@ -342,6 +342,8 @@ class StreamInfo:
         How it was opened.
     reports_xruns : bool
         False where xruns are found from time alone.
+    master_gain : float
+        What everything that sounds is multiplied with, or what that is on its way to.
     """
 
     id: str
@@ -359,6 +361,7 @@ class StreamInfo:
     cpu_load: float
     settings: StreamSettings
     reports_xruns: bool
+    master_gain: float
 
     @classmethod
     def _of(cls, stream: stream_pb2.AudioStream) -> StreamInfo:
@@ -382,6 +385,7 @@ class StreamInfo:
             cpu_load=stream.cpu_load,
             settings=StreamSettings._of(stream.settings),
             reports_xruns=stream.reports_xruns,
+            master_gain=stream.master_gain,
         )
 
     def __repr__(self) -> str:
@@ -470,6 +474,8 @@ class SessionInfo:
         Buffers it holds, and bytes of audio in them.
     queue_position : int
         Sessions before it in the queue for being exclusive.
+    gain : float
+        What all its plays are multiplied with, or what that is on its way to.
     """
 
     id: str
@@ -483,6 +489,7 @@ class SessionInfo:
     buffers: int
     buffer_bytes: int
     queue_position: int
+    gain: float
 
     @classmethod
     def _of(cls, session: session_pb2.Session) -> SessionInfo:
@@ -498,6 +505,7 @@ class SessionInfo:
             buffers=session.buffers,
             buffer_bytes=session.buffer_bytes,
             queue_position=session.queue_position,
+            gain=session.gain,
         )
 
 

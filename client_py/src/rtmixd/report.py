@@ -27,7 +27,7 @@ __all__ = [
 
 #: What an action does.
 ActionKind = Literal[
-    "play", "play_stream", "record", "record_stream", "cancel", "stats", "unspecified"
+    "play", "play_stream", "record", "record_stream", "cancel", "stats", "change", "unspecified"
 ]
 #: How far it is, in order of life; "done": all its audio is, the verdict on xruns follows.
 ActionState = Literal["pending", "active", "done", "ended", "unspecified"]
@@ -43,6 +43,7 @@ EndReason = Literal[
     "limit_exceeded",
     "disconnected",
     "shutdown",
+    "target_ended",
 ]
 #: Whether an xrun touched it: surely not, surely, or it cannot be told (yet).
 Touched = Literal["no", "yes", "cannot_tell", "unspecified"]
@@ -207,8 +208,8 @@ class Report:
     action_id, key, batch_id : str
         Its id, the key that the client chose, the batch it came in (empty for streams).
     kind : str
-        ``"play"``, ``"play_stream"``, ``"record"``, ``"record_stream"``, ``"cancel"`` or
-        ``"stats"``.
+        ``"play"``, ``"play_stream"``, ``"record"``, ``"record_stream"``, ``"cancel"``,
+        ``"change"`` or ``"stats"``.
     state : {"pending", "active", "done", "ended"}
         How far it is. When it is done only `xruns`, `xrun_count`, `touched` and
         `shortest_detectable_loss_frames` may still change; all is final when it has ended.
@@ -230,7 +231,8 @@ class Report:
         Frames of the sound that were dropped, to be in place again or by a flush.
     end_reason : str
         ``"completed"``, ``"cancelled"``, ``"skipped"``, ``"underrun"``, ``"session_ended"``,
-        ``"stream_closed"``, ``"limit_exceeded"``, ``"disconnected"``, ``"shutdown"``;
+        ``"stream_closed"``, ``"limit_exceeded"``, ``"disconnected"``, ``"shutdown"``,
+        ``"target_ended"`` (for a change: what it was to change had ended);
         ``"unspecified"`` before it is done.
     gaps : tuple of Gap
         Where it had no audio; the last holds all further ones if there are more than 8.
@@ -252,7 +254,7 @@ class Report:
     buffer_id : str
         The buffer that it plays or records into; empty for streams.
     target_action_id : str
-        For a cancel: the action that it ends.
+        For a cancel or a change: the action that it ends or changes.
     stats : StreamStats or None
         For stats: the counters; None before.
     underruns : int
@@ -260,6 +262,13 @@ class Report:
     nonfinite_input_samples : int
         Samples of the input that were not finite and were taken for 0, in the blocks in which it
         ran.
+    position_frames : int or None
+        For plays from memory: the frame of the sound that comes next, or came next when it ended;
+        as fresh as the report, see `Action.refresh`.
+    paused : bool
+        For plays: it stands still now, or stood still when it ended.
+    after_action_id : str
+        The action at whose end it starts; empty if none.
     sample_rate_hz : float
         Nominal rate of the stream, to turn frames into seconds; 0 if unknown.
     """
@@ -292,6 +301,9 @@ class Report:
     stats: Optional[StreamStats] = None
     underruns: int = 0
     nonfinite_input_samples: int = 0
+    position_frames: Optional[int] = None
+    paused: bool = False
+    after_action_id: str = ""
     sample_rate_hz: float = 0.0
 
     @classmethod
@@ -338,6 +350,9 @@ class Report:
             stats=StreamStats._of(report.stats) if report.HasField("stats") else None,
             underruns=report.underruns,
             nonfinite_input_samples=report.nonfinite_input_samples,
+            position_frames=optional("position_frames"),
+            paused=report.paused,
+            after_action_id=report.after_action_id,
             sample_rate_hz=sample_rate_hz,
         )
 
@@ -447,11 +462,13 @@ class Report:
             parts.append(f"frames {self.start_frame}..{end}")
         elif self.requested_start_frame is not None:
             parts.append(f"to start at frame {self.requested_start_frame}")
-        if self.kind not in ("cancel", "stats"):
+        if self.kind not in ("cancel", "change", "stats"):
             total = "" if self.total_frames is None else f" of {self.total_frames}"
             parts.append(f"{self.done_frames}{total} frames")
         if self.end_reason not in ("unspecified", "completed"):
             parts.append(self.end_reason)
+        if self.paused:
+            parts.append("paused")
         if self.late_frames:
             parts.append(f"{self.late_frames} frames late")
         if self.dropped_frames:

@@ -8,8 +8,14 @@ from typing import Literal, Optional, Protocol, Union
 
 from numpy.typing import ArrayLike
 
+from rtmixd.errors import InvalidArgument
+from rtmixd.shaping import AnyChange, Fade, Loop
+
 __all__ = [
+    "AnyTarget",
     "Cancel",
+    "Change",
+    "HasActionId",
     "HasId",
     "Late",
     "Play",
@@ -21,6 +27,7 @@ __all__ = [
     "Underrun",
     "XrunPolicy",
     "after",
+    "at_end_of",
     "at_frame",
     "at_time",
 ]
@@ -48,18 +55,40 @@ class HasId(Protocol):
         ...
 
 
+class HasActionId(Protocol):
+    """A `PlayStream`, a `RecordStream` or a `Report`."""
+
+    @property
+    def action_id(self) -> str:
+        """Id of its action."""
+        ...
+
+
+#: An action: the key of a member of the same batch, or what knows its id.
+AnyTarget = Union[str, HasId, HasActionId]
+
+
 def id_of(thing: object) -> Optional[str]:
     """Return the id of what `HasId`, None for all else: in a fiftieth of the time of isinstance."""
     found = getattr(thing, "id", None)
     return found if isinstance(found, str) else None
 
 
+def action_id_of(thing: object) -> Optional[str]:
+    """Return the id of an action, of a stream's action or of what a report is about, else None."""
+    for name in ("id", "action_id", "play_action_id"):
+        found = getattr(thing, name, None)
+        if isinstance(found, str):
+            return found
+    return None
+
+
 @dataclass(frozen=True)
 class Start:
-    """When an action starts. Made by `after`, `at_frame` and `at_time`."""
+    """When an action starts. Made by `after`, `at_frame`, `at_time` and `at_end_of`."""
 
-    kind: Literal["after", "frame", "time"]
-    value: Union[int, float]
+    kind: Literal["after", "frame", "time", "end_of_key", "end_of_action"]
+    value: Union[int, float, str]
 
 
 def after(frames: int) -> Start:
@@ -79,6 +108,45 @@ def at_time(seconds: float) -> Start:
     frames, so that both line up through a cable.
     """
     return Start("time", float(seconds))
+
+
+def at_end_of(target: AnyTarget) -> Start:
+    """Start on the frame on which a play ends, whatever ends it: no gap and no overlap.
+
+    If it never started, on the frame on which it should have. If it ended before this one was
+    admitted, this one is late. At most 64 actions follow one; a cancel, a change or stats do not.
+
+    Parameters
+    ----------
+    target : str, Action, PlayStream or DuplexStream
+        The key of an earlier member of the same batch, or a play or a play stream of the session.
+
+    Raises
+    ------
+    InvalidArgument
+        It is something else.
+    """
+    if isinstance(target, str):
+        return Start("end_of_key", target)
+    return Start("end_of_action", required_action_id(target, "start"))
+
+
+def required_action_id(target: object, field: str) -> str:
+    """Return the id of what names an action.
+
+    Raises
+    ------
+    InvalidArgument
+        It names none; says `field`.
+    """
+    action_id = action_id_of(target)
+    if action_id is None:
+        raise InvalidArgument(
+            f"{field} is {target!r}: it has to be a key, an action or a stream that plays",
+            field=field,
+            value=repr(target),
+        )
+    return action_id
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +171,20 @@ class Play:
         When; by default at the origin of the batch.
     key : str
         By which other members of the batch refer to it; unique in the batch or empty.
+    fade_in : Fade or int, optional
+        From silence to its gain, from its first frame on. A number of frames is a linear fade. With
+        ``late="trim"`` the part that should have sounded already is dropped of the fade, too.
+    fade_out : Fade or int, optional
+        From its gain to silence, so that it is over on its last frame, wherever `max_frames`,
+        `loop` or the end of the sound put that.
+    offset_frames : int
+        First frame of the sound to be played: 0 to its length.
+    max_frames : int, optional
+        It ends after so many frames, at least 1, loops included; by default at the end of the
+        sound.
+    loop : Loop, int or bool, optional
+        What of it sounds several times, without a gap. A number: all of it, so often; True: all of
+        it, until it leaves the loop or is ended.
     """
 
     sound: Union[ArrayLike, HasId]
@@ -112,6 +194,11 @@ class Play:
     xrun: XrunPolicy = "continue"
     start: Optional[Start] = None
     key: str = ""
+    fade_in: Union[Fade, int, None] = None
+    fade_out: Union[Fade, int, None] = None
+    offset_frames: int = 0
+    max_frames: Optional[int] = None
+    loop: Union[Loop, int, None] = None
 
     def __init__(
         self,
@@ -122,11 +209,27 @@ class Play:
         xrun: XrunPolicy = "continue",
         start: Optional[Start] = None,
         key: str = "",
+        fade_in: Union[Fade, int, None] = None,
+        fade_out: Union[Fade, int, None] = None,
+        offset_frames: int = 0,
+        max_frames: Optional[int] = None,
+        loop: Union[Loop, int, None] = None,
     ) -> None:
         # The constructor of a frozen dataclass sets fields one by one, in three times the time,
         # which counts in batches of thousands.
         self.__dict__.update(
-            sound=sound, outputs=outputs, gain=gain, late=late, xrun=xrun, start=start, key=key
+            sound=sound,
+            outputs=outputs,
+            gain=gain,
+            late=late,
+            xrun=xrun,
+            start=start,
+            key=key,
+            fade_in=fade_in,
+            fade_out=fade_out,
+            offset_frames=offset_frames,
+            max_frames=max_frames,
+            loop=loop,
         )
 
 
@@ -177,8 +280,39 @@ class Cancel:
 
     Attributes
     ----------
-    target : str or Action
+    target : str, Action or stream
         The key of a member of the same batch, or an action of the session.
+    start : Start, optional
+        When; by default at the origin of the batch.
+    late : {"play", "skip", "trim"}
+        What if that has passed.
+    key : str
+        Unique in the batch or empty.
+    fade : Fade or int, optional
+        A play fades to silence from that frame on, and ends then; what is no play ends at once. A
+        number of frames is a linear fade.
+    """
+
+    target: AnyTarget
+    start: Optional[Start] = None
+    late: Late = "play"
+    key: str = ""
+    fade: Union[Fade, int, None] = None
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """Change another action at this one's start, to the sample.
+
+    At most 32 changes of one action come in its own batch. Of changes at one frame the one that was
+    scheduled first comes first. If the other has ended by then, this ends as ``"target_ended"``.
+
+    Attributes
+    ----------
+    target : str, Action or stream
+        The key of a member of the same batch, or an action of the session: a play or a play stream.
+    to : Gain, Pause, Resume or LeaveLoop
+        What changes.
     start : Start, optional
         When; by default at the origin of the batch.
     late : {"play", "skip", "trim"}
@@ -187,7 +321,8 @@ class Cancel:
         Unique in the batch or empty.
     """
 
-    target: Union[str, HasId]
+    target: AnyTarget
+    to: AnyChange
     start: Optional[Start] = None
     late: Late = "play"
     key: str = ""
@@ -216,4 +351,4 @@ class Stats:
 
 
 #: Anything that can be scheduled.
-Spec = Union[Play, Record, Cancel, Stats]
+Spec = Union[Play, Record, Cancel, Stats, Change]

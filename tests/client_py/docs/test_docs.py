@@ -75,6 +75,28 @@ class TestPytestPage:
         assert len(options) == 5
 
 
+def paste(page: str) -> int:
+    """Run what a page lets you paste; check what it shows, and count how often it does."""
+    blocks = re.findall(
+        r"^```(python|text)\n(.*?)^```$", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL
+    )
+    names: dict[str, object] = {}
+    said = ""
+    shown = 0
+    for kind, text in blocks:
+        if kind == "python":
+            heard = io.StringIO()
+            with contextlib.redirect_stdout(heard):
+                exec(compile(text, page, "exec"), names)
+            said = heard.getvalue()
+        else:
+            shown += 1
+            # Frames depend on when it is run.
+            pattern = re.sub(r"(frames?\\ )\d+(\\.\\.\d+)?", r"\1[\\d.]+", re.escape(text))
+            assert re.fullmatch(pattern, said), (text, said)
+    return shown
+
+
 class TestQuickstart:
     def test_what_it_lets_you_paste_says_what_it_shows(
         self, server: LocalServer, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
@@ -82,28 +104,17 @@ class TestQuickstart:
         monkeypatch.setenv("RTMIXD_TARGET", server.target)
         monkeypatch.setenv("MPLBACKEND", "Agg")
         monkeypatch.chdir(tmp_path)
-        blocks = re.findall(
-            r"^```(python|text)\n(.*?)^```$",
-            (DOCS / "quickstart.md").read_text(),
-            re.MULTILINE | re.DOTALL,
-        )
-        names: dict[str, object] = {}
-        said = ""
-        shown = 0
-        for kind, text in blocks:
-            if kind == "python":
-                heard = io.StringIO()
-                with contextlib.redirect_stdout(heard):
-                    exec(compile(text, "quickstart.md", "exec"), names)
-                said = heard.getvalue()
-            else:
-                shown += 1
-                # Frames depend on when it is run.
-                pattern = re.sub(r"(frames?\\ )\d+(\\.\\.\d+)?", r"\1[\\d.]+", re.escape(text))
-                assert re.fullmatch(pattern, said), (text, said)
-        assert shown == 6
+        assert paste("quickstart.md") == 6
         assert {path.name for path in tmp_path.iterdir()} == {
             "chirp.png",
             "chirp.wav",
             "chirp.wav.json",
         }
+
+
+class TestShaping:
+    def test_what_it_lets_you_paste_says_what_it_shows(
+        self, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("RTMIXD_TARGET", server.target)
+        assert paste("shaping.md") == 11

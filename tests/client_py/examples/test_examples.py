@@ -178,6 +178,49 @@ class TestTwoClients:
         assert "heard from frames 0 and 0 of the recording on" in said
 
 
+class TestPlaylist:
+    def test_parts_join_without_a_gap_and_the_last_one_fades(self, server: LocalServer) -> None:
+        with rtmixd.Client(server.target) as client, client.session("listener") as session:
+            listener = session.schedule(rtmixd.Record(inputs=[6], source="output"))[0]
+            said = run(server, "playlist.py", "--outputs", 6, "--hold", 0.5)
+            listener.cancel()
+            heard = listener.recording().samples[:, 0]
+        assert "frames between them: 0, 0, 0" in said
+        spans = [tuple(map(int, span)) for span in re.findall(r"frames (\d+)\.\.(\d+)", said)]
+        # 60 periods each of 48000 / 262, 48000 / 330 and 48000 / 392 frames, rounded, half a second
+        # of the last note, and the fifth of a second in which all stood still.
+        notes = 60 * (183 + 145 + 122)
+        assert spans[3][1] - spans[0][0] == notes + 24000 + 9600
+        assert (
+            f"from frame {spans[0][0] + 14400} to frame {spans[0][0] + 24000}" in said
+        )  # 0.3 and 0.5 s.
+        # A sine begins with a zero.
+        heard = heard[np.flatnonzero(heard)[0] - 1 :]
+        assert not heard[14400:24000].any()
+        heard = np.delete(heard, np.arange(14400, 24000))
+        # No step is larger than the last note's steepest: joined and looped, it is a smooth line.
+        assert np.abs(np.diff(heard)).max() < 0.3 * 2 * np.pi / 92
+        # The end is a fade of 12000 frames along a quarter of a cosine.
+        level = [np.abs(heard[notes + at :][:92]).max() for at in (6000, 18000, 23000)]
+        assert level == pytest.approx(
+            [0.3, 0.3 * np.cos(np.pi / 4), 0.3 * np.cos(np.pi * 11 / 24)], rel=0.05
+        )
+        assert not heard[notes + 24000 :].any()
+
+    def test_files_are_played(self, server: LocalServer, tmp_path: pathlib.Path) -> None:
+        sound = write_sound(tmp_path / "a.wav")
+        with rtmixd.Client(server.target) as client, client.session("listener") as session:
+            listener = session.schedule(rtmixd.Record(inputs=[7], source="output"))[0]
+            files = [tmp_path / "a.wav"] * 3
+            said = run(server, "playlist.py", "--outputs", 7, "--hold", 0.5, "--", *files)
+            listener.cancel()
+            heard = listener.recording().samples[:, 0]
+        assert "frames between them: 0, 0\n" in said
+        first = np.flatnonzero(heard)[0]
+        # Until all stand still, which is before the last one fades.
+        np.testing.assert_array_equal(heard[first:][:14400], np.tile(sound[:, 0], 3))
+
+
 class TestDevice:
     def pytest(self, server: LocalServer, folder: pathlib.Path) -> str:
         done = subprocess.run(

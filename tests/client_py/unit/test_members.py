@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rtmixd import specs
+from rtmixd import shaping, specs
 from rtmixd.aio._members import Members
 from rtmixd.aio._watch import Watch
 from rtmixd.v1 import action_pb2
@@ -33,9 +33,10 @@ def members(count: int = 3) -> Members:
             for i in range(count)
         ],
     )
-    kinds = [specs.Play(Held()), specs.Record(), specs.Stats()]
+    change = specs.Change("k0", shaping.Pause())
+    kinds = [specs.Play(Held()), specs.Record(), specs.Stats(), change, specs.Cancel("k0")]
     session: Any = Session()
-    return Members(session, response, [kinds[i % 3] for i in range(count)])
+    return Members(session, response, [kinds[i % 5] for i in range(count)])
 
 
 def report(action_id: str, state: str) -> action_pb2.ActionReport:
@@ -54,6 +55,8 @@ def test_actions_begin_as_they_were_scheduled() -> None:
     assert len(batch) == 3
     assert [action.id for action in batch] == ["a-0", "a-1", "a-2"]
     assert [action.kind for action in batch] == ["play", "record", "stats"]
+    more = members(5)
+    assert [action.kind for action in more[3:]] == ["change", "cancel"]
     assert batch[0].buffer_id == "b-7"
     first = batch[1].report
     assert (first.key, first.batch_id, first.stream_id) == ("k1", "batch", "s-1")

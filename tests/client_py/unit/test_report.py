@@ -72,8 +72,11 @@ def test_what_is_absent_is_none() -> None:
     assert empty.end_frame is None
     assert empty.total_frames is None
     assert empty.stats is None
-    zero = Report.from_proto(action_pb2.ActionReport(start_frame=0, total_frames=0))
-    assert (zero.start_frame, zero.total_frames) == (0, 0)
+    assert empty.position_frames is None
+    zero = Report.from_proto(
+        action_pb2.ActionReport(start_frame=0, total_frames=0, position_frames=0)
+    )
+    assert (zero.start_frame, zero.total_frames, zero.position_frames) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +87,7 @@ def test_what_is_absent_is_none() -> None:
         ("EndReason", report.EndReason),
         ("Touched", report.Touched),
         ("XrunSide", report.XrunSide),
+        ("FadeShape", rtmixd.shaping.FadeShape),
         ("LatePolicy", rtmixd.specs.Late),
         ("UnderrunPolicy", rtmixd.specs.Underrun),
         ("XrunPolicy", rtmixd.specs.XrunPolicy),
@@ -141,6 +145,7 @@ def test_what_went_well_passes() -> None:
         ({"late_frames": 7}, rtmixd.Belated, "7 frames late when it started"),
         ({"end_reason": "skipped", "late_frames": 7}, rtmixd.Belated, "7.*skipped"),
         ({"end_reason": "underrun", "done_frames": 5}, rtmixd.Incomplete, "after 5.*underrun"),
+        ({"kind": "change", "end_reason": "target_ended"}, rtmixd.Incomplete, "target_ended"),
         ({"end_reason": "stream_closed"}, rtmixd.Incomplete, "stream_closed"),
         ({"gap_count": 2, "gap_frames": 9}, rtmixd.Incomplete, "9 frames in 2 gaps"),
         ({"state": "active", "end_reason": "unspecified"}, rtmixd.Incomplete, "not done"),
@@ -187,12 +192,15 @@ def test_repr_says_what_is_worth_knowing() -> None:
             gap_count=1,
             gap_frames=4,
             end_reason="cancelled",
+            paused=True,
         )
     )
     assert text == (
-        "<Report play sweep, ended, frames 100..148, 48 of 50 frames, cancelled, 2 frames late,"
-        " 1 gap of 4 frames, 1 xrun>"
+        "<Report play sweep, ended, frames 100..148, 48 of 50 frames, cancelled, paused, 2 frames"
+        " late, 1 gap of 4 frames, 1 xrun>"
     )
+    change = replace(GOOD, kind="change", start_frame=100, end_reason="target_ended")
+    assert repr(change) == "<Report change a-1, ended, frames 100.., target_ended>"
 
 
 def test_a_recording_goes_wherever_an_array_goes() -> None:

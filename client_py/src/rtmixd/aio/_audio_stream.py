@@ -9,11 +9,12 @@ from typing import Any, Optional
 
 from rtmixd import errors, samples
 from rtmixd._enums import number_of
+from rtmixd.aio._connection import CALL_SECONDS
 from rtmixd.aio._play_window import PlayWindow
 from rtmixd.aio._record_window import RecordWindow
 from rtmixd.aio._stream_call import StreamCall, fields_of
 from rtmixd.aio._stream_host import Kind, StreamHost
-from rtmixd.v1 import action_pb2, audio_pb2
+from rtmixd.v1 import action_pb2, audio_pb2, common_pb2
 
 _log = logging.getLogger("rtmixd")
 
@@ -212,6 +213,17 @@ class AudioStream:
             if source is not None and source.HasField("start_frame"):
                 return int(source.start_frame)
         return None
+
+    async def change_play(self, request: action_pb2.ChangeActionsRequest) -> int:
+        """Change the play; return from which frame on."""
+        request.action_ids.append(self.opened.play.action_id)
+        return await self._host.change_actions(request)
+
+    async def cancel_play(
+        self, frame: Optional[int] = None, fade: Optional[common_pb2.Fade] = None
+    ) -> None:
+        """Cancel the play, by default at once."""
+        await self._host.cancel_actions([self.opened.play.action_id], frame, fade, CALL_SECONDS)
 
     def kick(self) -> None:
         """Send what there is to send."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from google.protobuf import duration_pb2
 
-from rtmixd import specs
+from rtmixd import shaping, specs
 from rtmixd._enums import number_of
 from rtmixd.errors import InvalidArgument
 from rtmixd.info import DirectionSettings, StreamSettings
 from rtmixd.samples import Wire, encode, to_frames
 from rtmixd.v1 import action_pb2, common_pb2, device_pb2
 
+# A fade as callers say it.
+AnyFade = Union[shaping.Fade, int, None]
 # Plays of buffers, by all that they say.
 _Plays = dict[tuple[Any, ...], action_pb2.PlaySpec]
 
@@ -79,24 +82,26 @@ def fill_actions(
         if spec.key:
             message.key = spec.key
         if spec.start is not None:
-            _fill_start(message.start, spec.start)
+            fill_start(message.start, spec.start)
         message.late_policy = number_of("LatePolicy", spec.late, "late")
         if isinstance(spec, specs.Play):
             message.play.CopyFrom(_play(spec, wire, plays))
         elif isinstance(spec, specs.Record):
             message.record.CopyFrom(_record(spec))
         elif isinstance(spec, specs.Cancel):
-            if isinstance(spec.target, str):
-                message.cancel.key = spec.target
-            else:
-                message.cancel.action_id = spec.target.id
+            _fill_target(message.cancel, spec.target)
+            if spec.fade is not None:
+                message.cancel.fade.CopyFrom(fade(spec.fade, "fade"))
+        elif isinstance(spec, specs.Change):
+            _fill_target(message.change, spec.target)
+            fill_change(message.change, spec.to)
         else:
             message.stats.CopyFrom(action_pb2.StatsSpec(reset_baseline=spec.reset))
 
 
 def fill_origin(request: action_pb2.ScheduleActionsRequest, at: specs.Start) -> None:
     """Write where the offsets of a batch count from."""
-    if not isinstance(at, specs.Start) or at.kind == "after":
+    if not isinstance(at, specs.Start) or at.kind not in ("frame", "time"):
         raise InvalidArgument(
             f"origin is {at!r}: it is made by at_frame() or at_time()",
             field="origin",
@@ -108,10 +113,11 @@ def fill_origin(request: action_pb2.ScheduleActionsRequest, at: specs.Start) -> 
         request.origin_stream_time_seconds = float(at.value)
 
 
-def _fill_start(message: common_pb2.Start, at: specs.Start) -> None:
+def fill_start(message: common_pb2.Start, at: specs.Start) -> None:
+    """Write when an action starts."""
     if not isinstance(at, specs.Start):
         raise InvalidArgument(
-            f"start is {at!r}: it is made by after(), at_frame() or at_time()",
+            f"start is {at!r}: it is made by after(), at_frame(), at_time() or at_end_of()",
             field="start",
             value=repr(at),
         )
@@ -119,8 +125,125 @@ def _fill_start(message: common_pb2.Start, at: specs.Start) -> None:
         message.offset_frames = int(at.value)
     elif at.kind == "frame":
         message.frame = int(at.value)
-    else:
+    elif at.kind == "time":
         message.stream_time_seconds = float(at.value)
+    elif at.kind == "end_of_key":
+        message.after.key = str(at.value)
+    else:
+        message.after.action_id = str(at.value)
+
+
+def _fill_target(message: Any, target: specs.AnyTarget) -> None:
+    """Write which action a cancel or a change is about."""
+    if isinstance(target, str):
+        message.key = target
+    else:
+        message.action_id = specs.required_action_id(target, "target")
+
+
+def fill_change(message: Any, change: shaping.AnyChange) -> None:
+    """Write what changes into a ChangeSpec or a ChangeActionsRequest.
+
+    Raises
+    ------
+    InvalidArgument
+        It is no change.
+    """
+    if isinstance(change, shaping.Gain):
+        message.gain.CopyFrom(gain_change(change.gain, change.fade))
+    elif isinstance(change, shaping.Pause):
+        message.pause.SetInParent()
+    elif isinstance(change, shaping.Resume):
+        message.resume.SetInParent()
+    elif isinstance(change, shaping.LeaveLoop):
+        message.leave_loop.at_once = bool(change.at_once)
+        message.leave_loop.SetInParent()
+    else:
+        raise InvalidArgument(
+            f"change is {change!r}: it has to be a Gain, Pause, Resume or LeaveLoop",
+            field="change",
+            value=repr(change),
+        )
+
+
+def gain_change(gain: float, how: AnyFade) -> common_pb2.GainChange:
+    """Return a GainChange."""
+    return common_pb2.GainChange(gain=float(gain), fade=fade(how, "fade"))
+
+
+def fade(how: AnyFade, field: str) -> Optional[common_pb2.Fade]:
+    """Return a Fade, None for None.
+
+    Raises
+    ------
+    InvalidArgument
+        Its length is no whole number, or its shape is none; says `field`.
+    """
+    whole = _fade(how, field)
+    if whole is None:
+        return None
+    return common_pb2.Fade(
+        frames=whole.frames, shape=number_of("FadeShape", whole.shape, f"{field}.shape")
+    )
+
+
+def _fade(how: AnyFade, field: str) -> Optional[shaping.Fade]:
+    """Return a fade of what callers say, its length checked."""
+    if how is None:
+        return None
+    if isinstance(how, shaping.Fade):
+        return shaping.Fade(_whole(how.frames, f"{field}.frames"), how.shape)
+    return shaping.Fade(_whole(how, field))
+
+
+def _loop(how: Union[shaping.Loop, int, None]) -> Optional[shaping.Loop]:
+    """Return a loop of what callers say, its numbers checked; None if nothing is repeated."""
+    if how is None:
+        return None
+    if isinstance(how, bool):
+        return shaping.Loop() if how else None
+    if not isinstance(how, shaping.Loop):
+        return shaping.Loop(_whole(how, "loop"))
+    return shaping.Loop(
+        None if how.passes is None else _whole(how.passes, "loop.passes"),
+        _whole(how.begin_frame, "loop.begin_frame"),
+        None if how.end_frame is None else _whole(how.end_frame, "loop.end_frame"),
+    )
+
+
+def played_frames(spec: specs.Play, sound_frames: int) -> int:
+    """Return how many frames of a sound will sound.
+
+    Raises
+    ------
+    InvalidArgument
+        It has no end.
+    """
+    frames = max(0, sound_frames - _whole(spec.offset_frames, "offset_frames"))
+    limit = None if spec.max_frames is None else _whole(spec.max_frames, "max_frames")
+    loop = _loop(spec.loop)
+    if loop is not None:
+        if loop.passes is None and limit is None:
+            raise InvalidArgument(
+                "loop has no end: give it a number of passes, or max_frames",
+                field="loop.passes",
+                limit="at least 1",
+            )
+        if loop.passes is None:
+            return limit or 0
+        end = sound_frames if loop.end_frame is None else loop.end_frame
+        frames += (end - loop.begin_frame) * (loop.passes - 1)
+    return frames if limit is None else min(frames, limit)
+
+
+def _whole(value: object, field: str) -> int:
+    """Return a number of frames, or of passes; seconds are none."""
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise InvalidArgument(
+            f"{field} is {value!r}: it has to be a whole number", field=field, value=repr(value)
+        ) from None
 
 
 def sound_of(spec: specs.Play) -> Any:
@@ -135,7 +258,13 @@ def _play(spec: specs.Play, wire: Wire, plays: _Plays) -> action_pb2.PlaySpec:
     except (TypeError, ValueError):
         raise _no_channels(spec.outputs, "outputs") from None
     buffer_id = specs.id_of(spec.sound)
-    what = (buffer_id, outputs, spec.gain, spec.xrun)
+    fade_in = _fade(spec.fade_in, "fade_in")
+    fade_out = _fade(spec.fade_out, "fade_out")
+    offset_frames = _whole(spec.offset_frames, "offset_frames")
+    max_frames = None if spec.max_frames is None else _whole(spec.max_frames, "max_frames")
+    loop = _loop(spec.loop)
+    shape = (fade_in, fade_out, offset_frames, max_frames, loop)
+    what = (buffer_id, outputs, spec.gain, spec.xrun, shape)
     message = plays.get(what)
     if message is not None:
         return message
@@ -143,7 +272,17 @@ def _play(spec: specs.Play, wire: Wire, plays: _Plays) -> action_pb2.PlaySpec:
         gain=spec.gain,
         channel_map=channel_map(outputs, "outputs"),
         xrun_policy=number_of("XrunPolicy", spec.xrun, "xrun"),
+        fade_in=fade(fade_in, "fade_in"),
+        fade_out=fade(fade_out, "fade_out"),
+        offset_frames=offset_frames,
+        max_frames=max_frames,
     )
+    if loop is not None:
+        message.loop.CopyFrom(
+            action_pb2.Loop(
+                begin_frame=loop.begin_frame, end_frame=loop.end_frame, passes=loop.passes
+            )
+        )
     if buffer_id is not None:
         message.buffer_id = buffer_id
         plays[what] = message

@@ -18,6 +18,7 @@ _KINDS = {
     specs.Record: action_pb2.ACTION_KIND_RECORD,
     specs.Cancel: action_pb2.ACTION_KIND_CANCEL,
     specs.Stats: action_pb2.ACTION_KIND_STATS,
+    specs.Change: action_pb2.ACTION_KIND_CHANGE,
 }
 
 

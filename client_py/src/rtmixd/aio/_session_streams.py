@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from rtmixd.aio._opening import Opening
 from rtmixd.aio._stream_host import StreamHost
 from rtmixd.aio.streams import DuplexStream, PlayStream, RecordStream
 from rtmixd.samples import Wire
+from rtmixd.shaping import Fade
 from rtmixd.specs import Late, Source, Start, Underrun, XrunPolicy
 
 __all__ = ["SessionStreams"]
@@ -35,6 +36,9 @@ class SessionStreams:
         xrun: XrunPolicy = "continue",
         buffer_frames: int = 0,
         prebuffer_frames: int = 0,
+        fade_in: Union[Fade, int, None] = None,
+        fade_out: Union[Fade, int, None] = None,
+        max_frames: Optional[int] = None,
         wire: Wire = "float32",
         reattach: bool = True,
         callback: Optional[Callable[[int], Any]] = None,
@@ -51,7 +55,8 @@ class SessionStreams:
         gain : float, optional
             Linear factor; by default 1.
         start : Start, optional
-            When, by `at_frame` or `at_time`; by default as soon as `prebuffer_frames` are there.
+            When, by `at_frame`, `at_time` or `at_end_of`; by default as soon as `prebuffer_frames`
+            are there.
         late : {"play", "skip", "trim"}, optional
             What if its start has passed.
         underrun : {"silence", "end", "keep_timeline"}, optional
@@ -63,6 +68,13 @@ class SessionStreams:
             What the server holds, which bounds what can be written ahead; 0: half a second.
         prebuffer_frames : int, optional
             Frames that have to be there before it starts, and goes on after `PlayStream.idle`.
+        fade_in : Fade or int, optional
+            From silence to its gain, from its first frame on. A number of frames is a linear fade.
+        fade_out : Fade or int, optional
+            From its gain to silence, so that it is over on its last frame; only with `max_frames`,
+            since the end must be known.
+        max_frames : int, optional
+            It ends after so many frames of sound, at least 1; by default when it is ended.
         wire : {"float32", "int16", "int24", "int32"}, optional
             How the samples travel.
         reattach : bool, optional
@@ -104,6 +116,9 @@ class SessionStreams:
                 xrun=xrun,
                 buffer_frames=buffer_frames,
                 prebuffer_frames=prebuffer_frames,
+                fade_in=fade_in,
+                fade_out=fade_out,
+                max_frames=max_frames,
                 wire=wire,
                 reattach=reattach,
                 callback=callback,
@@ -137,8 +152,8 @@ class SessionStreams:
         source : {"input", "output"}, optional
             The device's inputs, or what goes to its outputs.
         start : Start, optional
-            When, by `at_frame` or `at_time`; by default now. May be in the past, as far as the
-            server's history reaches.
+            When, by `at_frame`, `at_time` or `at_end_of`; by default now. May be in the past, as
+            far as the server's history reaches.
         late : {"play", "skip", "trim"}, optional
             What if the history does not reach there.
         chunk_frames : int, optional
@@ -207,6 +222,9 @@ class SessionStreams:
         xrun: XrunPolicy = "continue",
         buffer_frames: int = 0,
         prebuffer_frames: int = 0,
+        fade_in: Union[Fade, int, None] = None,
+        fade_out: Union[Fade, int, None] = None,
+        max_frames: Optional[int] = None,
         chunk_frames: int = 0,
         unread_frames: int = 0,
         wire: Wire = "float32",
@@ -217,6 +235,8 @@ class SessionStreams:
         Parameters
         ----------
         channels, outputs, gain, underrun, xrun, buffer_frames, prebuffer_frames
+            Of the play, as in `open_play`.
+        fade_in, fade_out, max_frames
             Of the play, as in `open_play`.
         inputs, frames, source, chunk_frames, unread_frames
             Of the recording, as in `open_record`.
@@ -259,6 +279,9 @@ class SessionStreams:
                 xrun=xrun,
                 buffer_frames=buffer_frames,
                 prebuffer_frames=prebuffer_frames,
+                fade_in=fade_in,
+                fade_out=fade_out,
+                max_frames=max_frames,
                 chunk_frames=chunk_frames,
                 unread_frames=unread_frames,
                 wire=wire,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Optional
 
 from rtmixd._enums import number_of
+from rtmixd.aio._convert import AnyFade, fade, fill_start
 from rtmixd.errors import InvalidArgument
 from rtmixd.specs import Late, Source, Start, Underrun, XrunPolicy
 from rtmixd.v1 import audio_pb2, common_pb2
@@ -21,6 +22,9 @@ def play_config(
     xrun: XrunPolicy,
     buffer_frames: int,
     prebuffer_frames: int,
+    fade_in: AnyFade = None,
+    fade_out: AnyFade = None,
+    max_frames: Optional[int] = None,
 ) -> audio_pb2.PlayConfig:
     """Describe a play; see `rtmixd.aio.PlayStream`."""
     if channels is None:
@@ -45,6 +49,9 @@ def play_config(
         gain=gain,
         ring_frames=buffer_frames,
         prebuffer_frames=prebuffer_frames,
+        fade_in=fade(fade_in, "fade_in"),
+        fade_out=fade(fade_out, "fade_out"),
+        max_frames=max_frames,
     )
     if outputs is not None:
         config.channel_map.CopyFrom(common_pb2.ChannelMap(channels=outputs))
@@ -77,8 +84,6 @@ def record_config(
 def _start_of(start: Optional[Start]) -> Optional[common_pb2.Start]:
     if start is None:
         return None
-    if start.kind == "frame":
-        return common_pb2.Start(frame=int(start.value))
-    if start.kind == "time":
-        return common_pb2.Start(stream_time_seconds=start.value)
-    return common_pb2.Start(offset_frames=int(start.value))
+    message = common_pb2.Start()
+    fill_start(message, start)
+    return message

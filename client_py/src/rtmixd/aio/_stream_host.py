@@ -9,7 +9,7 @@ from typing import Any, Literal, Optional
 from rtmixd import _methods
 from rtmixd._methods import Method
 from rtmixd.aio._connection import CALL_SECONDS, Connection
-from rtmixd.v1 import action_pb2
+from rtmixd.v1 import action_pb2, common_pb2
 
 Kind = Literal["play", "record", "duplex"]
 
@@ -83,11 +83,22 @@ class StreamHost:
             if left <= _WAIT_SECONDS and deadline is not None:
                 return None
 
-    async def cancel_actions(self, action_ids: list[str]) -> None:
-        """Cancel actions at once."""
+    async def change_actions(self, request: action_pb2.ChangeActionsRequest) -> int:
+        """Change actions; return from which frame on."""
+        response = await self._connection.call(_methods.CHANGE_ACTIONS, request, token=self._token)
+        return int(response.frame)
+
+    async def cancel_actions(
+        self,
+        action_ids: list[str],
+        frame: Optional[int] = None,
+        fade: Optional[common_pb2.Fade] = None,
+        timeout: float = _CANCEL_SECONDS,
+    ) -> None:
+        """Cancel actions, by default at once."""
         await self._connection.call(
             _methods.CANCEL_ACTIONS,
-            action_pb2.CancelActionsRequest(action_ids=action_ids),
+            action_pb2.CancelActionsRequest(action_ids=action_ids, frame=frame, fade=fade),
             token=self._token,
-            timeout=_CANCEL_SECONDS,
+            timeout=timeout,
         )

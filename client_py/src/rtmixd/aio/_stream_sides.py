@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from types import TracebackType
-from typing import Any, Callable, Literal, Optional, TypeVar
+from typing import Any, Callable, Literal, Optional, TypeVar, Union
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rtmixd import errors, samples
+from rtmixd.aio import _convert
 from rtmixd.aio._audio_stream import AudioStream
 from rtmixd.aio._callbacks import Invoker
 from rtmixd.aio._play_window import PlayWindow
 from rtmixd.aio._record_window import LostAudio, RecordWindow
 from rtmixd.report import Report
+from rtmixd.shaping import AnyChange, Fade, Gain, Pause, Resume
 from rtmixd.v1 import action_pb2
 
 Until = Literal["ended", "done"]
@@ -216,6 +218,92 @@ class PlaySide(_Stream):
         if not self._play.ended:
             self._play.append_end()
             self._core.kick()
+
+    async def set_gain(
+        self, gain: float, fade: Union[Fade, int, None] = None, frame: Optional[int] = None
+    ) -> int:
+        """Change its gain, from wherever that is then.
+
+        Parameters
+        ----------
+        gain : float
+            Linear factor to be reached; finite.
+        fade : Fade or int, optional
+            How; by default at once. A number of frames is a linear fade.
+        frame : int, optional
+            From which frame of the stream on; by default one of the next few blocks.
+
+        Returns
+        -------
+        int
+            From which frame on.
+
+        Raises
+        ------
+        RtmixdError
+            As for `Session.change`.
+        """
+        return await self._change(Gain(gain, fade), frame)
+
+    async def pause(self, frame: Optional[int] = None) -> int:
+        """Let it stand still: it is silent, and what was written waits.
+
+        Parameters
+        ----------
+        frame : int, optional
+            From which frame of the stream on; by default one of the next few blocks.
+
+        Returns
+        -------
+        int
+            From which frame on.
+
+        Raises
+        ------
+        RtmixdError
+            As for `Session.change`.
+        """
+        return await self._change(Pause(), frame)
+
+    async def resume(self, frame: Optional[int] = None) -> int:
+        """Let it go on where it stood still.
+
+        Parameters
+        ----------
+        frame : int, optional
+            From which frame of the stream on; by default one of the next few blocks.
+
+        Returns
+        -------
+        int
+            From which frame on.
+
+        Raises
+        ------
+        RtmixdError
+            As for `Session.change`.
+        """
+        return await self._change(Resume(), frame)
+
+    async def cancel(
+        self, frame: Optional[int] = None, fade: Union[Fade, int, None] = None
+    ) -> None:
+        """End the sound; what was written and has not sounded by then is dropped.
+
+        Parameters
+        ----------
+        frame : int, optional
+            Before which frame of the stream; by default at once.
+        fade : Fade or int, optional
+            It fades to silence from that frame on, and ends then. A number of frames is a linear
+            fade.
+        """
+        await self._core.cancel_play(frame, _convert.fade(fade, "fade"))
+
+    async def _change(self, change: AnyChange, frame: Optional[int]) -> int:
+        request = action_pb2.ChangeActionsRequest(frame=frame)
+        _convert.fill_change(request, change)
+        return await self._core.change_play(request)
 
     async def wait_play(self, timeout: Optional[float] = None, until: Until = "ended") -> Report:
         """Wait for the play.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Optional, Union
 from rtmixd import errors
 from rtmixd.recording import Recording
 from rtmixd.report import ActionKind, Report
+from rtmixd.shaping import Fade, Gain, LeaveLoop, Pause, Resume
 from rtmixd.v1 import action_pb2
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Action:
 
     @property
     def kind(self) -> ActionKind:
-        """What it does: ``"play"``, ``"record"``, ``"cancel"``, ``"stats"`` or a stream."""
+        """What it does: see `Report`."""
         return self.report.kind
 
     @property
@@ -118,20 +119,131 @@ class Action:
                     self._waiting.remove(entry)
         return self.report
 
-    async def cancel(self, frame: Optional[int] = None) -> Report:
+    async def refresh(self) -> Report:
+        """Ask how it is now; by itself the server tells only as it starts, is done and has ended.
+
+        Returns
+        -------
+        Report
+            As it is now: `Report.position_frames` of a sound that plays, `Report.paused`.
+
+        Raises
+        ------
+        NotFound
+            It ended so long ago that its report was forgotten.
+        """
+        return await self._session._refresh(self)
+
+    async def cancel(
+        self, frame: Optional[int] = None, fade: Union[Fade, int, None] = None
+    ) -> Report:
         """End it.
 
         Parameters
         ----------
         frame : int, optional
             Before which frame of the stream; by default at once.
+        fade : Fade or int, optional
+            A play fades to silence from that frame on, and ends then. A number of frames is a
+            linear fade.
 
         Returns
         -------
         Report
             As it is now. One that is done or has ended already stays as it is.
         """
-        return (await self._session.cancel([self], frame))[0]
+        return (await self._session.cancel([self], frame, fade))[0]
+
+    async def set_gain(
+        self,
+        gain: float,
+        fade: Union[Fade, int, None] = None,
+        frame: Optional[int] = None,
+    ) -> int:
+        """Change the gain of a play, from wherever it is then.
+
+        Parameters
+        ----------
+        gain : float
+            Linear factor to be reached; finite.
+        fade : Fade or int, optional
+            How; by default at once. A number of frames is a linear fade.
+        frame : int, optional
+            From which frame of the stream on; by default one of the next few blocks.
+
+        Returns
+        -------
+        int
+            From which frame on. An action that has ended by then stays as it is.
+
+        Raises
+        ------
+        RtmixdError
+            As for `Session.change`.
+        """
+        return await self._session.change(Gain(gain, fade), [self], frame)
+
+    async def pause(self, frame: Optional[int] = None) -> int:
+        """Let a play stand still: it is silent, and its position does not move.
+
+        Parameters
+        ----------
+        frame : int, optional
+            From which frame of the stream on; by default one of the next few blocks.
+
+        Returns
+        -------
+        int
+            From which frame on. An action that has ended by then stays as it is.
+
+        Raises
+        ------
+        RtmixdError
+            As for `Session.change`.
+        """
+        return await self._session.change(Pause(), [self], frame)
+
+    async def resume(self, frame: Optional[int] = None) -> int:
+        """Let a play that stood still go on where it was.
+
+        Parameters
+        ----------
+        frame : int, optional
+            From which frame of the stream on; by default one of the next few blocks.
+
+        Returns
+        -------
+        int
+            From which frame on. An action that has ended by then stays as it is.
+
+        Raises
+        ------
+        RtmixdError
+            As for `Session.change`.
+        """
+        return await self._session.change(Resume(), [self], frame)
+
+    async def leave_loop(self, frame: Optional[int] = None, *, at_once: bool = False) -> int:
+        """Let a play leave its loop: the sound goes on behind the region.
+
+        Parameters
+        ----------
+        frame : int, optional
+            On which frame of the stream; by default on one of the next few blocks.
+        at_once : bool, optional
+            Go on behind the region on that very frame; if not, after the pass that sounds then.
+
+        Returns
+        -------
+        int
+            On which frame. An action that has ended by then stays as it is.
+
+        Raises
+        ------
+        RtmixdError
+            As for `Session.change`.
+        """
+        return await self._session.change(LeaveLoop(at_once), [self], frame)
 
     async def recording(self, timeout: Optional[float] = None) -> Recording:
         """Wait until a record has ended, and fetch what it recorded.
@@ -266,20 +378,25 @@ class Batch:
         """
         return await self._session.wait(self._members, timeout=timeout, until=until)
 
-    async def cancel(self, frame: Optional[int] = None) -> list[Report]:
+    async def cancel(
+        self, frame: Optional[int] = None, fade: Union[Fade, int, None] = None
+    ) -> list[Report]:
         """End all.
 
         Parameters
         ----------
         frame : int, optional
             Before which frame of the stream; by default at once.
+        fade : Fade or int, optional
+            Plays fade to silence from that frame on, and end then. A number of frames is a linear
+            fade.
 
         Returns
         -------
         list of Report
             As they are now, in the order of the actions.
         """
-        return await self._session.cancel(self._members, frame)
+        return await self._session.cancel(self._members, frame, fade)
 
     def __repr__(self) -> str:
         return f"<Batch {self.id} from frame {self.origin_frame}: {len(self)} actions>"

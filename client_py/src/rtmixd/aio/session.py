@@ -24,6 +24,7 @@ from rtmixd.aio._connection import (
 )
 from rtmixd.aio._members import Members
 from rtmixd.aio._opening import Opening
+from rtmixd.aio._session_changes import SessionChanges
 from rtmixd.aio._session_streams import SessionStreams
 from rtmixd.aio._stream_host import StreamHost
 from rtmixd.aio._watch import Watch
@@ -33,6 +34,7 @@ from rtmixd.info import BufferInfo, DirectionSettings, SessionInfo, StreamInfo, 
 from rtmixd.recording import Recording
 from rtmixd.report import Report, StreamStats
 from rtmixd.samples import Wire
+from rtmixd.shaping import Fade, Loop
 from rtmixd.specs import Spec
 from rtmixd.v1 import (
     action_pb2,
@@ -60,7 +62,7 @@ _END_SECONDS = SILENCE_SECONDS
 _LAST_TRY_SECONDS = 0.2
 
 
-class Session(SessionStreams):
+class Session(SessionStreams, SessionChanges):
     """A session of the server. Made by `Client.session`, `Client.lease` and `Client.join`.
 
     It is kept alive until it is closed, here or by its context manager; then what it left sounding
@@ -136,7 +138,7 @@ class Session(SessionStreams):
 
         Parameters
         ----------
-        specs : Play, Record, Cancel, Stats, or a sequence of them
+        specs : Play, Record, Cancel, Change, Stats, or a sequence of them
             What.
         origin : Start, optional
             Where starts count from, by `at_frame` or `at_time`; by default now: the first frame
@@ -205,6 +207,11 @@ class Session(SessionStreams):
         late: specs.Late = "play",
         xrun: specs.XrunPolicy = "continue",
         start: Optional[specs.Start] = None,
+        fade_in: Union[Fade, int, None] = None,
+        fade_out: Union[Fade, int, None] = None,
+        offset_frames: int = 0,
+        max_frames: Optional[int] = None,
+        loop: Union[Loop, int, None] = None,
         timeout: Optional[float] = None,
         until: Until = "ended",
         wire: Wire = "float32",
@@ -213,7 +220,7 @@ class Session(SessionStreams):
 
         Parameters
         ----------
-        sound, outputs, gain, late, xrun, start
+        sound, outputs, gain, late, xrun, start, fade_in, fade_out, offset_frames, max_frames, loop
             As in `Play`.
         timeout : float, optional
             Seconds; then it is cancelled. By default without end.
@@ -234,7 +241,19 @@ class Session(SessionStreams):
         RtmixdError
             As for `schedule`.
         """
-        spec = specs.Play(sound, outputs, gain, late, xrun, start)
+        spec = specs.Play(
+            sound,
+            outputs,
+            gain,
+            late,
+            xrun,
+            start,
+            fade_in=fade_in,
+            fade_out=fade_out,
+            offset_frames=offset_frames,
+            max_frames=max_frames,
+            loop=loop,
+        )
         batch = await self._begin(spec, wire=wire)
         return (await self._finish(batch, timeout, until))[0]
 
@@ -307,19 +326,24 @@ class Session(SessionStreams):
         late: specs.Late = "play",
         xrun: specs.XrunPolicy = "continue",
         start: Optional[specs.Start] = None,
+        fade_in: Union[Fade, int, None] = None,
+        fade_out: Union[Fade, int, None] = None,
+        offset_frames: int = 0,
+        max_frames: Optional[int] = None,
+        loop: Union[Loop, int, None] = None,
         timeout: Optional[float] = None,
         until: Until = "ended",
         wire: Wire = "float32",
     ) -> tuple[Recording, Report]:
         """Play a sound and record meanwhile: one round trip to schedule and one to fetch.
 
-        Both line up through a cable: what the sound's frame i became is at frame i of the
+        Both line up through a cable: what the i-th frame that sounds became is at frame i of the
         recording, as far as the host tells its latencies.
 
         Parameters
         ----------
-        sound, outputs, gain, late, xrun, start
-            As in `Play`.
+        sound, outputs, gain, late, xrun, start, fade_in, fade_out, offset_frames, max_frames, loop
+            As in `Play`. A sound that does not end by itself cannot be recorded so.
         inputs, source
             As in `Record`.
         tail : float, optional
@@ -340,18 +364,34 @@ class Session(SessionStreams):
 
         Raises
         ------
+        InvalidArgument
+            It would go on for ever, or something else cannot be; `field` says what.
         Timeout
             The time is over; both were cancelled.
         RtmixdError
             As for `schedule`.
         """
-        play = specs.Play(sound, outputs, gain, late, xrun, start, key="play")
+        play = specs.Play(
+            sound,
+            outputs,
+            gain,
+            late,
+            xrun,
+            start,
+            "play",
+            fade_in=fade_in,
+            fade_out=fade_out,
+            offset_frames=offset_frames,
+            max_frames=max_frames,
+            loop=loop,
+        )
         buffer_id = specs.id_of(sound)
         if buffer_id is not None:
             frames = (await self._buffer_info(buffer_id)).frames
         else:
             play = replace(play, sound=_convert.sound_of(play))
             frames = len(play.sound)  # type: ignore[arg-type]
+        frames = _convert.played_frames(play, frames)
         frames += await self._client._frames_of(tail) if tail else 0
         record = specs.Record(frames, inputs, source, late, start, key="record")
         batch = await self._begin([record, play], align=True, wire=wire)
@@ -440,7 +480,10 @@ class Session(SessionStreams):
         return [action.report for action in waited]
 
     async def cancel(
-        self, actions: Optional[Iterable[Action]] = None, frame: Optional[int] = None
+        self,
+        actions: Optional[Iterable[Action]] = None,
+        frame: Optional[int] = None,
+        fade: Union[Fade, int, None] = None,
     ) -> list[Report]:
         """End actions.
 
@@ -450,6 +493,9 @@ class Session(SessionStreams):
             Which; by default all of the session that are not done.
         frame : int, optional
             Before which frame of the stream; by default at once.
+        fade : Fade or int, optional
+            Plays fade to silence from that frame on, and end then. A number of frames is a linear
+            fade.
 
         Returns
         -------
@@ -470,8 +516,9 @@ class Session(SessionStreams):
                 action_ids=[] if chosen is None else [action.id for action in chosen],
                 all=chosen is None,
                 frame=frame,
+                fade=_convert.fade(fade, "fade"),
             ),
-            retry=True,
+            retry=fade is None,
         )
         return [self._adopt(report).report for report in response.reports]
 
@@ -885,6 +932,12 @@ class Session(SessionStreams):
         else:
             action._tell(report)
         return action
+
+    async def _refresh(self, action: Action) -> Report:
+        request = action_pb2.GetActionRequest(action_id=action.id)
+        response = await self._call(_methods.GET_ACTION, request, retry=True)
+        action._tell(response.report)
+        return action.report
 
     def _rate_of(self, stream_id: str) -> float:
         return self._client._rates.get(stream_id, 0.0)

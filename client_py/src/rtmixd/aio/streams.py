@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rtmixd.aio._audio_stream import AudioStream
 from rtmixd.aio._callbacks import Invoker
+from rtmixd.aio._convert import AnyFade
 from rtmixd.aio._record_window import LostAudio
 from rtmixd.aio._stream_config import play_config, record_config
 from rtmixd.aio._stream_file import PlayFile, RecordFile
@@ -212,6 +213,9 @@ async def open_play(
     xrun: XrunPolicy = "continue",
     buffer_frames: int = 0,
     prebuffer_frames: int = 0,
+    fade_in: AnyFade = None,
+    fade_out: AnyFade = None,
+    max_frames: Optional[int] = None,
     wire: Wire = "float32",
     reattach: bool = True,
     callback: Optional[Callable[[int], Any]] = None,
@@ -220,7 +224,18 @@ async def open_play(
     """Open a play; see `Session.open_play`."""
     config = audio_pb2.DuplexConfig(
         play=play_config(
-            channels, outputs, gain, start, late, underrun, xrun, buffer_frames, prebuffer_frames
+            channels,
+            outputs,
+            gain,
+            start,
+            late,
+            underrun,
+            xrun,
+            buffer_frames,
+            prebuffer_frames,
+            fade_in,
+            fade_out,
+            max_frames,
         )
     )
     stream = PlayStream(AudioStream(host, config, wire, reattach))
@@ -275,6 +290,9 @@ async def open_duplex(
     xrun: XrunPolicy = "continue",
     buffer_frames: int = 0,
     prebuffer_frames: int = 0,
+    fade_in: AnyFade = None,
+    fade_out: AnyFade = None,
+    max_frames: Optional[int] = None,
     chunk_frames: int = 0,
     unread_frames: int = 0,
     wire: Wire = "float32",
@@ -283,7 +301,18 @@ async def open_duplex(
     """Open both; see `Session.open_duplex`."""
     config = audio_pb2.DuplexConfig(
         play=play_config(
-            channels, outputs, gain, start, late, underrun, xrun, buffer_frames, prebuffer_frames
+            channels,
+            outputs,
+            gain,
+            start,
+            late,
+            underrun,
+            xrun,
+            buffer_frames,
+            prebuffer_frames,
+            fade_in,
+            fade_out,
+            max_frames,
         ),
         record=record_config(inputs, frames, source, start, late, chunk_frames, unread_frames),
         align_at_converters=align,

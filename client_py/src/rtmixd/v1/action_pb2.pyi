@@ -7,6 +7,7 @@ from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 ACTION_KIND_CANCEL: ActionKind
+ACTION_KIND_CHANGE: ActionKind
 ACTION_KIND_PLAY: ActionKind
 ACTION_KIND_PLAY_STREAM: ActionKind
 ACTION_KIND_RECORD: ActionKind
@@ -27,6 +28,7 @@ END_REASON_SESSION_ENDED: EndReason
 END_REASON_SHUTDOWN: EndReason
 END_REASON_SKIPPED: EndReason
 END_REASON_STREAM_CLOSED: EndReason
+END_REASON_TARGET_ENDED: EndReason
 END_REASON_UNDERRUN: EndReason
 END_REASON_UNSPECIFIED: EndReason
 TOUCHED_CANNOT_TELL: Touched
@@ -39,8 +41,9 @@ XRUN_SIDE_OUTPUT: XrunSide
 XRUN_SIDE_UNSPECIFIED: XrunSide
 
 class ActionReport(_message.Message):
-    __slots__ = ["action_id", "batch_id", "blocks", "buffer_id", "clipped_samples", "done_frames", "dropped_frames", "end_frame", "end_reason", "gap_count", "gap_frames", "gaps", "key", "kind", "late_frames", "nonfinite_input_samples", "requested_start_frame", "shortest_detectable_loss_frames", "start_frame", "state", "stats", "stream_id", "target_action_id", "total_frames", "touched", "underruns", "xrun_count", "xruns"]
+    __slots__ = ["action_id", "after_action_id", "batch_id", "blocks", "buffer_id", "clipped_samples", "done_frames", "dropped_frames", "end_frame", "end_reason", "gap_count", "gap_frames", "gaps", "key", "kind", "late_frames", "nonfinite_input_samples", "paused", "position_frames", "requested_start_frame", "shortest_detectable_loss_frames", "start_frame", "state", "stats", "stream_id", "target_action_id", "total_frames", "touched", "underruns", "xrun_count", "xruns"]
     ACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    AFTER_ACTION_ID_FIELD_NUMBER: _ClassVar[int]
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     BUFFER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +59,8 @@ class ActionReport(_message.Message):
     KIND_FIELD_NUMBER: _ClassVar[int]
     LATE_FRAMES_FIELD_NUMBER: _ClassVar[int]
     NONFINITE_INPUT_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FRAMES_FIELD_NUMBER: _ClassVar[int]
     REQUESTED_START_FRAME_FIELD_NUMBER: _ClassVar[int]
     SHORTEST_DETECTABLE_LOSS_FRAMES_FIELD_NUMBER: _ClassVar[int]
     START_FRAME_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +74,7 @@ class ActionReport(_message.Message):
     XRUNS_FIELD_NUMBER: _ClassVar[int]
     XRUN_COUNT_FIELD_NUMBER: _ClassVar[int]
     action_id: str
+    after_action_id: str
     batch_id: str
     blocks: BlockStats
     buffer_id: str
@@ -84,6 +90,8 @@ class ActionReport(_message.Message):
     kind: ActionKind
     late_frames: int
     nonfinite_input_samples: int
+    paused: bool
+    position_frames: int
     requested_start_frame: int
     shortest_detectable_loss_frames: int
     start_frame: int
@@ -96,11 +104,12 @@ class ActionReport(_message.Message):
     underruns: int
     xrun_count: int
     xruns: _containers.RepeatedCompositeFieldContainer[Xrun]
-    def __init__(self, action_id: _Optional[str] = ..., key: _Optional[str] = ..., batch_id: _Optional[str] = ..., kind: _Optional[_Union[ActionKind, str]] = ..., state: _Optional[_Union[ActionState, str]] = ..., stream_id: _Optional[str] = ..., requested_start_frame: _Optional[int] = ..., start_frame: _Optional[int] = ..., end_frame: _Optional[int] = ..., total_frames: _Optional[int] = ..., done_frames: _Optional[int] = ..., late_frames: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., end_reason: _Optional[_Union[EndReason, str]] = ..., gaps: _Optional[_Iterable[_Union[Gap, _Mapping]]] = ..., gap_count: _Optional[int] = ..., gap_frames: _Optional[int] = ..., xruns: _Optional[_Iterable[_Union[Xrun, _Mapping]]] = ..., xrun_count: _Optional[int] = ..., touched: _Optional[_Union[Touched, str]] = ..., shortest_detectable_loss_frames: _Optional[int] = ..., clipped_samples: _Optional[int] = ..., blocks: _Optional[_Union[BlockStats, _Mapping]] = ..., buffer_id: _Optional[str] = ..., target_action_id: _Optional[str] = ..., stats: _Optional[_Union[StreamStats, _Mapping]] = ..., underruns: _Optional[int] = ..., nonfinite_input_samples: _Optional[int] = ...) -> None: ...
+    def __init__(self, action_id: _Optional[str] = ..., key: _Optional[str] = ..., batch_id: _Optional[str] = ..., kind: _Optional[_Union[ActionKind, str]] = ..., state: _Optional[_Union[ActionState, str]] = ..., stream_id: _Optional[str] = ..., requested_start_frame: _Optional[int] = ..., start_frame: _Optional[int] = ..., end_frame: _Optional[int] = ..., total_frames: _Optional[int] = ..., done_frames: _Optional[int] = ..., late_frames: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., end_reason: _Optional[_Union[EndReason, str]] = ..., gaps: _Optional[_Iterable[_Union[Gap, _Mapping]]] = ..., gap_count: _Optional[int] = ..., gap_frames: _Optional[int] = ..., xruns: _Optional[_Iterable[_Union[Xrun, _Mapping]]] = ..., xrun_count: _Optional[int] = ..., touched: _Optional[_Union[Touched, str]] = ..., shortest_detectable_loss_frames: _Optional[int] = ..., clipped_samples: _Optional[int] = ..., blocks: _Optional[_Union[BlockStats, _Mapping]] = ..., buffer_id: _Optional[str] = ..., target_action_id: _Optional[str] = ..., stats: _Optional[_Union[StreamStats, _Mapping]] = ..., underruns: _Optional[int] = ..., nonfinite_input_samples: _Optional[int] = ..., position_frames: _Optional[int] = ..., paused: bool = ..., after_action_id: _Optional[str] = ...) -> None: ...
 
 class ActionSpec(_message.Message):
-    __slots__ = ["cancel", "key", "late_policy", "play", "record", "start", "stats"]
+    __slots__ = ["cancel", "change", "key", "late_policy", "play", "record", "start", "stats"]
     CANCEL_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
     LATE_POLICY_FIELD_NUMBER: _ClassVar[int]
     PLAY_FIELD_NUMBER: _ClassVar[int]
@@ -108,13 +117,14 @@ class ActionSpec(_message.Message):
     START_FIELD_NUMBER: _ClassVar[int]
     STATS_FIELD_NUMBER: _ClassVar[int]
     cancel: CancelSpec
+    change: ChangeSpec
     key: str
     late_policy: _common_pb2.LatePolicy
     play: PlaySpec
     record: RecordSpec
     start: _common_pb2.Start
     stats: StatsSpec
-    def __init__(self, key: _Optional[str] = ..., start: _Optional[_Union[_common_pb2.Start, _Mapping]] = ..., late_policy: _Optional[_Union[_common_pb2.LatePolicy, str]] = ..., play: _Optional[_Union[PlaySpec, _Mapping]] = ..., record: _Optional[_Union[RecordSpec, _Mapping]] = ..., cancel: _Optional[_Union[CancelSpec, _Mapping]] = ..., stats: _Optional[_Union[StatsSpec, _Mapping]] = ...) -> None: ...
+    def __init__(self, key: _Optional[str] = ..., start: _Optional[_Union[_common_pb2.Start, _Mapping]] = ..., late_policy: _Optional[_Union[_common_pb2.LatePolicy, str]] = ..., play: _Optional[_Union[PlaySpec, _Mapping]] = ..., record: _Optional[_Union[RecordSpec, _Mapping]] = ..., cancel: _Optional[_Union[CancelSpec, _Mapping]] = ..., stats: _Optional[_Union[StatsSpec, _Mapping]] = ..., change: _Optional[_Union[ChangeSpec, _Mapping]] = ...) -> None: ...
 
 class BlockStats(_message.Message):
     __slots__ = ["blocks", "input_overflows", "input_underflows", "max_frames", "min_frames", "output_overflows", "output_underflows"]
@@ -135,14 +145,16 @@ class BlockStats(_message.Message):
     def __init__(self, blocks: _Optional[int] = ..., min_frames: _Optional[int] = ..., max_frames: _Optional[int] = ..., input_underflows: _Optional[int] = ..., input_overflows: _Optional[int] = ..., output_underflows: _Optional[int] = ..., output_overflows: _Optional[int] = ...) -> None: ...
 
 class CancelActionsRequest(_message.Message):
-    __slots__ = ["action_ids", "all", "frame"]
+    __slots__ = ["action_ids", "all", "fade", "frame"]
     ACTION_IDS_FIELD_NUMBER: _ClassVar[int]
     ALL_FIELD_NUMBER: _ClassVar[int]
+    FADE_FIELD_NUMBER: _ClassVar[int]
     FRAME_FIELD_NUMBER: _ClassVar[int]
     action_ids: _containers.RepeatedScalarFieldContainer[str]
     all: bool
+    fade: _common_pb2.Fade
     frame: int
-    def __init__(self, action_ids: _Optional[_Iterable[str]] = ..., all: bool = ..., frame: _Optional[int] = ...) -> None: ...
+    def __init__(self, action_ids: _Optional[_Iterable[str]] = ..., all: bool = ..., frame: _Optional[int] = ..., fade: _Optional[_Union[_common_pb2.Fade, _Mapping]] = ...) -> None: ...
 
 class CancelActionsResponse(_message.Message):
     __slots__ = ["reports"]
@@ -151,12 +163,56 @@ class CancelActionsResponse(_message.Message):
     def __init__(self, reports: _Optional[_Iterable[_Union[ActionReport, _Mapping]]] = ...) -> None: ...
 
 class CancelSpec(_message.Message):
-    __slots__ = ["action_id", "key"]
+    __slots__ = ["action_id", "fade", "key"]
     ACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    FADE_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
     action_id: str
+    fade: _common_pb2.Fade
     key: str
-    def __init__(self, key: _Optional[str] = ..., action_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, key: _Optional[str] = ..., action_id: _Optional[str] = ..., fade: _Optional[_Union[_common_pb2.Fade, _Mapping]] = ...) -> None: ...
+
+class ChangeActionsRequest(_message.Message):
+    __slots__ = ["action_ids", "all", "frame", "gain", "leave_loop", "pause", "resume"]
+    ACTION_IDS_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    GAIN_FIELD_NUMBER: _ClassVar[int]
+    LEAVE_LOOP_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_FIELD_NUMBER: _ClassVar[int]
+    RESUME_FIELD_NUMBER: _ClassVar[int]
+    action_ids: _containers.RepeatedScalarFieldContainer[str]
+    all: bool
+    frame: int
+    gain: _common_pb2.GainChange
+    leave_loop: LeaveLoop
+    pause: Pause
+    resume: Resume
+    def __init__(self, action_ids: _Optional[_Iterable[str]] = ..., all: bool = ..., frame: _Optional[int] = ..., gain: _Optional[_Union[_common_pb2.GainChange, _Mapping]] = ..., pause: _Optional[_Union[Pause, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., leave_loop: _Optional[_Union[LeaveLoop, _Mapping]] = ...) -> None: ...
+
+class ChangeActionsResponse(_message.Message):
+    __slots__ = ["frame", "reports"]
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    REPORTS_FIELD_NUMBER: _ClassVar[int]
+    frame: int
+    reports: _containers.RepeatedCompositeFieldContainer[ActionReport]
+    def __init__(self, frame: _Optional[int] = ..., reports: _Optional[_Iterable[_Union[ActionReport, _Mapping]]] = ...) -> None: ...
+
+class ChangeSpec(_message.Message):
+    __slots__ = ["action_id", "gain", "key", "leave_loop", "pause", "resume"]
+    ACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    GAIN_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    LEAVE_LOOP_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_FIELD_NUMBER: _ClassVar[int]
+    RESUME_FIELD_NUMBER: _ClassVar[int]
+    action_id: str
+    gain: _common_pb2.GainChange
+    key: str
+    leave_loop: LeaveLoop
+    pause: Pause
+    resume: Resume
+    def __init__(self, key: _Optional[str] = ..., action_id: _Optional[str] = ..., gain: _Optional[_Union[_common_pb2.GainChange, _Mapping]] = ..., pause: _Optional[_Union[Pause, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., leave_loop: _Optional[_Union[LeaveLoop, _Mapping]] = ...) -> None: ...
 
 class Gap(_message.Message):
     __slots__ = ["frame", "frames", "position"]
@@ -202,6 +258,12 @@ class InlineAudio(_message.Message):
     sample_format: _common_pb2.SampleFormat
     def __init__(self, channels: _Optional[int] = ..., sample_format: _Optional[_Union[_common_pb2.SampleFormat, str]] = ..., data: _Optional[bytes] = ...) -> None: ...
 
+class LeaveLoop(_message.Message):
+    __slots__ = ["at_once"]
+    AT_ONCE_FIELD_NUMBER: _ClassVar[int]
+    at_once: bool
+    def __init__(self, at_once: bool = ...) -> None: ...
+
 class ListActionsRequest(_message.Message):
     __slots__ = ["active_only", "page_size", "page_token"]
     ACTIVE_ONLY_FIELD_NUMBER: _ClassVar[int]
@@ -220,19 +282,43 @@ class ListActionsResponse(_message.Message):
     reports: _containers.RepeatedCompositeFieldContainer[ActionReport]
     def __init__(self, reports: _Optional[_Iterable[_Union[ActionReport, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class Loop(_message.Message):
+    __slots__ = ["begin_frame", "end_frame", "passes"]
+    BEGIN_FRAME_FIELD_NUMBER: _ClassVar[int]
+    END_FRAME_FIELD_NUMBER: _ClassVar[int]
+    PASSES_FIELD_NUMBER: _ClassVar[int]
+    begin_frame: int
+    end_frame: int
+    passes: int
+    def __init__(self, begin_frame: _Optional[int] = ..., end_frame: _Optional[int] = ..., passes: _Optional[int] = ...) -> None: ...
+
+class Pause(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
 class PlaySpec(_message.Message):
-    __slots__ = ["buffer_id", "channel_map", "gain", "inline_audio", "xrun_policy"]
+    __slots__ = ["buffer_id", "channel_map", "fade_in", "fade_out", "gain", "inline_audio", "loop", "max_frames", "offset_frames", "xrun_policy"]
     BUFFER_ID_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_MAP_FIELD_NUMBER: _ClassVar[int]
+    FADE_IN_FIELD_NUMBER: _ClassVar[int]
+    FADE_OUT_FIELD_NUMBER: _ClassVar[int]
     GAIN_FIELD_NUMBER: _ClassVar[int]
     INLINE_AUDIO_FIELD_NUMBER: _ClassVar[int]
+    LOOP_FIELD_NUMBER: _ClassVar[int]
+    MAX_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FRAMES_FIELD_NUMBER: _ClassVar[int]
     XRUN_POLICY_FIELD_NUMBER: _ClassVar[int]
     buffer_id: str
     channel_map: _common_pb2.ChannelMap
+    fade_in: _common_pb2.Fade
+    fade_out: _common_pb2.Fade
     gain: float
     inline_audio: InlineAudio
+    loop: Loop
+    max_frames: int
+    offset_frames: int
     xrun_policy: _common_pb2.XrunPolicy
-    def __init__(self, buffer_id: _Optional[str] = ..., inline_audio: _Optional[_Union[InlineAudio, _Mapping]] = ..., gain: _Optional[float] = ..., channel_map: _Optional[_Union[_common_pb2.ChannelMap, _Mapping]] = ..., xrun_policy: _Optional[_Union[_common_pb2.XrunPolicy, str]] = ...) -> None: ...
+    def __init__(self, buffer_id: _Optional[str] = ..., inline_audio: _Optional[_Union[InlineAudio, _Mapping]] = ..., gain: _Optional[float] = ..., channel_map: _Optional[_Union[_common_pb2.ChannelMap, _Mapping]] = ..., xrun_policy: _Optional[_Union[_common_pb2.XrunPolicy, str]] = ..., fade_in: _Optional[_Union[_common_pb2.Fade, _Mapping]] = ..., fade_out: _Optional[_Union[_common_pb2.Fade, _Mapping]] = ..., offset_frames: _Optional[int] = ..., max_frames: _Optional[int] = ..., loop: _Optional[_Union[Loop, _Mapping]] = ...) -> None: ...
 
 class RecordSpec(_message.Message):
     __slots__ = ["buffer_id", "channel_map", "frames", "keep", "label", "leave_open", "source"]
@@ -251,6 +337,10 @@ class RecordSpec(_message.Message):
     leave_open: bool
     source: _common_pb2.RecordSource
     def __init__(self, buffer_id: _Optional[str] = ..., frames: _Optional[int] = ..., channel_map: _Optional[_Union[_common_pb2.ChannelMap, _Mapping]] = ..., source: _Optional[_Union[_common_pb2.RecordSource, str]] = ..., label: _Optional[str] = ..., keep: bool = ..., leave_open: bool = ...) -> None: ...
+
+class Resume(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
 
 class ScheduleActionsRequest(_message.Message):
     __slots__ = ["actions", "align_at_converters", "origin_frame", "origin_stream_time_seconds", "request_id"]

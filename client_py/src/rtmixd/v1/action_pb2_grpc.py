@@ -36,6 +36,11 @@ class ActionServiceStub(object):
                 request_serializer=rtmixd_dot_v1_dot_action__pb2.CancelActionsRequest.SerializeToString,
                 response_deserializer=rtmixd_dot_v1_dot_action__pb2.CancelActionsResponse.FromString,
                 )
+        self.ChangeActions = channel.unary_unary(
+                '/rtmixd.v1.ActionService/ChangeActions',
+                request_serializer=rtmixd_dot_v1_dot_action__pb2.ChangeActionsRequest.SerializeToString,
+                response_deserializer=rtmixd_dot_v1_dot_action__pb2.ChangeActionsResponse.FromString,
+                )
         self.WaitActions = channel.unary_unary(
                 '/rtmixd.v1.ActionService/WaitActions',
                 request_serializer=rtmixd_dot_v1_dot_action__pb2.WaitActionsRequest.SerializeToString,
@@ -83,6 +88,15 @@ class ActionServiceServicer(object):
     def CancelActions(self, request, context):
         """Ends actions, now or at a frame. An action that is done or has ended already is no error: its
         report tells how it ended. NOT_FOUND, and nothing is done, if one never was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeActions(self, request, context):
+        """Changes actions that play, at one frame for all of them: gain, pause, resume, leaving a loop. All
+        are checked before anything is done. One that has ended by then stays as it is. Each change is
+        told by EVENT_KIND_ACTION_CHANGED with the frame on which it took effect.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,6 +152,11 @@ def add_ActionServiceServicer_to_server(servicer, server):
                     servicer.CancelActions,
                     request_deserializer=rtmixd_dot_v1_dot_action__pb2.CancelActionsRequest.FromString,
                     response_serializer=rtmixd_dot_v1_dot_action__pb2.CancelActionsResponse.SerializeToString,
+            ),
+            'ChangeActions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeActions,
+                    request_deserializer=rtmixd_dot_v1_dot_action__pb2.ChangeActionsRequest.FromString,
+                    response_serializer=rtmixd_dot_v1_dot_action__pb2.ChangeActionsResponse.SerializeToString,
             ),
             'WaitActions': grpc.unary_unary_rpc_method_handler(
                     servicer.WaitActions,
@@ -231,6 +250,23 @@ class ActionService(object):
         return grpc.experimental.unary_unary(request, target, '/rtmixd.v1.ActionService/CancelActions',
             rtmixd_dot_v1_dot_action__pb2.CancelActionsRequest.SerializeToString,
             rtmixd_dot_v1_dot_action__pb2.CancelActionsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ChangeActions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/rtmixd.v1.ActionService/ChangeActions',
+            rtmixd_dot_v1_dot_action__pb2.ChangeActionsRequest.SerializeToString,
+            rtmixd_dot_v1_dot_action__pb2.ChangeActionsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -79,11 +79,14 @@ class Idle(_message.Message):
     def __init__(self) -> None: ...
 
 class PlayConfig(_message.Message):
-    __slots__ = ["channel_map", "channels", "gain", "late_policy", "prebuffer_frames", "reattach_action_id", "reattachable", "ring_frames", "sample_format", "start", "underrun_policy", "xrun_policy"]
+    __slots__ = ["channel_map", "channels", "fade_in", "fade_out", "gain", "late_policy", "max_frames", "prebuffer_frames", "reattach_action_id", "reattachable", "ring_frames", "sample_format", "start", "underrun_policy", "xrun_policy"]
     CHANNELS_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_MAP_FIELD_NUMBER: _ClassVar[int]
+    FADE_IN_FIELD_NUMBER: _ClassVar[int]
+    FADE_OUT_FIELD_NUMBER: _ClassVar[int]
     GAIN_FIELD_NUMBER: _ClassVar[int]
     LATE_POLICY_FIELD_NUMBER: _ClassVar[int]
+    MAX_FRAMES_FIELD_NUMBER: _ClassVar[int]
     PREBUFFER_FRAMES_FIELD_NUMBER: _ClassVar[int]
     REATTACHABLE_FIELD_NUMBER: _ClassVar[int]
     REATTACH_ACTION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -94,8 +97,11 @@ class PlayConfig(_message.Message):
     XRUN_POLICY_FIELD_NUMBER: _ClassVar[int]
     channel_map: _common_pb2.ChannelMap
     channels: int
+    fade_in: _common_pb2.Fade
+    fade_out: _common_pb2.Fade
     gain: float
     late_policy: _common_pb2.LatePolicy
+    max_frames: int
     prebuffer_frames: int
     reattach_action_id: str
     reattachable: bool
@@ -104,7 +110,7 @@ class PlayConfig(_message.Message):
     start: _common_pb2.Start
     underrun_policy: _common_pb2.UnderrunPolicy
     xrun_policy: _common_pb2.XrunPolicy
-    def __init__(self, channels: _Optional[int] = ..., sample_format: _Optional[_Union[_common_pb2.SampleFormat, str]] = ..., start: _Optional[_Union[_common_pb2.Start, _Mapping]] = ..., late_policy: _Optional[_Union[_common_pb2.LatePolicy, str]] = ..., underrun_policy: _Optional[_Union[_common_pb2.UnderrunPolicy, str]] = ..., xrun_policy: _Optional[_Union[_common_pb2.XrunPolicy, str]] = ..., gain: _Optional[float] = ..., channel_map: _Optional[_Union[_common_pb2.ChannelMap, _Mapping]] = ..., ring_frames: _Optional[int] = ..., prebuffer_frames: _Optional[int] = ..., reattachable: bool = ..., reattach_action_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, channels: _Optional[int] = ..., sample_format: _Optional[_Union[_common_pb2.SampleFormat, str]] = ..., start: _Optional[_Union[_common_pb2.Start, _Mapping]] = ..., late_policy: _Optional[_Union[_common_pb2.LatePolicy, str]] = ..., underrun_policy: _Optional[_Union[_common_pb2.UnderrunPolicy, str]] = ..., xrun_policy: _Optional[_Union[_common_pb2.XrunPolicy, str]] = ..., gain: _Optional[float] = ..., channel_map: _Optional[_Union[_common_pb2.ChannelMap, _Mapping]] = ..., ring_frames: _Optional[int] = ..., prebuffer_frames: _Optional[int] = ..., reattachable: bool = ..., reattach_action_id: _Optional[str] = ..., fade_in: _Optional[_Union[_common_pb2.Fade, _Mapping]] = ..., fade_out: _Optional[_Union[_common_pb2.Fade, _Mapping]] = ..., max_frames: _Optional[int] = ...) -> None: ...
 
 class PlayOpened(_message.Message):
     __slots__ = ["action_id", "granted_position", "next_position", "stream_id"]

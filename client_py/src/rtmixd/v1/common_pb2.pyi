@@ -2,9 +2,12 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from typing import ClassVar as _ClassVar, Iterable as _Iterable, Optional as _Optional
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+FADE_SHAPE_EQUAL_POWER: FadeShape
+FADE_SHAPE_LINEAR: FadeShape
+FADE_SHAPE_UNSPECIFIED: FadeShape
 LATE_POLICY_PLAY: LatePolicy
 LATE_POLICY_SKIP: LatePolicy
 LATE_POLICY_TRIM: LatePolicy
@@ -25,6 +28,14 @@ XRUN_POLICY_CONTINUE: XrunPolicy
 XRUN_POLICY_KEEP_TIMELINE: XrunPolicy
 XRUN_POLICY_UNSPECIFIED: XrunPolicy
 
+class ActionRef(_message.Message):
+    __slots__ = ["action_id", "key"]
+    ACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    action_id: str
+    key: str
+    def __init__(self, key: _Optional[str] = ..., action_id: _Optional[str] = ...) -> None: ...
+
 class AudioChunk(_message.Message):
     __slots__ = ["data", "position"]
     DATA_FIELD_NUMBER: _ClassVar[int]
@@ -39,17 +50,38 @@ class ChannelMap(_message.Message):
     channels: _containers.RepeatedScalarFieldContainer[int]
     def __init__(self, channels: _Optional[_Iterable[int]] = ...) -> None: ...
 
+class Fade(_message.Message):
+    __slots__ = ["frames", "shape"]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    frames: int
+    shape: FadeShape
+    def __init__(self, frames: _Optional[int] = ..., shape: _Optional[_Union[FadeShape, str]] = ...) -> None: ...
+
+class GainChange(_message.Message):
+    __slots__ = ["fade", "gain"]
+    FADE_FIELD_NUMBER: _ClassVar[int]
+    GAIN_FIELD_NUMBER: _ClassVar[int]
+    fade: Fade
+    gain: float
+    def __init__(self, gain: _Optional[float] = ..., fade: _Optional[_Union[Fade, _Mapping]] = ...) -> None: ...
+
 class Start(_message.Message):
-    __slots__ = ["frame", "offset_frames", "stream_time_seconds"]
+    __slots__ = ["after", "frame", "offset_frames", "stream_time_seconds"]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
     FRAME_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FRAMES_FIELD_NUMBER: _ClassVar[int]
     STREAM_TIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    after: ActionRef
     frame: int
     offset_frames: int
     stream_time_seconds: float
-    def __init__(self, offset_frames: _Optional[int] = ..., frame: _Optional[int] = ..., stream_time_seconds: _Optional[float] = ...) -> None: ...
+    def __init__(self, offset_frames: _Optional[int] = ..., frame: _Optional[int] = ..., stream_time_seconds: _Optional[float] = ..., after: _Optional[_Union[ActionRef, _Mapping]] = ...) -> None: ...
 
 class SampleFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class FadeShape(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
 
 class LatePolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):

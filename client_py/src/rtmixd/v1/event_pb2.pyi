@@ -8,6 +8,7 @@ from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+EVENT_KIND_ACTION_CHANGED: EventKind
 EVENT_KIND_ACTION_DONE: EventKind
 EVENT_KIND_ACTION_ENDED: EventKind
 EVENT_KIND_ACTION_LATE: EventKind
@@ -19,6 +20,7 @@ EVENT_KIND_CLIPPED: EventKind
 EVENT_KIND_DEVICE_LOST: EventKind
 EVENT_KIND_DEVICE_RECOVERED: EventKind
 EVENT_KIND_FAULT_INJECTED: EventKind
+EVENT_KIND_GAIN_CHANGED: EventKind
 EVENT_KIND_NOTE: EventKind
 EVENT_KIND_OVERRUN: EventKind
 EVENT_KIND_SERVER_STARTED: EventKind

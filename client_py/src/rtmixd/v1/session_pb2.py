@@ -13,9 +13,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from rtmixd.v1 import common_pb2 as rtmixd_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17rtmixd/v1/session.proto\x12\trtmixd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe3\x02\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12&\n\x05state\x18\x03 \x01(\x0e\x32\x17.rtmixd.v1.SessionState\x12&\n\x03ttl\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61\x63tive_actions\x18\x08 \x01(\x05\x12\x0f\n\x07\x62uffers\x18\t \x01(\x05\x12\x14\n\x0c\x62uffer_bytes\x18\n \x01(\x03\x12\x16\n\x0equeue_position\x18\x0b \x01(\x05\"\xa5\x01\n\x14\x43reateSessionRequest\x12\r\n\x05label\x18\x01 \x01(\t\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0cmax_lifetime\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\texclusive\x18\x04 \x01(\x08\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"K\n\x15\x43reateSessionResponse\x12#\n\x07session\x18\x01 \x01(\x0b\x32\x12.rtmixd.v1.Session\x12\r\n\x05token\x18\x02 \x01(\t\"\x14\n\x12KeepSessionRequest\":\n\x13KeepSessionResponse\x12#\n\x07session\x18\x01 \x01(\x0b\x32\x12.rtmixd.v1.Session\"C\n\x15\x41waitExclusiveRequest\x12*\n\x07timeout\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"T\n\x16\x41waitExclusiveResponse\x12#\n\x07session\x18\x01 \x01(\x0b\x32\x12.rtmixd.v1.Session\x12\x15\n\rholder_labels\x18\x02 \x03(\t\"\'\n\x11GetSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"9\n\x12GetSessionResponse\x12#\n\x07session\x18\x01 \x01(\x0b\x32\x12.rtmixd.v1.Session\"<\n\x13ListSessionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x14ListSessionsResponse\x12$\n\x08sessions\x18\x01 \x03(\x0b\x32\x12.rtmixd.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x13\n\x11\x45ndSessionRequest\"\x14\n\x12\x45ndSessionResponse*\x97\x01\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SESSION_STATE_SHARED\x10\x01\x12\x18\n\x14SESSION_STATE_QUEUED\x10\x02\x12\x1b\n\x17SESSION_STATE_EXCLUSIVE\x10\x03\x12\x17\n\x13SESSION_STATE_ENDED\x10\x04\x32\xf0\x03\n\x0eSessionService\x12R\n\rCreateSession\x12\x1f.rtmixd.v1.CreateSessionRequest\x1a .rtmixd.v1.CreateSessionResponse\x12L\n\x0bKeepSession\x12\x1d.rtmixd.v1.KeepSessionRequest\x1a\x1e.rtmixd.v1.KeepSessionResponse\x12U\n\x0e\x41waitExclusive\x12 .rtmixd.v1.AwaitExclusiveRequest\x1a!.rtmixd.v1.AwaitExclusiveResponse\x12I\n\nGetSession\x12\x1c.rtmixd.v1.GetSessionRequest\x1a\x1d.rtmixd.v1.GetSessionResponse\x12O\n\x0cListSessions\x12\x1e.rtmixd.v1.ListSessionsRequest\x1a\x1f.rtmixd.v1.ListSessionsResponse\x12I\n\nEndSession\x12\x1c.rtmixd.v1.EndSessionRequest\x1a\x1d.rtmixd.v1.EndSessionResponseB@\n\rorg.rtmixd.v1P\x01Z!rtmixd.org/api/rtmixd/v1;rtmixdv1\xaa\x02\tRtmixd.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17rtmixd/v1/session.proto\x12\trtmixd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16rtmixd/v1/common.proto\"\xf1\x02\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12&\n\x05state\x18\x03 \x01(\x0e\x32\x17.rtmixd.v1.SessionState\x12&\n\x03ttl\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61\x63tive_actions\x18\x08 \x01(\x05\x12\x0f\n\x07\x62uffers\x18\t \x01(\x05\x12\x14\n\x0c\x62uffer_bytes\x18\n \x01(\x03\x12\x16\n\x0equeue_position\x18\x0b \x01(\x05\x12\x0c\n\x04gain\x18\x0c \x01(\x02\"\xa5\x01\n\x14\x43reateSessionRequest\x12\r\n\x05label\x18\x01 \x01(\t\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0cmax_lifetime\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\texclusive\x18\x04 \x01(\x08\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"K\n\x15\x43reateSessionResponse\x12#\n\x07session\x18\x01 \x01(\x0b\x32\x12.rtmixd.v1.Session\x12\r\n\x05token\x18\x02 \x01(\t\"\x14\n\x12KeepSessionRequest\":\n\x13KeepSessionResponse\x12#\n\x07session\x18\x01 \x01(\x0b\x32\x12.rtmixd.v1.Session\"C\n\x15\x41waitExclusiveRequest\x12*\n\x07timeout\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"T\n\x16\x41waitExclusiveResponse\x12#\n\x07session\x18\x01 \x01(\x0b\x32\x12.rtmixd.v1.Session\x12\x15\n\rholder_labels\x18\x02 \x03(\t\"\'\n\x11GetSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"9\n\x12GetSessionResponse\x12#\n\x07session\x18\x01 \x01(\x0b\x32\x12.rtmixd.v1.Session\"<\n\x13ListSessionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x14ListSessionsResponse\x12$\n\x08sessions\x18\x01 \x03(\x0b\x32\x12.rtmixd.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x13\n\x11\x45ndSessionRequest\"\x14\n\x12\x45ndSessionResponse\"Z\n\x15SetSessionGainRequest\x12#\n\x04gain\x18\x01 \x01(\x0b\x32\x15.rtmixd.v1.GainChange\x12\x12\n\x05\x66rame\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_frame\"6\n\x16SetSessionGainResponse\x12\x12\n\x05\x66rame\x18\x01 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_frame*\x97\x01\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SESSION_STATE_SHARED\x10\x01\x12\x18\n\x14SESSION_STATE_QUEUED\x10\x02\x12\x1b\n\x17SESSION_STATE_EXCLUSIVE\x10\x03\x12\x17\n\x13SESSION_STATE_ENDED\x10\x04\x32\xc7\x04\n\x0eSessionService\x12R\n\rCreateSession\x12\x1f.rtmixd.v1.CreateSessionRequest\x1a .rtmixd.v1.CreateSessionResponse\x12L\n\x0bKeepSession\x12\x1d.rtmixd.v1.KeepSessionRequest\x1a\x1e.rtmixd.v1.KeepSessionResponse\x12U\n\x0e\x41waitExclusive\x12 .rtmixd.v1.AwaitExclusiveRequest\x1a!.rtmixd.v1.AwaitExclusiveResponse\x12I\n\nGetSession\x12\x1c.rtmixd.v1.GetSessionRequest\x1a\x1d.rtmixd.v1.GetSessionResponse\x12O\n\x0cListSessions\x12\x1e.rtmixd.v1.ListSessionsRequest\x1a\x1f.rtmixd.v1.ListSessionsResponse\x12I\n\nEndSession\x12\x1c.rtmixd.v1.EndSessionRequest\x1a\x1d.rtmixd.v1.EndSessionResponse\x12U\n\x0eSetSessionGain\x12 .rtmixd.v1.SetSessionGainRequest\x1a!.rtmixd.v1.SetSessionGainResponseB@\n\rorg.rtmixd.v1P\x01Z!rtmixd.org/api/rtmixd/v1;rtmixdv1\xaa\x02\tRtmixd.V1b\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rtmixd.v1.session_pb2', globals())
@@ -23,34 +24,38 @@ if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
   DESCRIPTOR._serialized_options = b'\n\rorg.rtmixd.v1P\001Z!rtmixd.org/api/rtmixd/v1;rtmixdv1\252\002\tRtmixd.V1'
-  _SESSIONSTATE._serialized_start=1236
-  _SESSIONSTATE._serialized_end=1387
-  _SESSION._serialized_start=104
-  _SESSION._serialized_end=459
-  _CREATESESSIONREQUEST._serialized_start=462
-  _CREATESESSIONREQUEST._serialized_end=627
-  _CREATESESSIONRESPONSE._serialized_start=629
-  _CREATESESSIONRESPONSE._serialized_end=704
-  _KEEPSESSIONREQUEST._serialized_start=706
-  _KEEPSESSIONREQUEST._serialized_end=726
-  _KEEPSESSIONRESPONSE._serialized_start=728
-  _KEEPSESSIONRESPONSE._serialized_end=786
-  _AWAITEXCLUSIVEREQUEST._serialized_start=788
-  _AWAITEXCLUSIVEREQUEST._serialized_end=855
-  _AWAITEXCLUSIVERESPONSE._serialized_start=857
-  _AWAITEXCLUSIVERESPONSE._serialized_end=941
-  _GETSESSIONREQUEST._serialized_start=943
-  _GETSESSIONREQUEST._serialized_end=982
-  _GETSESSIONRESPONSE._serialized_start=984
-  _GETSESSIONRESPONSE._serialized_end=1041
-  _LISTSESSIONSREQUEST._serialized_start=1043
-  _LISTSESSIONSREQUEST._serialized_end=1103
-  _LISTSESSIONSRESPONSE._serialized_start=1105
-  _LISTSESSIONSRESPONSE._serialized_end=1190
-  _ENDSESSIONREQUEST._serialized_start=1192
-  _ENDSESSIONREQUEST._serialized_end=1211
-  _ENDSESSIONRESPONSE._serialized_start=1213
-  _ENDSESSIONRESPONSE._serialized_end=1233
-  _SESSIONSERVICE._serialized_start=1390
-  _SESSIONSERVICE._serialized_end=1886
+  _SESSIONSTATE._serialized_start=1422
+  _SESSIONSTATE._serialized_end=1573
+  _SESSION._serialized_start=128
+  _SESSION._serialized_end=497
+  _CREATESESSIONREQUEST._serialized_start=500
+  _CREATESESSIONREQUEST._serialized_end=665
+  _CREATESESSIONRESPONSE._serialized_start=667
+  _CREATESESSIONRESPONSE._serialized_end=742
+  _KEEPSESSIONREQUEST._serialized_start=744
+  _KEEPSESSIONREQUEST._serialized_end=764
+  _KEEPSESSIONRESPONSE._serialized_start=766
+  _KEEPSESSIONRESPONSE._serialized_end=824
+  _AWAITEXCLUSIVEREQUEST._serialized_start=826
+  _AWAITEXCLUSIVEREQUEST._serialized_end=893
+  _AWAITEXCLUSIVERESPONSE._serialized_start=895
+  _AWAITEXCLUSIVERESPONSE._serialized_end=979
+  _GETSESSIONREQUEST._serialized_start=981
+  _GETSESSIONREQUEST._serialized_end=1020
+  _GETSESSIONRESPONSE._serialized_start=1022
+  _GETSESSIONRESPONSE._serialized_end=1079
+  _LISTSESSIONSREQUEST._serialized_start=1081
+  _LISTSESSIONSREQUEST._serialized_end=1141
+  _LISTSESSIONSRESPONSE._serialized_start=1143
+  _LISTSESSIONSRESPONSE._serialized_end=1228
+  _ENDSESSIONREQUEST._serialized_start=1230
+  _ENDSESSIONREQUEST._serialized_end=1249
+  _ENDSESSIONRESPONSE._serialized_start=1251
+  _ENDSESSIONRESPONSE._serialized_end=1271
+  _SETSESSIONGAINREQUEST._serialized_start=1273
+  _SETSESSIONGAINREQUEST._serialized_end=1363
+  _SETSESSIONGAINRESPONSE._serialized_start=1365
+  _SETSESSIONGAINRESPONSE._serialized_end=1419
+  _SESSIONSERVICE._serialized_start=1576
+  _SESSIONSERVICE._serialized_end=2159
 # @@protoc_insertion_point(module_scope)

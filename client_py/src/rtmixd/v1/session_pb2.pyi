@@ -1,5 +1,6 @@
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from rtmixd.v1 import common_pb2 as _common_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -96,13 +97,14 @@ class ListSessionsResponse(_message.Message):
     def __init__(self, sessions: _Optional[_Iterable[_Union[Session, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class Session(_message.Message):
-    __slots__ = ["active_actions", "buffer_bytes", "buffers", "create_time", "end_time", "expire_time", "label", "queue_position", "session_id", "state", "ttl"]
+    __slots__ = ["active_actions", "buffer_bytes", "buffers", "create_time", "end_time", "expire_time", "gain", "label", "queue_position", "session_id", "state", "ttl"]
     ACTIVE_ACTIONS_FIELD_NUMBER: _ClassVar[int]
     BUFFERS_FIELD_NUMBER: _ClassVar[int]
     BUFFER_BYTES_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    GAIN_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     QUEUE_POSITION_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -114,12 +116,27 @@ class Session(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     expire_time: _timestamp_pb2.Timestamp
+    gain: float
     label: str
     queue_position: int
     session_id: str
     state: SessionState
     ttl: _duration_pb2.Duration
-    def __init__(self, session_id: _Optional[str] = ..., label: _Optional[str] = ..., state: _Optional[_Union[SessionState, str]] = ..., ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., active_actions: _Optional[int] = ..., buffers: _Optional[int] = ..., buffer_bytes: _Optional[int] = ..., queue_position: _Optional[int] = ...) -> None: ...
+    def __init__(self, session_id: _Optional[str] = ..., label: _Optional[str] = ..., state: _Optional[_Union[SessionState, str]] = ..., ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., active_actions: _Optional[int] = ..., buffers: _Optional[int] = ..., buffer_bytes: _Optional[int] = ..., queue_position: _Optional[int] = ..., gain: _Optional[float] = ...) -> None: ...
+
+class SetSessionGainRequest(_message.Message):
+    __slots__ = ["frame", "gain"]
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    GAIN_FIELD_NUMBER: _ClassVar[int]
+    frame: int
+    gain: _common_pb2.GainChange
+    def __init__(self, gain: _Optional[_Union[_common_pb2.GainChange, _Mapping]] = ..., frame: _Optional[int] = ...) -> None: ...
+
+class SetSessionGainResponse(_message.Message):
+    __slots__ = ["frame"]
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    frame: int
+    def __init__(self, frame: _Optional[int] = ...) -> None: ...
 
 class SessionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []

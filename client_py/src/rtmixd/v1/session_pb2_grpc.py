@@ -48,6 +48,11 @@ class SessionServiceStub(object):
                 request_serializer=rtmixd_dot_v1_dot_session__pb2.EndSessionRequest.SerializeToString,
                 response_deserializer=rtmixd_dot_v1_dot_session__pb2.EndSessionResponse.FromString,
                 )
+        self.SetSessionGain = channel.unary_unary(
+                '/rtmixd.v1.SessionService/SetSessionGain',
+                request_serializer=rtmixd_dot_v1_dot_session__pb2.SetSessionGainRequest.SerializeToString,
+                response_deserializer=rtmixd_dot_v1_dot_session__pb2.SetSessionGainResponse.FromString,
+                )
 
 
 class SessionServiceServicer(object):
@@ -99,6 +104,14 @@ class SessionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetSessionGain(self, request, context):
+        """Changes the gain that all plays of the caller's session have in common, those to come included;
+        1 at first. Each is multiplied with its own gain. RESOURCE_EXHAUSTED while 16 changes are under way.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SessionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -131,6 +144,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.EndSession,
                     request_deserializer=rtmixd_dot_v1_dot_session__pb2.EndSessionRequest.FromString,
                     response_serializer=rtmixd_dot_v1_dot_session__pb2.EndSessionResponse.SerializeToString,
+            ),
+            'SetSessionGain': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSessionGain,
+                    request_deserializer=rtmixd_dot_v1_dot_session__pb2.SetSessionGainRequest.FromString,
+                    response_serializer=rtmixd_dot_v1_dot_session__pb2.SetSessionGainResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -245,5 +263,22 @@ class SessionService(object):
         return grpc.experimental.unary_unary(request, target, '/rtmixd.v1.SessionService/EndSession',
             rtmixd_dot_v1_dot_session__pb2.EndSessionRequest.SerializeToString,
             rtmixd_dot_v1_dot_session__pb2.EndSessionResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def SetSessionGain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/rtmixd.v1.SessionService/SetSessionGain',
+            rtmixd_dot_v1_dot_session__pb2.SetSessionGainRequest.SerializeToString,
+            rtmixd_dot_v1_dot_session__pb2.SetSessionGainResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -1,3 +1,4 @@
+from rtmixd.v1 import common_pb2 as _common_pb2
 from rtmixd.v1 import device_pb2 as _device_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -12,13 +13,14 @@ STREAM_STATE_STOPPED: StreamState
 STREAM_STATE_UNSPECIFIED: StreamState
 
 class AudioStream(_message.Message):
-    __slots__ = ["block_frames", "clocks_related", "cpu_load", "input_channels", "input_device", "input_latency_frames", "next_frame", "output_channels", "output_device", "output_latency_frames", "reports_xruns", "sample_rate_hz", "settings", "state", "stream_id"]
+    __slots__ = ["block_frames", "clocks_related", "cpu_load", "input_channels", "input_device", "input_latency_frames", "master_gain", "next_frame", "output_channels", "output_device", "output_latency_frames", "reports_xruns", "sample_rate_hz", "settings", "state", "stream_id"]
     BLOCK_FRAMES_FIELD_NUMBER: _ClassVar[int]
     CLOCKS_RELATED_FIELD_NUMBER: _ClassVar[int]
     CPU_LOAD_FIELD_NUMBER: _ClassVar[int]
     INPUT_CHANNELS_FIELD_NUMBER: _ClassVar[int]
     INPUT_DEVICE_FIELD_NUMBER: _ClassVar[int]
     INPUT_LATENCY_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    MASTER_GAIN_FIELD_NUMBER: _ClassVar[int]
     NEXT_FRAME_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_CHANNELS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_DEVICE_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +36,7 @@ class AudioStream(_message.Message):
     input_channels: int
     input_device: _device_pb2.Device
     input_latency_frames: int
+    master_gain: float
     next_frame: int
     output_channels: int
     output_device: _device_pb2.Device
@@ -43,7 +46,7 @@ class AudioStream(_message.Message):
     settings: _device_pb2.StreamSettings
     state: StreamState
     stream_id: str
-    def __init__(self, stream_id: _Optional[str] = ..., state: _Optional[_Union[StreamState, str]] = ..., sample_rate_hz: _Optional[float] = ..., block_frames: _Optional[int] = ..., input_device: _Optional[_Union[_device_pb2.Device, _Mapping]] = ..., output_device: _Optional[_Union[_device_pb2.Device, _Mapping]] = ..., input_channels: _Optional[int] = ..., output_channels: _Optional[int] = ..., input_latency_frames: _Optional[int] = ..., output_latency_frames: _Optional[int] = ..., clocks_related: bool = ..., next_frame: _Optional[int] = ..., cpu_load: _Optional[float] = ..., settings: _Optional[_Union[_device_pb2.StreamSettings, _Mapping]] = ..., reports_xruns: bool = ...) -> None: ...
+    def __init__(self, stream_id: _Optional[str] = ..., state: _Optional[_Union[StreamState, str]] = ..., sample_rate_hz: _Optional[float] = ..., block_frames: _Optional[int] = ..., input_device: _Optional[_Union[_device_pb2.Device, _Mapping]] = ..., output_device: _Optional[_Union[_device_pb2.Device, _Mapping]] = ..., input_channels: _Optional[int] = ..., output_channels: _Optional[int] = ..., input_latency_frames: _Optional[int] = ..., output_latency_frames: _Optional[int] = ..., clocks_related: bool = ..., next_frame: _Optional[int] = ..., cpu_load: _Optional[float] = ..., settings: _Optional[_Union[_device_pb2.StreamSettings, _Mapping]] = ..., reports_xruns: bool = ..., master_gain: _Optional[float] = ...) -> None: ...
 
 class CloseStreamRequest(_message.Message):
     __slots__ = []
@@ -84,6 +87,20 @@ class RestoreStreamResponse(_message.Message):
     STREAM_FIELD_NUMBER: _ClassVar[int]
     stream: AudioStream
     def __init__(self, stream: _Optional[_Union[AudioStream, _Mapping]] = ...) -> None: ...
+
+class SetMasterGainRequest(_message.Message):
+    __slots__ = ["frame", "gain"]
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    GAIN_FIELD_NUMBER: _ClassVar[int]
+    frame: int
+    gain: _common_pb2.GainChange
+    def __init__(self, gain: _Optional[_Union[_common_pb2.GainChange, _Mapping]] = ..., frame: _Optional[int] = ...) -> None: ...
+
+class SetMasterGainResponse(_message.Message):
+    __slots__ = ["frame"]
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    frame: int
+    def __init__(self, frame: _Optional[int] = ...) -> None: ...
 
 class StartStreamRequest(_message.Message):
     __slots__ = []

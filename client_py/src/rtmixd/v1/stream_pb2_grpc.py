@@ -47,6 +47,11 @@ class StreamServiceStub(object):
                 request_serializer=rtmixd_dot_v1_dot_stream__pb2.RestoreStreamRequest.SerializeToString,
                 response_deserializer=rtmixd_dot_v1_dot_stream__pb2.RestoreStreamResponse.FromString,
                 )
+        self.SetMasterGain = channel.unary_unary(
+                '/rtmixd.v1.StreamService/SetMasterGain',
+                request_serializer=rtmixd_dot_v1_dot_stream__pb2.SetMasterGainRequest.SerializeToString,
+                response_deserializer=rtmixd_dot_v1_dot_stream__pb2.SetMasterGainResponse.FromString,
+                )
 
 
 class StreamServiceServicer(object):
@@ -101,6 +106,16 @@ class StreamServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetMasterGain(self, request, context):
+        """Changes the master gain, which everything that sounds is multiplied with before it is clipped. It
+        is 1 when the server starts, outlives the stream, and is put back when an exclusive session ends
+        that changed it. Needs a session; refused with ERROR_REASON_BUSY while another is exclusive.
+        FAILED_PRECONDITION if no stream is open. RESOURCE_EXHAUSTED while 16 changes are under way.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_StreamServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -133,6 +148,11 @@ def add_StreamServiceServicer_to_server(servicer, server):
                     servicer.RestoreStream,
                     request_deserializer=rtmixd_dot_v1_dot_stream__pb2.RestoreStreamRequest.FromString,
                     response_serializer=rtmixd_dot_v1_dot_stream__pb2.RestoreStreamResponse.SerializeToString,
+            ),
+            'SetMasterGain': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetMasterGain,
+                    request_deserializer=rtmixd_dot_v1_dot_stream__pb2.SetMasterGainRequest.FromString,
+                    response_serializer=rtmixd_dot_v1_dot_stream__pb2.SetMasterGainResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -246,5 +266,22 @@ class StreamService(object):
         return grpc.experimental.unary_unary(request, target, '/rtmixd.v1.StreamService/RestoreStream',
             rtmixd_dot_v1_dot_stream__pb2.RestoreStreamRequest.SerializeToString,
             rtmixd_dot_v1_dot_stream__pb2.RestoreStreamResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def SetMasterGain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/rtmixd.v1.StreamService/SetMasterGain',
+            rtmixd_dot_v1_dot_stream__pb2.SetMasterGainRequest.SerializeToString,
+            rtmixd_dot_v1_dot_stream__pb2.SetMasterGainResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
