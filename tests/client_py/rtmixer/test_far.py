@@ -304,6 +304,33 @@ def test_ring_plays_although_the_connection_broke_when_it_was_admitted(rings: in
             _loop.run(proxy.__aexit__(None, None, None))
 
 
+def test_long_sound_plays_although_its_upload_was_cut() -> None:
+    """What is longer than a request is sent before, and goes on where it was."""
+    with rigs.rtmixd_server() as target, rtmixd.Client(target) as client:
+        proxy = CuttingProxy(target)
+        _loop.run(proxy.__aenter__())
+        rtmixer.default.target = proxy.target
+        try:
+            with rtmixer.MixerAndRecorder(samplerate=SAMPLE_RATE_HZ, channels=2) as stream:
+                sound = np.zeros((client.info().limits.max_message_bytes // 8 + 1, 2), "float32")
+                sound[: 1 << 12] = programs.noise(1 << 12, 60, 2)
+                heard = np.zeros((1 << 12, 2), "float32")
+                start = stream.time + 10
+                before = proxy.connections
+                _loop.run(_now(lambda: proxy.cut_after(sound.nbytes // 2)))
+                action = stream.play_buffer(sound, 2, start=start, allow_belated=False)
+                loop = LOOP_FRAMES / SAMPLE_RATE_HZ
+                stream.wait(stream.record_buffer(heard, 2, start=start + loop))
+                assert proxy.connections == before + 1
+                assert action in stream.actions
+                np.testing.assert_array_equal(heard, sound[: 1 << 12])
+                stream.wait(stream.cancel(action))
+            assert action.error is None
+        finally:
+            rtmixer.default.target = None
+            _loop.run(proxy.__aexit__(None, None, None))
+
+
 async def _now(act: Callable[[], object]) -> None:
     act()
 
