@@ -110,13 +110,18 @@ def test_leaving_a_session_of_a_lost_server_does_not_delay_that_it_is_told(
     other_server: LocalServer, lose: Any
 ) -> None:
     async def test() -> None:
+        lost = asyncio.Event()
+
         async def work() -> None:
             async with aio.Client(other_server.target) as client, client.session() as session:
                 (action,) = await session.schedule(Record())
                 lose()
+                lost.set()
                 await action.wait()
 
-        await assert_told(asyncio.ensure_future(work()))
+        working = asyncio.ensure_future(work())
+        await lost.wait()
+        await assert_told(working)
 
     run(test())
 

@@ -152,7 +152,7 @@ def statistics(rig: Rig) -> SimpleNamespace:
         stream.wait(second)
         third = stream.fetch_and_reset_stats()
         stream.wait(third)
-        elapsed = stream.time - begin
+        elapsed = rig.elapsed(begin, stream.time)
         rig.sd.sleep(200)
         refused = None
         try:

@@ -63,6 +63,16 @@ class Rig:
         """Seconds that a start has to be ordered ahead, to be sure that it is in time."""
         return 0.2 + 10 * self.round_trip
 
+    def elapsed(self, earlier: float, later: float) -> float:
+        """Give the seconds between two times of a stream.
+
+        JACK counts frames in 32 bits, and the time of one that has just begun may be before 0.
+        """
+        frames = (later - earlier) * SAMPLE_RATE_HZ
+        if not self.exact:
+            frames = (frames + (1 << 31)) % (1 << 32) - (1 << 31)
+        return frames / SAMPLE_RATE_HZ
+
     def open(self, kind: str, **settings: Any) -> Any:
         """Make a Mixer, a Recorder or a MixerAndRecorder on the device with the loop."""
         return getattr(self.rtmixer, kind)(

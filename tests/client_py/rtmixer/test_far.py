@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import pathlib
 import subprocess
@@ -148,9 +149,11 @@ def test_orders_are_pipelined(our_rig: Rig, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(Connection, "call", counted)
     with our_rig.open("Mixer") as stream:
         first = stream.time
+        # All but the first are ordered well before, also on a machine that stalls.
+        lead = our_rig.lead + 4
         sound = programs.noise(9600)
         actions = [
-            stream.play_buffer(sound, 1, first + (index > 0) * our_rig.lead + index * 0.004)
+            stream.play_buffer(sound, 1, first + (index > 0) * lead + index * 0.004)
             for index in range(300)
         ]
         stream.wait()
@@ -304,6 +307,33 @@ def test_ring_plays_although_the_connection_broke_when_it_was_admitted(rings: in
             _loop.run(proxy.__aexit__(None, None, None))
 
 
+def test_long_sound_plays_although_its_upload_was_cut() -> None:
+    """What is longer than a request is sent before, and goes on where it was."""
+    with rigs.rtmixd_server() as target, rtmixd.Client(target) as client:
+        proxy = CuttingProxy(target)
+        _loop.run(proxy.__aenter__())
+        rtmixer.default.target = proxy.target
+        try:
+            with rtmixer.MixerAndRecorder(samplerate=SAMPLE_RATE_HZ, channels=2) as stream:
+                sound = np.zeros((client.info().limits.max_message_bytes // 8 + 1, 2), "float32")
+                sound[: 1 << 12] = programs.noise(1 << 12, 60, 2)
+                heard = np.zeros((1 << 12, 2), "float32")
+                start = stream.time + 10
+                before = proxy.connections
+                _loop.run(_now(lambda: proxy.cut_after(sound.nbytes // 2)))
+                action = stream.play_buffer(sound, 2, start=start, allow_belated=False)
+                loop = LOOP_FRAMES / SAMPLE_RATE_HZ
+                stream.wait(stream.record_buffer(heard, 2, start=start + loop))
+                assert proxy.connections == before + 1
+                assert action in stream.actions
+                np.testing.assert_array_equal(heard, sound[: 1 << 12])
+                stream.wait(stream.cancel(action))
+            assert action.error is None
+        finally:
+            rtmixer.default.target = None
+            _loop.run(proxy.__aexit__(None, None, None))
+
+
 async def _now(act: Callable[[], object]) -> None:
     act()
 
@@ -327,11 +357,15 @@ def test_recording_is_cut_where_its_cancel_was_called() -> None:
 def test_what_is_due_first_goes_first(our_rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sounds that are needed soon do not wait behind those that are not, whatever the order."""
     sent: list[int] = []
+    all_ordered = threading.Event()
     call = Connection.call
 
     async def noted(self: Connection, method: Any, request: Any, **options: Any) -> Any:
         if method is _methods.SCHEDULE_ACTIONS:
             sent.extend(action.start.frame for action in request.actions)
+            # However quick the server is, and slow this program.
+            while not all_ordered.is_set():
+                await asyncio.sleep(0.005)
         return await call(self, method, request, **options)
 
     monkeypatch.setattr(Connection, "call", noted)
@@ -341,6 +375,9 @@ def test_what_is_due_first_goes_first(our_rig: Rig, monkeypatch: pytest.MonkeyPa
     for index in reversed(range(200)):
         stream.play_buffer(sound, 1, base + index)
     with stream:
+        # After all orders, which are on their way to the loop.
+        _loop.run(asyncio.sleep(0))
+        all_ordered.set()
         wait_until(lambda: len(sent) == 200, "not all is sent")
     # The first have gone before the others came.
     assert sent[60:] == sorted(sent[60:])

@@ -15,9 +15,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Optional, Union
 
+import numpy as np
+
 from rtmixd import _methods, errors
 from rtmixd.aio._connection import DEVICE_SECONDS, Connection, new_request_id
 from rtmixd.aio._stream_host import StreamHost
+from rtmixd.aio.buffer import Buffer
 from rtmixd.report import Report
 from rtmixd.rtmixer._action import (
     CANCEL,
@@ -53,7 +56,6 @@ _BATCH_BYTES = 256 << 10
 _BYTES_ON_THE_WAY = 1 << 20
 # What a request has besides audio.
 _REQUEST_BYTES = 64 << 10
-_CHUNK_BYTES = 256 << 10
 _PLAYS = (PLAY_BUFFER, PLAY_RINGBUFFER)
 _RECORDS = (RECORD_BUFFER, RECORD_RINGBUFFER)
 # How long before its time the server gets a cancel, and ten round trips.
@@ -631,34 +633,21 @@ class Remote:
     async def _upload(
         self, action: Action, spec: action_pb2.ActionSpec, data: bytes, frame: int
     ) -> None:
-        """Play what is too long for a request."""
-        frame_bytes = 4 * action.channels
-        step = _CHUNK_BYTES // frame_bytes * frame_bytes or frame_bytes
+        """Play what is too long for a request. Goes on by itself after the connection broke."""
         try:
             request = buffer_pb2.CreateBufferRequest(
                 channels=action.channels,
-                expected_frames=len(data) // frame_bytes,
+                expected_frames=len(data) // (4 * action.channels),
                 request_id=new_request_id(),
             )
             created = await self._call(_methods.CREATE_BUFFER, request)
-            buffer_id = created.buffer.buffer_id
-
-            async def chunks() -> AsyncIterator[buffer_pb2.UploadBufferRequest]:
-                config = buffer_pb2.UploadConfig(
-                    buffer_id=buffer_id, sample_format=common_pb2.SAMPLE_FORMAT_FLOAT32
-                )
-                yield buffer_pb2.UploadBufferRequest(config=config)
-                for at in range(0, len(data), step):
-                    chunk = common_pb2.AudioChunk(
-                        position=at // frame_bytes, data=data[at : at + step]
-                    )
-                    yield buffer_pb2.UploadBufferRequest(audio=chunk)
-                yield buffer_pb2.UploadBufferRequest(complete=buffer_pb2.UploadComplete())
-
-            await self._connection.send(_methods.UPLOAD_BUFFER, chunks(), token=self._token)
+            host: Any = _BufferHost(self)
+            sound = np.frombuffer(data, np.float32).reshape(-1, action.channels)
+            await Buffer(host, created.buffer, owned=False).append(sound, complete=True)
         except errors.RtmixdError as error:
             self.fail(action, error)
             return
+        buffer_id = created.buffer.buffer_id
         spec.play.buffer_id = buffer_id
         drop = buffer_pb2.DeleteBufferRequest(buffer_id=buffer_id)
 
@@ -848,6 +837,20 @@ class Remote:
         for group in (self._tasks, self._calls) if is_call else (self._tasks,):
             group.add(task)
             task.add_done_callback(group.discard)
+
+
+class _BufferHost:
+    """The session, as its buffers see it."""
+
+    def __init__(self, remote: Remote) -> None:
+        self._remote = remote
+        self._connection = remote._connection
+        self._patience = _TTL_SECONDS
+        self._max_chunk_bytes = remote.limits.max_chunk_bytes
+        self.token = remote._token
+
+    async def _call(self, method: Any, request: Any, *, retry: bool = True) -> Any:
+        return await self._remote._call(method, request)
 
 
 _STATS = action_pb2.GetStatsRequest()
