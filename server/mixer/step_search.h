@@ -20,7 +20,7 @@ struct StepPlace {
 // What is known of a row of blocks of which the first are on a line and the last are not.
 struct StepSearch {
   // Nanos of each block after the line, in order. Not empty.
-  absl::Span<const double> residuals;
+  absl::Span<const double> residuals = {};
   double level_nanos = 0;     // of the last blocks; not 0
   double shortest_nanos = 0;  // rises below this are of no interest; > 0
   // Standard deviation of a block around the line but for lateness.
@@ -32,7 +32,7 @@ struct StepSearch {
   bool one_sided = false;
   // Blocks seen earlier, and how late the latest one of each group of them was.
   double earlier_blocks = 0;
-  absl::Span<const double> earlier_lateness;
+  absl::Span<const double> earlier_lateness = {};
 
   // All places where the line rises (or falls), in order; at least one. Several only where the
   // blocks between them make a line of their own beyond doubt; otherwise the range of one holds
