@@ -25,7 +25,7 @@ constexpr int64_t kBlock = SteppedVirtualDevice::kBlockFrames;
 constexpr int64_t kSecond = 48000;  // in frames
 // A flag may come so long after what it tells of.
 constexpr int64_t kMostFlagFrames = kSecond / 5;
-constexpr int kXruns = 1000;
+constexpr int kXruns = 500;  // in each case
 
 struct Case {
   std::string name;
@@ -151,7 +151,7 @@ class EngineXrunTest : public testing::TestWithParam<Case> {
   std::vector<ActionReport> reports_;
 };
 
-TEST_P(EngineXrunTest, ThousandScriptedXrunsAreFoundAndNoRecordingThatTheyTouchedSaysNo) {
+TEST_P(EngineXrunTest, ScriptedXrunsAreFoundAndNoRecordingThatTheyTouchedSaysNo) {
   Run(10 * kSecond);
   while (static_cast<int>(truth_.size()) < kXruns) {
     // Every fifth time, another one soon.
@@ -200,7 +200,7 @@ TEST_P(EngineXrunTest, ThousandScriptedXrunsAreFoundAndNoRecordingThatTheyTouche
   EXPECT_GE(long_and_alone, kXruns / 2);
   // A callback that was as late as the loss is long hides the place, or a late flag does.
   EXPECT_GE(exact * 100, long_and_alone * (GetParam().late_flags ? 90 : 98));
-  EXPECT_LE(undetectable, kXruns / 50);
+  EXPECT_LE(undetectable, kXruns / 25);
   for (size_t i = 1; i < xruns.size(); ++i) {
     EXPECT_LT(xruns[i - 1].sequence, xruns[i].sequence);
   }
