@@ -1,5 +1,9 @@
 #include "client_cpp/rtmixctl/report_text.h"
 
+#include <cmath>
+#include <cstdint>
+#include <string_view>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
@@ -17,6 +21,23 @@ std::string DescribeSide(v1::XrunSide side) {
     default:
       return "one side, unknown which,";
   }
+}
+
+// "before frame 1200 input lost 64 frames"
+std::string DescribeXrun(const v1::Xrun& xrun) {
+  std::string frames = "an unknown number of";
+  if (xrun.lost_frames() != 0 || xrun.lost_frames_error() == 0) {
+    frames = absl::StrCat(xrun.lost_frames());
+  }
+  if (xrun.lost_frames_error() > 0 && std::isfinite(xrun.lost_frames_error())) {
+    absl::StrAppendFormat(&frames, " +-%.0f", std::ceil(xrun.lost_frames_error()));
+  }
+  std::string text = absl::StrFormat("before frame %d %s lost %s frames", xrun.frame(),
+                                     DescribeSide(xrun.side()), frames);
+  if (xrun.earliest_frame() != xrun.latest_frame()) {
+    absl::StrAppendFormat(&text, ", between %d and %d", xrun.earliest_frame(), xrun.latest_frame());
+  }
+  return text;
 }
 
 std::string DescribeTouched(const v1::ActionReport& report) {
@@ -196,13 +217,40 @@ std::string DescribeReport(const v1::ActionReport& report) {
   }
   absl::StrAppend(&text, DescribeTouched(report));
   for (const auto& xrun : report.xruns()) {
-    absl::StrAppendFormat(
-        &text, "    before frame %d %s lost %s frames\n", xrun.frame(), DescribeSide(xrun.side()),
-        xrun.lost_frames() == 0 ? "an unknown number of" : absl::StrCat(xrun.lost_frames()));
+    absl::StrAppend(&text, "    ", DescribeXrun(xrun), "\n");
   }
   if (report.clipped_samples() > 0) {
     absl::StrAppendFormat(&text, "  the mix clipped %d samples meanwhile\n",
                           report.clipped_samples());
+  }
+  return text;
+}
+
+std::string DescribeEvent(const v1::LogEntry& entry) {
+  constexpr std::string_view kPrefix = "EVENT_KIND_";
+  const std::string& name = v1::EventKind_Name(entry.kind());
+  const std::string kind = name.empty()
+                               ? absl::StrCat("event of kind ", static_cast<int>(entry.kind()))
+                               : name.substr(kPrefix.size());
+  std::string text;
+  switch (entry.kind()) {
+    // Their text says to what, not of what.
+    case v1::EVENT_KIND_ACTION_CHANGED:
+    case v1::EVENT_KIND_GAIN_CHANGED:
+      text = absl::StrCat(kind, entry.action_id().empty() ? "" : " ", entry.action_id(),
+                          entry.text().empty() ? "" : ": ", entry.text());
+      break;
+    default:
+      text = entry.text().empty() ? kind : entry.text();
+  }
+  if (entry.has_xrun()) absl::StrAppend(&text, ": ", DescribeXrun(entry.xrun()));
+  if (entry.has_clock_relock()) {
+    const v1::ClockRelock& relock = entry.clock_relock();
+    absl::StrAppendFormat(&text, ": callbacks come %.2f frames later", relock.moved_frames());
+  }
+  if (entry.touched_action_count() > 0) {
+    absl::StrAppendFormat(&text, "; %d action%s ran there", entry.touched_action_count(),
+                          entry.touched_action_count() == 1 ? "" : "s");
   }
   return text;
 }

@@ -4,12 +4,17 @@
 #include <string>
 
 #include "rtmixd/v1/action.pb.h"
+#include "rtmixd/v1/event.pb.h"
 #include "rtmixd/v1/stream.pb.h"
 
 namespace rtmixd::rtmixctl {
 
 // What happened to an action, and on which frame, in plain words; a few lines.
 std::string DescribeReport(const v1::ActionReport& report);
+
+// What happened, in one line without its time. Kinds that are newer than this tool are told by
+// their number.
+std::string DescribeEvent(const v1::LogEntry& entry);
 
 // The stream in a few lines.
 std::string DescribeStream(const v1::AudioStream& stream);

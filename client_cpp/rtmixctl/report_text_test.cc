@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace rtmixd::rtmixctl {
 namespace {
 
@@ -52,7 +54,51 @@ TEST(ReportTextTest, TellsXrunsWithFrameAndSide) {
   xrun.set_lost_frames(64);
   const std::string text = DescribeReport(report);
   EXPECT_THAT(text, HasSubstr("1 xrun touched it"));
-  EXPECT_THAT(text, HasSubstr("before frame 1200 input lost 64 frames"));
+  EXPECT_THAT(text, HasSubstr("before frame 1200 input lost 64 frames\n"));
+}
+
+TEST(ReportTextTest, TellsWhatIsNotKnownOfAnXrun) {
+  v1::ActionReport report = Completed();
+  report.set_touched(v1::TOUCHED_CANNOT_TELL);
+  report.set_xrun_count(1);
+  v1::Xrun& xrun = *report.add_xruns();
+  xrun.set_frame(1200);
+  xrun.set_lost_frames(64);
+  xrun.set_lost_frames_error(2.5);
+  xrun.set_earliest_frame(1100);
+  xrun.set_latest_frame(1300);
+  EXPECT_THAT(DescribeReport(report), HasSubstr("lost 64 +-3 frames, between 1100 and 1300\n"));
+  xrun.set_lost_frames(0);
+  xrun.set_lost_frames_error(std::numeric_limits<double>::infinity());
+  EXPECT_THAT(DescribeReport(report), HasSubstr("lost an unknown number of frames"));
+}
+
+TEST(ReportTextTest, EventsTellTheirXrunAndWhomItTouched) {
+  v1::LogEntry entry;
+  entry.set_kind(v1::EVENT_KIND_XRUN);
+  v1::Xrun& xrun = *entry.mutable_xrun();
+  xrun.set_frame(1200);
+  xrun.set_side(v1::XRUN_SIDE_OUTPUT);
+  xrun.set_lost_frames(64);
+  xrun.set_earliest_frame(1200);
+  xrun.set_latest_frame(1200);
+  entry.set_touched_action_count(2);
+  EXPECT_EQ(DescribeEvent(entry),
+            "XRUN: before frame 1200 output lost 64 frames; 2 actions ran there");
+}
+
+TEST(ReportTextTest, EventsTellRelocksTextsAndKindsOfTheFuture) {
+  v1::LogEntry entry;
+  entry.set_kind(v1::EVENT_KIND_CLOCK_RELOCKED);
+  entry.mutable_clock_relock()->set_moved_frames(2);
+  EXPECT_EQ(DescribeEvent(entry), "CLOCK_RELOCKED: callbacks come 2.00 frames later");
+  entry.Clear();
+  entry.set_kind(v1::EVENT_KIND_NOTE);
+  entry.set_text("something else");
+  EXPECT_EQ(DescribeEvent(entry), "something else");
+  entry.Clear();
+  entry.set_kind(static_cast<v1::EventKind>(999));
+  EXPECT_EQ(DescribeEvent(entry), "event of kind 999");
 }
 
 TEST(ReportTextTest, DoneTellsHowItEndedAndThatXrunsAreNotKnownYet) {

@@ -20,6 +20,7 @@
 #include "client_cpp/rtmixctl/follow.h"
 #include "client_cpp/rtmixctl/interrupt.h"
 #include "client_cpp/rtmixctl/json.h"
+#include "client_cpp/rtmixctl/report_text.h"
 #include "client_cpp/rtmixctl/validators.h"
 
 namespace rtmixd::rtmixctl {
@@ -106,17 +107,7 @@ std::string EventLine(const v1::LogEntry& entry) {
   std::string line =
       absl::FormatTime("%H:%M:%E3S", client::FromProto(entry.time()), absl::LocalTimeZone());
   if (entry.has_frame()) absl::StrAppendFormat(&line, "  frame %d", entry.frame());
-  const std::string kind = v1::EventKind_Name(entry.kind()).substr(sizeof("EVENT_KIND_") - 1);
-  switch (entry.kind()) {
-    // Their text says to what, not of what.
-    case v1::EVENT_KIND_ACTION_CHANGED:
-    case v1::EVENT_KIND_GAIN_CHANGED:
-      absl::StrAppend(&line, "  ", kind, entry.action_id().empty() ? "" : " ", entry.action_id(),
-                      entry.text().empty() ? "" : ": ", entry.text());
-      break;
-    default:
-      absl::StrAppend(&line, "  ", entry.text().empty() ? kind : entry.text());
-  }
+  absl::StrAppend(&line, "  ", DescribeEvent(entry));
   if (!entry.session_label().empty()) absl::StrAppend(&line, "  [", entry.session_label(), "]");
   return line + "\n";
 }

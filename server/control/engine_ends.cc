@@ -94,6 +94,12 @@ void EngineImpl::LetGoOfStream(Action* action) {
 
 void EngineImpl::TellEnd(const std::shared_ptr<Action>& action) {
   const ActionReport& report = action->report;
+  if (action->ended() && report.end_reason == ActionEnd::kSkipped) {
+    LogEntry skipped = Event(EventKind::kActionSkipped, *action);
+    skipped.frame = report.requested_start_frame;
+    skipped.frames = report.late_frames;
+    events_.Append(std::move(skipped));
+  }
   LogEntry entry =
       Event(action->ended() ? EventKind::kActionEnded : EventKind::kActionDone, *action);
   entry.frame = report.end_frame;

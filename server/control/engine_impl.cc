@@ -315,6 +315,32 @@ void EngineImpl::TakeBlocks() {
     events_.Append(std::move(entry));
   }
   for (const XrunInfo& xrun : news.xruns) OnXrun(xrun);
+  for (const ClockRelockInfo& relock : news.relocks) {
+    LogEntry entry = Event(EventKind::kClockRelocked);
+    entry.frame = relock.frame;
+    entry.clock_relock = relock;
+    NameTouched(relock.earliest_frame, relock.latest_frame, &entry);
+    events_.Append(std::move(entry));
+  }
+}
+
+void EngineImpl::NameTouched(int64_t earliest_frame, int64_t latest_frame, LogEntry* entry) const {
+  const auto look = [&](const Action& action) {
+    const std::optional<int64_t>& start_frame = action.report.start_frame;
+    if (action.stream != stream_ || !start_frame.has_value() ||
+        !(action.is_play() || action.is_record())) {
+      return;
+    }
+    // What was lost before its first frame is not its own.
+    if (latest_frame <= *start_frame) return;
+    if (action.ending.has_value() && action.ending->end_frame <= earliest_frame) return;
+    ++entry->touched_action_count;
+    if (entry->touched_action_count <= LogEntry::kMaxTouchedIds) {
+      entry->touched_action_ids.push_back(action.report.action_id);
+    }
+  };
+  for (const auto& [number, action] : actions_.unfinished()) look(*action);
+  for (const auto& [key, action] : judging_) look(*action);
 }
 
 void EngineImpl::OnXrun(const XrunInfo& xrun) {
@@ -322,6 +348,7 @@ void EngineImpl::OnXrun(const XrunInfo& xrun) {
   entry.frame = xrun.frame;
   entry.frames = xrun.lost_frames;
   entry.xrun = xrun;
+  NameTouched(xrun.earliest_frame, xrun.latest_frame, &entry);
   events_.Append(std::move(entry));
   if (xrun.lost_frames == 0 || xrun.side == XrunSide::kInput) return;
   for (const auto& [number, action] : actions_.unfinished()) {

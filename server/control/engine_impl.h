@@ -221,6 +221,9 @@ class EngineImpl : public Engine {
   void TakeResults() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TakeBlocks() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnXrun(const XrunInfo& xrun) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Puts down the actions that ran between the two frames and are not judged yet.
+  void NameTouched(int64_t earliest_frame, int64_t latest_frame, LogEntry* entry) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RunDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RunTimeouts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Judge(bool all) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -21,6 +21,8 @@ constexpr int kSpareVoices = 1024;
 XrunInfo ToInfo(const Xrun& xrun) {
   XrunInfo info;
   info.frame = xrun.frame;
+  info.earliest_frame = xrun.earliest_frame;
+  info.latest_frame = xrun.latest_frame;
   info.flagged = xrun.flagged;
   switch (xrun.side) {
     case Xrun::Side::kUnknown:
@@ -109,6 +111,14 @@ LiveStream::News LiveStream::ReadBlocks() {
     news.xruns.push_back(ToInfo(xrun));
   }
   next_xrun_sequence_ = xrun_detector_.next_sequence();
+  for (const ClockRelock& relock : xrun_detector_.RelocksFrom(next_relock_sequence_)) {
+    news.relocks.push_back({.frame = relock.frame,
+                            .earliest_frame = relock.earliest_frame,
+                            .latest_frame = relock.latest_frame,
+                            .moved_frames = relock.moved_frames,
+                            .moved_frames_error = relock.bound_frames});
+  }
+  next_relock_sequence_ = xrun_detector_.next_relock_sequence();
   return news;
 }
 

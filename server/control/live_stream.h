@@ -58,6 +58,7 @@ class LiveStream {
   // What the blocks tell that were not read yet.
   struct News {
     std::vector<XrunInfo> xruns;
+    std::vector<ClockRelockInfo> relocks;
     int64_t clipped_samples = 0;
     int64_t clipped_frame = 0;  // of the first block that was clipped
     int64_t missed_blocks = 0;  // were overwritten before they were read
@@ -125,6 +126,7 @@ class LiveStream {
   bool last_block_finite_ = true;
   XrunDetector xrun_detector_;
   int64_t next_xrun_sequence_ = 0;  // not told yet
+  int64_t next_relock_sequence_ = 0;
   std::deque<Clips> clips_;         // by frame
   std::vector<Hole> holes_;
 };

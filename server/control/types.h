@@ -186,10 +186,19 @@ enum class Touched { kNo = 1, kYes = 2, kCannotTell = 3 };
 enum class XrunSide { kUnknown = 0, kInput = 1, kOutput = 2, kBoth = 3 };
 struct XrunInfo {
   int64_t frame = 0;
+  int64_t earliest_frame = 0;
+  int64_t latest_frame = 0;
   XrunSide side = XrunSide::kUnknown;
   int64_t lost_frames = 0;
   double lost_frames_error = 0;
   bool flagged = false;
+};
+struct ClockRelockInfo {
+  int64_t frame = 0;
+  int64_t earliest_frame = 0;
+  int64_t latest_frame = 0;
+  double moved_frames = 0;
+  double moved_frames_error = 0;
 };
 struct GapInfo {
   int64_t position = 0;
@@ -319,6 +328,8 @@ enum class EventKind {
   kActionDone,
   kActionChanged,
   kGainChanged,
+  kActionSkipped = 40,
+  kClockRelocked = 41,
 };
 struct LogEntry {
   int64_t sequence = 0;
@@ -333,6 +344,11 @@ struct LogEntry {
   ActionEnd end_reason = ActionEnd::kNone;
   int64_t frames = 0;
   std::string text;
+  // Of an xrun or a relock: the actions that ran in its range, the first kMaxTouchedIds of them.
+  static constexpr int kMaxTouchedIds = 64;
+  std::vector<std::string> touched_action_ids;
+  int64_t touched_action_count = 0;
+  std::optional<ClockRelockInfo> clock_relock;
 };
 struct EventPage {
   std::vector<LogEntry> entries;

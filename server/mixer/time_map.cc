@@ -114,6 +114,7 @@ void TimeMap::AddBlock(const BlockRecord& block) {
   if (block.frames <= 0 || block.first_frame < next_frame_) return;
   next_frame_ = block.first_frame + block.frames;
   ++block_count_;
+  block_frames_ = std::max<int64_t>(block_frames_, block.frames);
   estimate_.blocks = block_count_;
   if ((block.host_flags & kXrunFlags) != 0) OnFlags(block);
   if (block.callback_nanos <= 0 || block.callback_nanos > kMostNanos) return;
@@ -335,6 +336,13 @@ bool TimeMap::TakeStep(Step* step) {
   if (steps_.empty()) return false;
   *step = steps_.front();
   steps_.pop_front();
+  return true;
+}
+
+bool TimeMap::TakeRelock(Step* step) {
+  if (relock_steps_.empty()) return false;
+  *step = relock_steps_.front();
+  relock_steps_.pop_front();
   return true;
 }
 

@@ -8,7 +8,9 @@
 #include <optional>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "server/mixer/block_log.h"
+#include "server/mixer/step_search.h"
 #include "server/mixer/time_map_cell.h"
 #include "server/mixer/time_map_fit.h"
 #include "server/realtime/audio_block.h"
@@ -56,7 +58,8 @@ class TimeMap {
 
   // A place where the line moved for good, or where the host said that something was lost.
   struct Step {
-    // The first frame after it, and the range in which that lies (one point if it is known).
+    // The first frame after it, as far as can be told, and the range that holds all of it (one
+    // point if it is known).
     int64_t frame = 0;
     int64_t earliest_frame = 0;
     int64_t latest_frame = 0;
@@ -74,6 +77,10 @@ class TimeMap {
   // Steps shorter than this are no losses unless the host says so: machines wake up later for good
   // by as much when their power states change.
   static constexpr double kShortestLossSeconds = 250e-6;
+
+  // By how much a host's flag may come after what it tells of: JACK's is set by a thread of its
+  // own.
+  static constexpr double kLatestFlagSeconds = 0.2;
 
   // `nominal_rate_hz` > 0 and finite; `first_frame` is what the next block starts at.
   TimeMap(double nominal_rate_hz, int64_t first_frame);
@@ -98,25 +105,33 @@ class TimeMap {
 
   // Moves the oldest step that was not taken yet into `step`; false if there is none.
   bool TakeStep(Step* step);
+  // The same for moves that are too short for a loss, or of the rate.
+  bool TakeRelock(Step* step);
 
   // No step will be handed out any more that lies before this frame.
   int64_t judged_until_frame() const { return judged_until_frame_; }
   // Unflagged losses from this length on are found, as things stand now; infinity until 2 s after
   // the start of an epoch.
   double shortest_detectable_loss_frames() const { return shortest_detectable_loss_frames_; }
+  // What a flag tells of is so many frames before its block at most.
+  int64_t FlagReachFrames() const;
   // How often the line moved by less than a loss (or the rate changed) and was taken up anew.
   int64_t relocks() const { return relocks_; }
 
   static constexpr size_t kMaxSegments = 64;
 
  private:
-  // A place under suspicion. `post` is the index in blocks_ of the first block that is surely
-  // after.
+  // The xrun flags of one block.
+  struct Flags {
+    int64_t frame = 0;
+    uint32_t host_flags = 0;
+  };
+  // A place under suspicion. `post` is the index in blocks_ of the first block that is taken for
+  // one after it, for now.
   struct Candidate {
     size_t post = 0;
-    int64_t first_frame = 0;  // of the first and the last flag, or both the first block after it
-    int64_t last_frame = 0;
-    uint32_t host_flags = 0;  // 0: found from time
+    size_t cells = 0;          // that came since it is under suspicion
+    std::vector<Flags> flags;  // none: found from time
   };
   // A cell that is not judged yet, and the blocks it was made from.
   struct PendingCell {
@@ -135,16 +150,27 @@ class TimeMap {
   void CloseOpenCell();
   void Judge();
   void JudgeBootstrap();
+  void JudgeCandidate();
   void PlaceCandidate(double level_nanos);
-  // Makes a step of it, by the cells up to block `end_block`.
+  // Makes steps of it, by the cells up to block `end_block`.
   void FinishCandidate(size_t end_block);
-  void SplitCandidate(const Candidate& candidate, Step* step);
+  // The steps that flags alone tell of. `bound_frames` is what they may have lost unseen.
+  void AddFlagged(absl::Span<const Flags> flags, double lost_frames, double bound_frames);
+  // Gives each flag to the newest of the steps, which are in order, that it can tell of; returns
+  // those that tell of none.
+  std::vector<Flags> AssignFlags(const std::vector<Flags>& flags, std::vector<Step>* steps) const;
+  // The places at which the first `end` of blocks_ leave the line.
+  std::vector<StepPlace> FindPlaces(double level_nanos, size_t end) const;
+  // The first of the pending cells up to `end` that agree with the last of them.
+  size_t SettledFrom(size_t first, size_t end) const;
   // Adds the `count` oldest pending cells to the fit.
   void FitPending(size_t count);
   // The same, and nothing in them can be found any more.
   void Promote(size_t count);
   // Takes the newest pending cell back, out of the fit, too.
   void PopPending();
+  // Takes the pending cells from `first` on out of the fit.
+  void Unfit(size_t first);
   void Refit();
   // Fits fit_cells_, after a look at the shape of their scatter.
   LineFit Fit();
@@ -156,9 +182,6 @@ class TimeMap {
   // How many pending cells begin before a block, and end before it.
   size_t PendingBefore(size_t block_index) const;
   size_t PendingWithin(size_t end_block) const;
-  // Where in the first `end` of blocks_ the line rises by `level_nanos` (falls, if negative): index
-  // of the first block after it, and of the first and last that it may be.
-  size_t Locate(double level_nanos, size_t end, size_t* earliest, size_t* latest) const;
   // How far the pending cells [first, end) are off the line, and the standard error of that.
   double LevelOf(size_t first, size_t end, double* error_nanos) const;
   double NewestLevel() const;
@@ -170,6 +193,7 @@ class TimeMap {
   int64_t next_frame_ = 0;
   int64_t epoch_frame_ = 0;
   int64_t block_count_ = 0;
+  int64_t block_frames_ = 0;  // the longest block so far
 
   std::vector<BlockTime> blocks_;  // those of the pending cells and of the open one
   std::vector<BlockTime> wild_;    // the newest ones, if they are too far off to be believed
@@ -195,6 +219,7 @@ class TimeMap {
   Estimate estimate_;
   std::deque<Segment> segments_;
   std::deque<Step> steps_;
+  std::deque<Step> relock_steps_;
   int64_t judged_until_frame_ = 0;
   double shortest_detectable_loss_frames_ = std::numeric_limits<double>::infinity();
   int64_t relocks_ = 0;

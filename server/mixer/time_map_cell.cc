@@ -52,6 +52,7 @@ TimeMapCell SummarizeBlocks(absl::Span<const BlockTime> blocks, double nanos_per
   cell.lower_nanos = median - low;
   cell.upper_nanos = Quantile(sorted, 0.95) - median;
   cell.tail_nanos = quarter - low;
+  cell.late_nanos = sorted.back() - median;
 
   // The mean of the middle three quarters less what is far out, at the mean of its own frames:
   // exact whatever the slope is. Far out is measured by the lower half, where nothing is late.

@@ -31,6 +31,7 @@ struct TimeMapCell {
   double lower_nanos = 0;  // median - 5 % quantile
   double upper_nanos = 0;  // 95 % quantile - median
   double tail_nanos = 0;   // 25 % quantile - 5 % quantile
+  double late_nanos = 0;   // the latest block - median
 };
 
 // `a - b` without overflow, whatever a faulty clock said.

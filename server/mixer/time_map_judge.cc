@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "absl/types/span.h"
@@ -30,15 +31,19 @@ constexpr double kMergeSeconds = 0.05;
 constexpr double kLongestIncidentSeconds = 1.0;
 // Two small steps within this time mean that the rate has changed.
 constexpr double kRateChangeSeconds = 10;
-// A block below this part of a step is on the line before it, if lateness is one-sided, and
-// outweighs this many that look late enough to be after it.
-constexpr double kOnOldLine = 0.75;
-constexpr double kOldLineWeight = 20;
-// A block that is later than the line after a step by this part of the step or more may be a late
-// one from before it; see Locate.
-constexpr double kPlaceTolerance = 1.0 / 16;
-constexpr double kMostPlaceToleranceNanos = 0.5e6;
-constexpr size_t kCatchUpBlocks = 2;
+// Shape of the scatter (lower half / upper half) below which blocks are late.
+constexpr double kSymmetric = 0.6;
+// A gaussian: its 5 % quantile.
+constexpr double kQuantileSigmas = 1.645;
+// Full cells between two flags from which on each is judged by itself.
+constexpr size_t kLeastCellsBetweenFlags = 2;
+constexpr size_t kMostFlags = 256;
+// Standard errors within which two cells agree.
+constexpr double kSettledSigmas = 7;
+// Cells after which a step is judged though those after it do not agree.
+constexpr size_t kMostUnsettledCells = 16;
+// Scatters of a cell that bound where the line was between two steps.
+constexpr double kPartBoundSigmas = 6;
 
 // The mean of the middle half.
 double MiddleMean(std::vector<double>* values) {
@@ -53,33 +58,43 @@ double MiddleMean(std::vector<double>* values) {
 
 // Cuts at the flagged block, so that what is before it and what is after it can be compared.
 void TimeMap::OnFlags(const BlockRecord& block) {
-  const uint32_t flags = block.host_flags & kXrunFlags;
+  const Flags flags{.frame = block.first_frame, .host_flags = block.host_flags & kXrunFlags};
   const double rate_hz = 1e9 / nominal_nanos_per_frame_;
   const size_t index = blocks_.size();
   if (candidate_.has_value()) {
-    const double since_last = static_cast<double>(block.first_frame - candidate_->last_frame);
-    const double since_first = static_cast<double>(block.first_frame - candidate_->first_frame);
-    const bool enough_between = index - candidate_->post >= kLeastBlocksOfCutCell;
-    if (!enough_between || (candidate_->host_flags != 0 && since_last < kMergeSeconds * rate_hz &&
-                            since_first < kLongestIncidentSeconds * rate_hz)) {
-      candidate_->host_flags |= flags;
-      candidate_->last_frame = block.first_frame;
+    // What is lost before this flag may be so long before.
+    const auto of_flag = std::partition_point(
+        blocks_.begin(), blocks_.end(),
+        [&](const BlockTime& b) { return b.frame < block.first_frame - FlagReachFrames(); });
+    const auto end = static_cast<size_t>(of_flag - blocks_.begin());
+    const size_t cells = PendingWithin(end);
+    const size_t before = std::min(PendingBefore(candidate_->post), cells);
+    const bool long_ago = !candidate_->flags.empty() &&
+                          static_cast<double>(block.first_frame - candidate_->flags[0].frame) >
+                              kLongestIncidentSeconds * rate_hz;
+    if (cells - before < kLeastCellsBetweenFlags && !long_ago) {
+      if (candidate_->flags.size() < kMostFlags) candidate_->flags.push_back(flags);
+      candidate_->flags.back().host_flags |= flags.host_flags;
       const size_t first_post = std::exchange(candidate_->post, index);
       // What lies between the flags is on neither line.
       while (!pending_.empty() && pending_.back().end > first_post) PopPending();
       open_begin_ = index;
       return;
     }
-    CloseOpenCell();
-    FinishCandidate(blocks_.size());
-  } else if (index - open_begin_ >= kLeastBlocksOfCutCell) {
-    CloseOpenCell();
+    if (cells - before >= kLeastCellsBetweenFlags) {
+      FinishCandidate(end);
+    } else {
+      CloseOpenCell();
+      FinishCandidate(blocks_.size());
+    }
   }
+  if (blocks_.size() - open_begin_ >= kLeastBlocksOfCutCell) CloseOpenCell();
   if (!line_.has_value() && pending_.empty()) {
-    steps_.push_back({.frame = block.first_frame,
-                      .earliest_frame = block.first_frame,
-                      .latest_frame = block.first_frame,
-                      .host_flags = flags});
+    AddFlagged({flags}, 0, std::numeric_limits<double>::infinity());
+    // Nothing will ever be known of what is before it.
+    if (!blocks_.empty()) {
+      steps_.back().earliest_frame = std::min(steps_.back().earliest_frame, blocks_[0].frame);
+    }
     blocks_.clear();
     open_begin_ = 0;
     judged_until_frame_ = block.first_frame;
@@ -89,10 +104,7 @@ void TimeMap::OnFlags(const BlockRecord& block) {
     Promote(pending_.size());
     bootstrapped_ = true;
   }
-  candidate_ = Candidate{.post = blocks_.size(),
-                         .first_frame = block.first_frame,
-                         .last_frame = block.first_frame,
-                         .host_flags = flags};
+  candidate_ = Candidate{.post = blocks_.size(), .flags = {flags}};
   open_begin_ = blocks_.size();
 }
 
@@ -102,34 +114,8 @@ void TimeMap::Judge() {
     return;
   }
   double error = 0;
-  bool settled = true;
-  if (candidate_.has_value() && candidate_->host_flags == 0) {
-    // The line may come back: a long stall without a loss.
-    const double level = NewestLevel();
-    const double threshold = StepThreshold(&error);
-    settled = std::abs(line_->Residual(pending_[pending_.size() - 2].cell, point()) -
-                       line_->Residual(pending_.back().cell, point())) < threshold;
-    if (std::abs(level) > threshold / 2) {
-      PlaceCandidate(level);
-    } else {
-      candidate_.reset();
-    }
-  }
   if (candidate_.has_value()) {
-    const size_t first_post = PendingBefore(candidate_->post);
-    const size_t post = pending_.size() - first_post;
-    if (post > kJudgeCells &&
-        std::abs(line_->Residual(pending_.back().cell, point()) -
-                 LevelOf(first_post, pending_.size() - 1, &error)) > StepThreshold(&error)) {
-      // Perhaps the next one: this one is judged by what came before that.
-      FinishCandidate(pending_[pending_.size() - 2].begin);
-    } else if (post >= kJudgeCells) {
-      const double lost = LevelOf(first_post, pending_.size(), &error) / line_->nanos_per_frame;
-      const double bound = kBoundSigmas * error / line_->nanos_per_frame;
-      if (post >= kMostPostCells || (settled && std::abs(lost - std::round(lost)) + bound < 0.5)) {
-        FinishCandidate(blocks_.size());
-      }
-    }
+    JudgeCandidate();
   } else if (pending_.size() >= kJudgeCells) {
     const double threshold = StepThreshold(&error);
     const double level = LevelOf(pending_.size() - kJudgeCells, pending_.size(), &error);
@@ -141,6 +127,62 @@ void TimeMap::Judge() {
     }
   }
   Publish();
+}
+
+void TimeMap::JudgeCandidate() {
+  double error = 0;
+  ++candidate_->cells;
+  if (candidate_->flags.empty()) {
+    // The line may come back: a long stall without a loss.
+    const double level = NewestLevel();
+    if (std::abs(level) <= StepThreshold(&error) / 2) {
+      candidate_.reset();
+      return;
+    }
+    PlaceCandidate(level);
+  }
+  const size_t first_post = PendingBefore(candidate_->post);
+  const size_t post = pending_.size() - first_post;
+  const bool old = candidate_->cells >= kMostUnsettledCells;
+  const double newest = std::abs(line_->Residual(pending_.back().cell, point()));
+  const size_t settled = post == 0 ? 0 : SettledFrom(first_post, pending_.size());
+  if (post >= kJudgeCells && pending_.size() - settled >= kJudgeCells) {
+    const double lost = LevelOf(settled, pending_.size(), &error) / line_->nanos_per_frame;
+    const double bound = kBoundSigmas * error / line_->nanos_per_frame;
+    if (post >= kMostPostCells || std::abs(lost - std::round(lost)) + bound < 0.5) {
+      FinishCandidate(blocks_.size());
+    }
+  } else if (post > kJudgeCells && settled + 1 == pending_.size() &&
+             settled - SettledFrom(first_post, settled) >= kJudgeCells) {
+    // Perhaps the next one: this one is judged by what came before that.
+    FinishCandidate(pending_[pending_.size() - 2].begin);
+  } else if (old || (candidate_->flags.empty() && candidate_->cells >= kJudgeCells &&
+                     newest < kShortestLossSeconds * 1e9 && pending_.size() >= kJudgeCells &&
+                     std::abs(LevelOf(pending_.size() - kJudgeCells, pending_.size(), &error)) >
+                         StepThreshold(&error))) {
+    // Another rate, perhaps.
+    FinishCandidate(blocks_.size());
+  }
+}
+
+int64_t TimeMap::FlagReachFrames() const {
+  return block_frames_ + static_cast<int64_t>(kLatestFlagSeconds * 1e9 / nominal_nanos_per_frame_);
+}
+
+size_t TimeMap::SettledFrom(size_t first, size_t end) const {
+  double error = 0;
+  (void)LevelOf(end - 1, end, &error);
+  const double newest = line_->Residual(pending_[end - 1].cell, point());
+  size_t settled = end - 1;
+  for (size_t i = end - 1; i-- > first;) {
+    // A short one may be late by chance.
+    if (pending_[i].cell.blocks < line_->blocks_per_cell / 2) continue;
+    if (std::abs(line_->Residual(pending_[i].cell, point()) - newest) > kSettledSigmas * error) {
+      break;
+    }
+    settled = i;
+  }
+  return settled;
 }
 
 // The first two seconds have no line to be compared with: they are split at every cell in turn, to
@@ -202,107 +244,176 @@ double TimeMap::NewestLevel() const {
 }
 
 void TimeMap::PlaceCandidate(double level_nanos) {
-  size_t earliest = 0;
-  size_t latest = 0;
-  const size_t index = Locate(level_nanos, blocks_.size(), &earliest, &latest);
-  candidate_->post = index;
-  candidate_->first_frame = blocks_[index].frame;
-  candidate_->last_frame = blocks_[index].frame;
-  Recut(index);
+  candidate_->post = FindPlaces(level_nanos, blocks_.size()).back().best;
+  Recut(candidate_->post);
+}
+
+std::vector<StepPlace> TimeMap::FindPlaces(double level_nanos, size_t end) const {
+  std::vector<double> residuals;
+  residuals.reserve(end);
+  for (size_t i = 0; i < end; ++i) {
+    residuals.push_back(line_->Residual(blocks_[i].frame, blocks_[i].nanos));
+  }
+  std::vector<double> lateness;
+  lateness.reserve(cells_.size());
+  double earlier_blocks = 0;
+  for (const TimeMapCell& cell : cells_) {
+    earlier_blocks += cell.blocks;
+    lateness.push_back(cell.late_nanos);
+  }
+  const double shortest = std::max(kShortestLossSeconds * 1e9,
+                                   shortest_detectable_loss_frames_ * line_->nanos_per_frame);
+  return StepSearch{
+      .residuals = residuals,
+      .level_nanos = level_nanos,
+      .shortest_nanos = std::isfinite(shortest) ? shortest : kShortestLossSeconds * 1e9,
+      .scatter_nanos = edge_ ? line_->cell_scatter
+                             : std::max(line_->cell_scatter, lower_nanos_ / kQuantileSigmas),
+      .least_frame_nanos = line_->nanos_per_frame,
+      .late = lower_nanos_ < kSymmetric * upper_nanos_,
+      .one_sided = edge_,
+      .earlier_blocks = earlier_blocks,
+      .earlier_lateness = lateness}
+      .Find();
+}
+
+void TimeMap::AddFlagged(absl::Span<const Flags> flags, double lost_frames, double bound_frames) {
+  const double rate_hz = 1e9 / nominal_nanos_per_frame_;
+  const int64_t reach = FlagReachFrames();
+  for (size_t i = 0; i < flags.size();) {
+    Step step{.frame = flags[i].frame,
+              .earliest_frame = std::max(epoch_frame_, flags[i].frame - reach),
+              .lost_frames = lost_frames,
+              .bound_frames = bound_frames};
+    do {
+      step.latest_frame = flags[i].frame;
+      step.host_flags |= flags[i].host_flags;
+      ++i;
+    } while (i < flags.size() &&
+             static_cast<double>(flags[i].frame - step.latest_frame) < kMergeSeconds * rate_hz);
+    steps_.push_back(step);
+  }
+}
+
+std::vector<TimeMap::Flags> TimeMap::AssignFlags(const std::vector<Flags>& flags,
+                                                 std::vector<Step>* steps) const {
+  const int64_t reach = FlagReachFrames();
+  std::vector<Flags> alone;
+  std::vector<std::vector<int64_t>> flagged(steps->size());
+  for (const Flags& flag : flags) {
+    size_t i = steps->size();
+    while (i > 0 && ((*steps)[i - 1].earliest_frame - block_frames_ > flag.frame ||
+                     (*steps)[i - 1].latest_frame + reach < flag.frame)) {
+      --i;
+    }
+    if (i == 0) {
+      alone.push_back(flag);
+      continue;
+    }
+    (*steps)[i - 1].host_flags |= flag.host_flags;
+    flagged[i - 1].push_back(flag.frame);
+  }
+  for (size_t i = 0; i < steps->size(); ++i) {
+    if (flagged[i].empty()) continue;
+    Step& step = (*steps)[i];
+    const int64_t first = flagged[i].front();
+    const int64_t last = flagged[i].back();
+    if (step.earliest_frame <= first && first <= step.latest_frame) {
+      step.frame = first;
+      // As short as this it is all that is looked for, so that the flag bounds it from both sides.
+      if (std::abs(step.lost_frames) < shortest_detectable_loss_frames_) {
+        step.earliest_frame = std::max(step.earliest_frame, first - reach);
+        step.latest_frame = last;
+      }
+    }
+    step.earliest_frame = std::min(step.earliest_frame, first);
+    step.latest_frame = std::max(step.latest_frame, last);
+  }
+  return alone;
+}
+
+void TimeMap::Unfit(size_t first) {
+  for (size_t i = pending_.size(); i-- > first;) {
+    if (pending_[i].fitted) cells_.pop_back();
+    pending_[i].fitted = false;
+  }
 }
 
 void TimeMap::FinishCandidate(size_t end_block) {
-  double error = 0;
-  if (candidate_->host_flags == 0) {
-    PlaceCandidate(LevelOf(PendingBefore(candidate_->post), PendingWithin(end_block), &error));
-  }
-  const Candidate candidate = *candidate_;
+  const Candidate candidate = *std::move(candidate_);
   candidate_.reset();
-  Step step{.frame = candidate.first_frame,
-            .earliest_frame = candidate.first_frame,
-            .latest_frame = candidate.last_frame,
-            .host_flags = candidate.host_flags};
-  const size_t before = PendingBefore(candidate.post);
-  const size_t end = PendingWithin(end_block);
+  size_t before = PendingBefore(candidate.post);
+  size_t end = PendingWithin(end_block);
   if (!line_.has_value() || before >= end) {
     // Nothing that could tell how long it was.
-    if (candidate.host_flags != 0) steps_.push_back(step);
+    AddFlagged(candidate.flags, 0, std::numeric_limits<double>::infinity());
     return;
   }
-  const double level = LevelOf(before, end, &error);
-  const double nanos_per_frame = line_->nanos_per_frame;
-  step.lost_frames = level / nanos_per_frame;
-  step.bound_frames = kBoundSigmas * error / nanos_per_frame;
-
+  const size_t settled = SettledFrom(before, end);
+  const bool known = end - settled >= std::min(kJudgeCells, end - before);
+  double error = 0;
+  const double level = LevelOf(settled, end, &error);
+  const double npf = line_->nanos_per_frame;
+  const double bound = known ? kBoundSigmas * error / npf : std::numeric_limits<double>::infinity();
+  const bool flagged = !candidate.flags.empty();
   const bool moved = std::abs(level) > kStepSigmas / 2 * error;
-  if (moved) {
-    size_t earliest = 0;
-    size_t latest = 0;
-    (void)Locate(level, end_block, &earliest, &latest);
-    const int64_t earliest_frame = blocks_[earliest].frame;
-    const int64_t latest_frame = blocks_[latest].frame;
-    if (candidate.host_flags == 0) {
-      step.earliest_frame = earliest_frame;
-      step.latest_frame = latest_frame;
-      SplitCandidate(candidate, &step);
-    } else if (candidate.first_frame < earliest_frame || candidate.last_frame > latest_frame) {
-      // The host told of it at another block than the clock did.
-      step.earliest_frame = std::min(candidate.first_frame, earliest_frame);
-      step.latest_frame = std::max(candidate.last_frame, latest_frame);
-    }
-  }
-  const bool loss = candidate.host_flags != 0 || std::abs(level) >= kShortestLossSeconds * 1e9;
-  if (loss) steps_.push_back(step);
+  const bool loss = flagged || std::abs(level) >= kShortestLossSeconds * 1e9;
 
-  const bool new_line = moved || candidate.host_flags == 0;
-  if (new_line) {
-    segments_.push_back({.end_frame = step.frame, .estimate = LineEstimate()});
+  std::vector<StepPlace> places;
+  if (moved || !flagged) places = FindPlaces(level, end_block);
+  // What is between the place and the cells that agree is on no line that is known.
+  const bool other_line =
+      settled > before && pending_[settled - 1].cell.blocks >= line_->blocks_per_cell / 2;
+  if (!places.empty() && (!known || other_line)) {
+    places.back().latest = std::max(places.back().latest, pending_[settled].begin);
+  }
+  std::vector<Step> steps;
+  for (const StepPlace& place : places) {
+    Step step{.frame = blocks_[place.best].frame,
+              .earliest_frame = blocks_[place.earliest].frame,
+              .latest_frame = blocks_[place.latest].frame,
+              .lost_frames = place.rise_nanos / npf,
+              .bound_frames = bound};
+    if (places.size() > 1) step.bound_frames += kPartBoundSigmas * line_->cell_scatter / npf;
+    steps.push_back(step);
+  }
+  const std::vector<Flags> alone = AssignFlags(candidate.flags, &steps);
+  if (steps.empty()) {
+    AddFlagged(alone, level / npf, bound);
+  } else {
+    AddFlagged(alone, 0, shortest_detectable_loss_frames_);
+  }
+  for (const Step& step : steps) (loss ? steps_ : relock_steps_).push_back(step);
+  std::sort(steps_.begin(), steps_.end(),
+            [](const Step& a, const Step& b) { return a.frame < b.frame; });
+
+  if (!steps.empty()) {
+    segments_.push_back({.end_frame = steps.back().frame, .estimate = LineEstimate()});
     if (segments_.size() > kMaxSegments) segments_.pop_front();
+    // What may be on neither line is not for the fit, and what is surely after is on the new one.
+    const size_t post = std::min(places.back().latest, pending_[settled].begin);
+    Recut(post);
+    before = PendingBefore(post);
+    end = std::max(before, PendingWithin(end_block));
+    size_t first = 0;
+    while (first < before && pending_[first].end <= places.front().earliest) ++first;
+    Unfit(first);
+    for (size_t i = first; i < before; ++i) pending_[i].cell.blocks = 0;
   }
   Promote(before);
-  if (new_line) ++group_;
+  if (!steps.empty()) ++group_;
   if (!loss) {
     ++relocks_;
     if (last_relock_frame_ != INT64_MIN &&
-        static_cast<double>(step.frame - last_relock_frame_) * nanos_per_frame <
+        static_cast<double>(steps.back().frame - last_relock_frame_) * npf <
             kRateChangeSeconds * 1e9) {
       cells_.clear();
     }
-    last_relock_frame_ = step.frame;
+    last_relock_frame_ = steps.back().frame;
   }
   FitPending(end - before);
   if (end - before >= kJudgeCells) Promote(end - before - (kJudgeCells - 1));
   Refit();
-}
-
-// Cells just before a step that are off the old line, too, are between two steps.
-void TimeMap::SplitCandidate(const Candidate& candidate, Step* step) {
-  size_t end = PendingBefore(candidate.post);
-  const size_t all = end;
-  // A short one may be late by chance.
-  if (end > 0 && pending_[end - 1].cell.blocks < line_->blocks_per_cell / 2) --end;
-  double error = 0;
-  // Twice the threshold of the mean of four, as these are single ones.
-  const double threshold = std::max(2 * StepThreshold(&error), kShortestLossSeconds * 1e9);
-  size_t begin = end;
-  while (begin > 0 && std::abs(line_->Residual(pending_[begin - 1].cell, point())) > threshold) {
-    --begin;
-  }
-  if (begin == end) return;
-  const double level = LevelOf(begin, end, &error);
-  size_t earliest = 0;
-  size_t latest = 0;
-  const size_t index = Locate(level, candidate.post, &earliest, &latest);
-  const double nanos_per_frame = line_->nanos_per_frame;
-  steps_.push_back({.frame = blocks_[index].frame,
-                    .earliest_frame = blocks_[earliest].frame,
-                    .latest_frame = blocks_[latest].frame,
-                    .lost_frames = level / nanos_per_frame,
-                    .bound_frames = kBoundSigmas * error / nanos_per_frame});
-  step->lost_frames -= level / nanos_per_frame;
-  step->bound_frames += kBoundSigmas * error / nanos_per_frame;
-  // On neither line: not for the fit.
-  for (size_t i = begin; i < all; ++i) pending_[i].cell.blocks = 0;
 }
 
 size_t TimeMap::PendingBefore(size_t block_index) const {
@@ -334,45 +445,6 @@ void TimeMap::Recut(size_t begin) {
     }
     blocks_.push_back(block);
   }
-}
-
-size_t TimeMap::Locate(double level_nanos, size_t end, size_t* earliest, size_t* latest) const {
-  // The minimum of the sum of what each block says: below zero that it is before the step, above
-  // that it is after. Where lateness is one-sided a block on the old line settles it, while one
-  // near the new line may be a late one; where scatter is symmetric both say as much as they are
-  // near to.
-  const double magnitude = std::abs(level_nanos);
-  const double sign = level_nanos < 0 ? -1 : 1;
-  const bool one_sided = edge_ && sign > 0;
-  const auto off_line = [&](size_t i) {
-    return sign * line_->Residual(blocks_[i].frame, blocks_[i].nanos);
-  };
-  std::vector<double> sums(end + 1, 0.0);
-  size_t best = 0;
-  for (size_t i = 0; i < end; ++i) {
-    const double y = std::clamp(off_line(i) / magnitude, 0.0, 1.0);
-    sums[i + 1] = sums[i] + (!one_sided ? y - 0.5 : (y < kOnOldLine ? -kOldLineWeight : 1.0));
-    if (sums[i + 1] < sums[best]) best = i + 1;
-  }
-  best = std::min(best, end - 1);
-  *earliest = best;
-  *latest = best;
-  if (!one_sided) {
-    // Places nearly as likely, under gaussian scatter of this width: within a factor of 200.
-    const double sigma = lower_nanos_ / 1.645 / magnitude;
-    for (size_t i = 0; i < end; ++i) {
-      if (sums[i] - sums[best] > 5.3 * sigma * sigma) continue;
-      *earliest = std::min(*earliest, i);
-      *latest = std::max(*latest, i);
-    }
-  }
-  // Blocks so late that they may be late ones from before the step as well as from after it.
-  const double tolerance = std::min(kPlaceTolerance * magnitude, kMostPlaceToleranceNanos);
-  bool late = false;
-  for (; *latest + 1 < end && off_line(*latest) - magnitude > tolerance; ++*latest) late = true;
-  // Callbacks that catch up come nearer to the line by and by: the last of them look like on it.
-  if (late) *latest = std::min(*latest + kCatchUpBlocks, end - 1);
-  return best;
 }
 
 double TimeMap::LevelOf(size_t first, size_t end, double* error_nanos) const {

@@ -19,8 +19,9 @@ inline constexpr size_t kJudgeCells = 4;
 inline constexpr double kCoverage = 2.8;
 // Standard errors beyond which a line has moved: once in 10^9 cells under gaussian scatter.
 inline constexpr double kStepSigmas = 6;
-// Smaller moves than this are taken for wander of the clocks and followed by the fit.
-inline constexpr double kLeastStepFrames = 3;
+// Smaller moves than this are taken for wander of the clocks and followed by the fit. Frames are
+// lost whole.
+inline constexpr double kLeastStepFrames = 0.75;
 // Standard error of the middle mean of a few cells, against that of the mean of as many.
 inline constexpr double kFewCellsFactor = 1.1;
 

@@ -52,11 +52,7 @@ XrunDetector::XrunDetector(TimeMap* map, size_t max_xruns)
 void XrunDetector::AddBlock(const BlockRecord& block) {
   if (block.frames <= 0 || block.first_frame < next_frame_) return;
   if (block.first_frame > next_frame_) {
-    unseen_.push_back({.begin_frame = next_frame_, .end_frame = block.first_frame + 1});
-    if (unseen_.size() > kMaxUnseen) {
-      known_from_frame_ = std::max(known_from_frame_, unseen_.front().end_frame);
-      unseen_.pop_front();
-    }
+    AddUnseen(next_frame_, block.first_frame + 1);
   }
   next_frame_ = block.first_frame + block.frames;
   block_frames_ = std::max<int64_t>(block_frames_, block.frames);
@@ -71,13 +67,7 @@ void XrunDetector::StartEpoch(double nominal_rate_hz, int64_t first_frame) {
   TakeSteps();
   pending_flags_.clear();
   // What was not judged at the end of the last epoch never will be; nor is there anything between.
-  if (judged_until_frame_ < first_frame) {
-    unseen_.push_back({.begin_frame = judged_until_frame_, .end_frame = first_frame});
-    if (unseen_.size() > kMaxUnseen) {
-      known_from_frame_ = std::max(known_from_frame_, unseen_.front().end_frame);
-      unseen_.pop_front();
-    }
-  }
+  if (judged_until_frame_ < first_frame) AddUnseen(judged_until_frame_, first_frame);
   next_frame_ = first_frame;
   judged_until_frame_ = first_frame;
 }
@@ -89,6 +79,28 @@ void XrunDetector::TakeSteps() {
     while (!pending_flags_.empty() && pending_flags_.front() <= step.latest_frame) {
       pending_flags_.pop_front();
     }
+  }
+  while (map_->TakeRelock(&step)) AppendRelock(step);
+}
+
+void XrunDetector::AppendRelock(const TimeMap::Step& step) {
+  relocks_.push_back({.sequence = next_relock_sequence_++,
+                      .frame = step.frame,
+                      .earliest_frame = step.earliest_frame,
+                      .latest_frame = step.latest_frame,
+                      .moved_frames = step.lost_frames,
+                      .bound_frames = step.bound_frames});
+  if (relocks_.size() > max_xruns_) {
+    known_from_frame_ = std::max(known_from_frame_, relocks_.front().latest_frame + 1);
+    relocks_.pop_front();
+  }
+}
+
+void XrunDetector::AddUnseen(int64_t begin_frame, int64_t end_frame) {
+  unseen_.push_back({.begin_frame = begin_frame, .end_frame = end_frame});
+  if (unseen_.size() > kMaxUnseen) {
+    known_from_frame_ = std::max(known_from_frame_, unseen_.front().end_frame);
+    unseen_.pop_front();
   }
 }
 
@@ -126,18 +138,24 @@ void XrunDetector::Judge() {
 TouchedByXrun XrunDetector::Touched(int64_t begin_frame, int64_t end_frame) const {
   if (begin_frame >= end_frame) return TouchedByXrun::kNo;
   bool doubtful = begin_frame < known_from_frame_ || end_frame > judged_until_frame_;
+  // A block later or earlier is no more than two stamps that are off.
+  const auto may_touch = [&](int64_t earliest_frame, int64_t latest_frame, int64_t margin) {
+    return earliest_frame - margin < end_frame && latest_frame + margin >= begin_frame;
+  };
   for (const Xrun& xrun : xruns_) {
     if (xrun.earliest_frame >= begin_frame && xrun.latest_frame < end_frame) {
       return TouchedByXrun::kYes;
     }
-    // Where it is known from time alone, a late block before it could be taken for the first after.
-    const int64_t margin = xrun.flagged ? 0 : block_frames_;
-    if (xrun.earliest_frame - margin < end_frame && xrun.latest_frame + margin >= begin_frame) {
-      doubtful = true;
-    }
+    doubtful |= may_touch(xrun.earliest_frame, xrun.latest_frame, xrun.flagged ? 0 : block_frames_);
   }
+  for (const ClockRelock& relock : relocks_) {
+    doubtful |= may_touch(relock.earliest_frame, relock.latest_frame, block_frames_);
+  }
+  // What a flag tells of may have been before it; the judgement will tell.
+  const int64_t reach = map_->FlagReachFrames();
   for (const int64_t frame : pending_flags_) {
-    if (begin_frame <= frame && frame < end_frame) return TouchedByXrun::kYes;
+    if (begin_frame <= frame - reach && frame < end_frame) return TouchedByXrun::kYes;
+    doubtful |= may_touch(frame - reach, frame, 0);
   }
   for (const Range& range : unseen_) {
     if (range.begin_frame < end_frame && range.end_frame > begin_frame) doubtful = true;
@@ -170,6 +188,14 @@ std::vector<Xrun> XrunDetector::XrunsFrom(int64_t sequence) const {
   std::vector<Xrun> found;
   for (const Xrun& xrun : xruns_) {
     if (xrun.sequence >= sequence) found.push_back(xrun);
+  }
+  return found;
+}
+
+std::vector<ClockRelock> XrunDetector::RelocksFrom(int64_t sequence) const {
+  std::vector<ClockRelock> found;
+  for (const ClockRelock& relock : relocks_) {
+    if (relock.sequence >= sequence) found.push_back(relock);
   }
   return found;
 }

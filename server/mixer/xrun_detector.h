@@ -32,6 +32,19 @@ struct Xrun {
   uint32_t host_flags = 0;
 };
 
+// The clock was taken up anew, since it moved by less than a loss that would be told as an Xrun, or
+// since its rate changed.
+struct ClockRelock {
+  int64_t sequence = 0;  // from 0, without gaps
+  // The first frame after it, and the range in which it lies.
+  int64_t frame = 0;
+  int64_t earliest_frame = 0;
+  int64_t latest_frame = 0;
+  // By how many frames callbacks are later from there on (earlier, if negative), within +-bound.
+  double moved_frames = 0;
+  double bound_frames = std::numeric_limits<double>::infinity();
+};
+
 enum class TouchedByXrun : uint8_t { kNo, kYes, kCannotTell };
 
 // Tells where a stream lost something, from the host's flags and from callbacks that come later for
@@ -59,7 +72,8 @@ class XrunDetector {
   void StartEpoch(double nominal_rate_hz, int64_t first_frame);
 
   // Whether an xrun lies in [begin_frame, end_frame), that is, before one of its frames, its first
-  // one included. kCannotTell if that is not judged yet, not known well enough, or forgotten.
+  // one included. kCannotTell if that is not judged yet, not known well enough, or forgotten, and
+  // where the clock was taken up anew.
   // A "no" excludes losses from ShortestDetectableLossFrames(begin_frame, end_frame) on.
   TouchedByXrun Touched(int64_t begin_frame, int64_t end_frame) const;
   // The retained xruns that do or may touch the interval, in order of their frames.
@@ -73,6 +87,9 @@ class XrunDetector {
   // The xruns from `sequence` on that are retained, oldest first.
   std::vector<Xrun> XrunsFrom(int64_t sequence) const;
   int64_t next_sequence() const { return next_sequence_; }
+  // The same of relocks.
+  std::vector<ClockRelock> RelocksFrom(int64_t sequence) const;
+  int64_t next_relock_sequence() const { return next_relock_sequence_; }
 
  private:
   // Frames of [begin, end) were judged when losses from `loss_frames` on could be found.
@@ -89,6 +106,8 @@ class XrunDetector {
   void TakeSteps();
   void Judge();
   void Append(Xrun xrun);
+  void AppendRelock(const TimeMap::Step& step);
+  void AddUnseen(int64_t begin_frame, int64_t end_frame);
 
   TimeMap* const map_;
   const size_t max_xruns_;
@@ -96,6 +115,8 @@ class XrunDetector {
   int64_t block_frames_ = 0;  // the longest block so far
   std::deque<Xrun> xruns_;
   int64_t next_sequence_ = 0;
+  std::deque<ClockRelock> relocks_;
+  int64_t next_relock_sequence_ = 0;
   // Everything before is forgotten or was never seen.
   int64_t known_from_frame_;
   int64_t judged_until_frame_;

@@ -250,6 +250,8 @@ v1::Xrun ToProto(const XrunInfo& xrun) {
   proto.set_lost_frames(xrun.lost_frames);
   proto.set_lost_frames_error(xrun.lost_frames_error);
   proto.set_flagged(xrun.flagged);
+  proto.set_earliest_frame(xrun.earliest_frame);
+  proto.set_latest_frame(xrun.latest_frame);
   return proto;
 }
 

@@ -166,6 +166,16 @@ v1::LogEntry ToProto(const LogEntry& entry) {
   proto.set_end_reason(static_cast<v1::EndReason>(entry.end_reason));
   proto.set_frames(entry.frames);
   proto.set_text(entry.text);
+  for (const std::string& id : entry.touched_action_ids) proto.add_touched_action_ids(id);
+  proto.set_touched_action_count(entry.touched_action_count);
+  if (entry.clock_relock.has_value()) {
+    const ClockRelockInfo& relock = *entry.clock_relock;
+    v1::ClockRelock* const to = proto.mutable_clock_relock();
+    to->set_earliest_frame(relock.earliest_frame);
+    to->set_latest_frame(relock.latest_frame);
+    to->set_moved_frames(relock.moved_frames);
+    to->set_moved_frames_error(relock.moved_frames_error);
+  }
   return proto;
 }
 

@@ -186,6 +186,75 @@ TEST(TimeMapTest, FaultyCallbackStampsMoveNothing) {
   EXPECT_FALSE(map.TakeStep(&step)) << step.lost_frames << " frames at " << step.frame;
 }
 
+// What the stamps of hosts do, by name; docs/timing.md has where it was seen.
+struct Lie {
+  std::string name;
+  int64_t (*stamp)(int64_t good_nanos, int64_t last_nanos);
+};
+
+class TimeMapLieTest : public testing::TestWithParam<Lie> {};
+
+// The host's times lie in every block. The stamps of callbacks, which are our own, do so for five
+// blocks in a row, every two seconds.
+TEST_P(TimeMapLieTest, MovesNothing) {
+  BlockSimulator simulator({.clock_error_ppm = 50, .median_lateness_nanos = 100e3});
+  BlockSimulator honest({.clock_error_ppm = 50, .median_lateness_nanos = 100e3});
+  TimeMap map(kRateHz, 0);
+  TimeMap reference(kRateHz, 0);
+  int64_t last = 1'000'000'000'000;
+  for (int i = 0; i < 60 * 187; ++i) {
+    BlockRecord record = simulator.Next();
+    const int64_t lie = GetParam().stamp(record.callback_nanos, last);
+    record.host_input_seconds = static_cast<double>(lie) * 1e-9;
+    record.host_now_seconds = record.host_input_seconds;
+    record.host_output_seconds = record.host_input_seconds;
+    if (i % 374 >= 100 && i % 374 < 105) record.callback_nanos = lie;
+    last = record.callback_nanos;
+    map.AddBlock(record);
+    reference.AddBlock(honest.Next());
+  }
+  EXPECT_LT(std::abs(ErrorNow(simulator, map)), map.estimate().uncertainty_frames);
+  EXPECT_LT(map.estimate().uncertainty_frames, 3);
+  EXPECT_NEAR(map.estimate().rate_hz / simulator.rate_hz(), 1, 1e-6);
+  EXPECT_NEAR(static_cast<double>(map.NanosAt(0) - reference.NanosAt(0)), 0, 10e3);
+  EXPECT_EQ(map.relocks(), 0);
+  TimeMap::Step step;
+  EXPECT_FALSE(map.TakeStep(&step)) << step.lost_frames << " frames at " << step.frame;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, TimeMapLieTest,
+    testing::Values(
+        Lie{"Backward", [](int64_t good, int64_t /*last*/) { return good - 30'000'000; }},
+        Lie{"Equal", [](int64_t /*good*/, int64_t last) { return last; }},
+        Lie{"JumpBy2To32Frames",
+            [](int64_t good, int64_t /*last*/) { return good + 89'478'485'333'333; }},
+        Lie{"Zero", [](int64_t /*good*/, int64_t /*last*/) { return int64_t{0}; }},
+        Lie{"WallClockEpoch",
+            [](int64_t good, int64_t /*last*/) { return good + 1'700'000'000'000'000'000; }}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(TimeMapTest, UncertaintyIsSmallTwoSecondsAfterAnyXrun) {
+  for (const double jitter_nanos : {0.0, 20e3, 500e3}) {
+    for (uint32_t seed = 1; seed <= 40; ++seed) {
+      SCOPED_TRACE(testing::Message() << jitter_nanos << " ns, seed " << seed);
+      BlockSimulator simulator({.clock_error_ppm = 50,
+                                .gaussian_jitter_nanos = jitter_nanos,
+                                .median_lateness_nanos = jitter_nanos > 0 ? 0 : 100e3,
+                                .seed = seed});
+      TimeMap map(kRateHz, 0);
+      Feed(&simulator, &map, 25 * kSecond + seed * 1000);
+      simulator.Lose(100 + seed * 50);
+      map.AddBlock(simulator.Next(seed % 2 == 0 ? kHostInputOverflow : 0));
+      Feed(&simulator, &map, 2 * kSecond);
+      EXPECT_LT(std::abs(ErrorNow(simulator, map)), map.estimate().uncertainty_frames);
+      EXPECT_LT(map.estimate().uncertainty_frames, 100);
+      Feed(&simulator, &map, 18 * kSecond);
+      EXPECT_LT(map.estimate().uncertainty_frames, 3);
+    }
+  }
+}
+
 TEST(TimeMapTest, BlocksThatGoBackOrHoldNothingAreIgnored) {
   TimeMap map(kRateHz, 1000);
   map.AddBlock(Block(0, 1'000'000'000));

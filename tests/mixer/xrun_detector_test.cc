@@ -18,6 +18,8 @@ namespace {
 constexpr double kRateHz = 48000;
 constexpr int64_t kSecond = 48000;  // in frames
 constexpr uint32_t kBothFlags = kHostInputOverflow | kHostOutputUnderflow;
+// A flag may come so long after what it tells of: 200 ms and the block that it comes with.
+constexpr int64_t kFlagReach = kSecond / 5 + 256;
 
 // A device with its clock, a map and a detector.
 struct Stream {
@@ -47,6 +49,18 @@ void ExpectExact(const Xrun& xrun, int64_t frame, int64_t lost_frames) {
   EXPECT_EQ(xrun.frame, frame);
   EXPECT_EQ(xrun.earliest_frame, frame);
   EXPECT_EQ(xrun.latest_frame, frame);
+  EXPECT_EQ(xrun.lost_frames, lost_frames);
+  EXPECT_EQ(xrun.lost_bound_frames, 0);
+}
+
+// The same where blocks are late, so that those beside the place tell nothing.
+void ExpectExactWithin(const Xrun& xrun, int64_t frame, int64_t lost_frames, int64_t earliest_frame,
+                       int64_t latest_frame) {
+  EXPECT_EQ(xrun.frame, frame);
+  EXPECT_LE(xrun.earliest_frame, frame);
+  EXPECT_GE(xrun.earliest_frame, earliest_frame);
+  EXPECT_GE(xrun.latest_frame, frame);
+  EXPECT_LE(xrun.latest_frame, latest_frame);
   EXPECT_EQ(xrun.lost_frames, lost_frames);
   EXPECT_EQ(xrun.lost_bound_frames, 0);
 }
@@ -90,7 +104,7 @@ TEST(XrunDetectorTest, FlagAndTimeOfOneIncidentAreOneXrun) {
   stream.Feed(3 * kSecond);
   const std::vector<Xrun> xruns = stream.detector.XrunsFrom(0);
   ASSERT_EQ(xruns.size(), 1u);
-  ExpectExact(xruns[0], place, 700);
+  ExpectExactWithin(xruns[0], place, 700, place - 8 * 256, place + 8 * 256);
   EXPECT_TRUE(xruns[0].flagged);
   EXPECT_TRUE(xruns[0].from_time);
   EXPECT_EQ(xruns[0].side, Xrun::Side::kBoth);
@@ -126,7 +140,7 @@ TEST(XrunDetectorTest, FlaggedLossTooShortForTimeAloneIsExact) {
   stream.Feed(3 * kSecond);
   const std::vector<Xrun> xruns = stream.detector.XrunsFrom(0);
   ASSERT_EQ(xruns.size(), 1u);
-  ExpectExact(xruns[0], place, 3);
+  ExpectExactWithin(xruns[0], place, 3, place - kFlagReach, place);
   EXPECT_EQ(xruns[0].side, Xrun::Side::kInput);
 }
 
@@ -153,7 +167,14 @@ TEST(XrunDetectorTest, FlagWithoutALossSaysHowLittleCanHaveBeenLost) {
   stream.Feed(3 * kSecond);
   const std::vector<Xrun> xruns = stream.detector.XrunsFrom(0);
   ASSERT_EQ(xruns.size(), 1u);
-  ExpectExact(xruns[0], place, 0);
+  ExpectExactWithin(xruns[0], place, 0, place - kFlagReach, place);
+  // Whatever it was may be older than the flag.
+  EXPECT_EQ(xruns[0].earliest_frame, place - kFlagReach);
+  EXPECT_EQ(stream.detector.Touched(place - kFlagReach, place + 1), TouchedByXrun::kYes);
+  EXPECT_EQ(stream.detector.Touched(place - kFlagReach + 1, place + 1), TouchedByXrun::kCannotTell);
+  EXPECT_EQ(stream.detector.Touched(place - kSecond, place), TouchedByXrun::kCannotTell);
+  EXPECT_EQ(stream.detector.Touched(place - kSecond, place - kFlagReach), TouchedByXrun::kNo);
+  EXPECT_EQ(stream.detector.Touched(place + 1, place + kSecond), TouchedByXrun::kNo);
   EXPECT_TRUE(xruns[0].flagged);
   EXPECT_FALSE(xruns[0].from_time);
   EXPECT_EQ(xruns[0].side, Xrun::Side::kOutput);
@@ -272,8 +293,10 @@ TEST(XrunDetectorTest, TouchedTellsBeforeInAndAfter) {
   stream.Feed(10 * kSecond);
   const int64_t place = stream.Lose(512, kBothFlags);
   const XrunDetector& detector = stream.detector;
-  // The flag is enough to say yes at once; without it, nothing is said before it is judged.
-  EXPECT_EQ(detector.Touched(place - 100, place + 100), TouchedByXrun::kYes);
+  // The flag is enough to say yes at once of what holds all that it may tell of; of the rest, and
+  // without it, nothing is said before it is judged.
+  EXPECT_EQ(detector.Touched(place - kFlagReach, place + 100), TouchedByXrun::kYes);
+  EXPECT_EQ(detector.Touched(place - 100, place + 100), TouchedByXrun::kCannotTell);
   EXPECT_EQ(detector.Touched(place + 1, place + 256), TouchedByXrun::kCannotTell);
   stream.Feed(3 * kSecond);
   EXPECT_EQ(detector.Touched(place - kSecond, place), TouchedByXrun::kNo);
@@ -347,6 +370,150 @@ TEST(XrunDetectorTest, NewEpochIsNoXrunButNothingIsSaidAcrossIt) {
   EXPECT_EQ(stream.detector.Touched(first, first + 3 * kSecond), TouchedByXrun::kNo);
 }
 
+TEST(XrunDetectorTest, FlagThatComesLateIsOfTheLossBeforeIt) {
+  for (const int64_t late_blocks : {1, 2, 10, 37}) {
+    SCOPED_TRACE(late_blocks);
+    Stream stream({.clock_error_ppm = 50});
+    stream.Feed(10 * kSecond);
+    const int64_t place = stream.Lose(512);
+    while (stream.simulator.next_frame() < place + late_blocks * 256) stream.Feed(1);
+    const int64_t flag = stream.simulator.next_frame();
+    stream.detector.AddBlock(stream.simulator.Next(kBothFlags));
+    stream.Feed(3 * kSecond);
+    const std::vector<Xrun> xruns = stream.detector.XrunsFrom(0);
+    ASSERT_EQ(xruns.size(), 1u);
+    EXPECT_TRUE(xruns[0].flagged);
+    EXPECT_EQ(xruns[0].frame, place);
+    EXPECT_EQ(xruns[0].earliest_frame, place);
+    EXPECT_EQ(xruns[0].latest_frame, flag);
+    EXPECT_EQ(xruns[0].lost_frames, 512);
+    EXPECT_EQ(xruns[0].lost_bound_frames, 0);
+    // What ended between the loss and the flag was touched.
+    EXPECT_NE(stream.detector.Touched(place - 1000, place + 1), TouchedByXrun::kNo);
+    EXPECT_EQ(stream.detector.Touched(place - 1000, flag + 1), TouchedByXrun::kYes);
+    EXPECT_EQ(stream.detector.Touched(place - 1000, place), TouchedByXrun::kNo);
+    EXPECT_EQ(stream.detector.Touched(flag + 1, flag + 1000), TouchedByXrun::kNo);
+  }
+}
+
+TEST(XrunDetectorTest, LossWithoutAFlagWhileAFlaggedOneIsJudgedIsAnXrunOfItsOwn) {
+  for (const int64_t between_frames : {kSecond / 4, kSecond / 2, kSecond}) {
+    SCOPED_TRACE(between_frames);
+    Stream stream({.median_lateness_nanos = 100e3});
+    stream.Feed(20 * kSecond);
+    const int64_t first = stream.Lose(1000, kBothFlags);
+    stream.Feed(between_frames);
+    const int64_t second = stream.Lose(300);
+    stream.Feed(5 * kSecond);
+    const std::vector<Xrun> xruns = stream.detector.XrunsFrom(0);
+    ASSERT_EQ(xruns.size(), 2u);
+    EXPECT_EQ(xruns[0].frame, first);
+    EXPECT_EQ(xruns[0].lost_frames, 1000);
+    EXPECT_TRUE(xruns[0].flagged);
+    EXPECT_EQ(xruns[1].frame, second);
+    EXPECT_EQ(xruns[1].lost_frames, 300);
+    EXPECT_FALSE(xruns[1].flagged);
+    EXPECT_NE(stream.detector.Touched(second - 256, second + 1), TouchedByXrun::kNo);
+  }
+}
+
+TEST(XrunDetectorTest, ClockThatMovesByLessThanALossIsARelockAndDoubtful) {
+  Stream stream({.clock_error_ppm = 50});
+  stream.Feed(20 * kSecond);
+  const int64_t place = stream.Lose(2);
+  stream.Feed(4 * kSecond);
+  EXPECT_EQ(stream.detector.next_sequence(), 0);
+  const std::vector<ClockRelock> relocks = stream.detector.RelocksFrom(0);
+  ASSERT_EQ(relocks.size(), 1u);
+  EXPECT_EQ(stream.detector.next_relock_sequence(), 1);
+  EXPECT_EQ(relocks[0].frame, place);
+  EXPECT_NEAR(relocks[0].moved_frames, 2, relocks[0].bound_frames);
+  EXPECT_EQ(stream.detector.Touched(place - kSecond, place + 1), TouchedByXrun::kCannotTell);
+  EXPECT_EQ(stream.detector.Touched(place - kSecond, place - 256), TouchedByXrun::kNo);
+  EXPECT_EQ(stream.detector.Touched(place + 257, place + kSecond), TouchedByXrun::kNo);
+}
+
+// 1 500 pairs at each of several disturbances, from 2 blocks to 1.5 s apart, a half of them flagged
+// up to 200 ms late, from a frame to twenty blocks; all that a recording around them may be told.
+TEST(XrunDetectorTest, NoRecordingThatOneOfTwoLossesTouchedSaysNo) {
+  struct Truth {
+    int64_t frame;
+    int64_t lost_frames;
+  };
+  const BlockSimulator::Options kOptions[] = {
+      {.clock_error_ppm = 50, .seed = 31},
+      {.clock_error_ppm = -50, .gaussian_jitter_nanos = 20e3, .seed = 32},
+      {.clock_error_ppm = 50, .median_lateness_nanos = 100e3, .seed = 33},
+      {.block_frames = 64, .median_lateness_nanos = 100e3, .seed = 34},
+  };
+  for (const BlockSimulator::Options& options : kOptions) {
+    SCOPED_TRACE(options.seed);
+    Stream stream(options, 1 << 16);
+    std::mt19937 random(options.seed);
+    const auto uniform = [&](int64_t least, int64_t most) {
+      return std::uniform_int_distribution<int64_t>(least, most)(random);
+    };
+    std::vector<Truth> truth;
+    int64_t flag_frame = -1;
+    const auto feed = [&](int64_t frames) {
+      const int64_t end = stream.simulator.next_frame() + frames;
+      while (stream.simulator.next_frame() < end) {
+        const bool flag = flag_frame >= 0 && stream.simulator.next_frame() >= flag_frame;
+        if (flag) flag_frame = -1;
+        stream.detector.AddBlock(stream.simulator.Next(flag ? kBothFlags : 0));
+      }
+    };
+    const auto lose = [&] {
+      const int64_t frames = uniform(1, 20 * 256);
+      truth.push_back({stream.simulator.next_frame(), frames});
+      stream.simulator.Lose(frames);
+      if (uniform(0, 1) == 0) flag_frame = stream.simulator.next_frame() + uniform(0, kSecond / 5);
+    };
+    feed(20 * kSecond);
+    for (int i = 0; i < 375; ++i) {
+      lose();
+      feed(uniform(512, 3 * kSecond / 2));
+      lose();
+      feed(uniform(3 * kSecond, 6 * kSecond));
+    }
+    feed(6 * kSecond);
+    for (size_t i = 0; i < truth.size(); ++i) {
+      SCOPED_TRACE(testing::Message() << truth[i].lost_frames << " lost before " << truth[i].frame);
+      for (int k = 0; k < 30; ++k) {
+        const int64_t begin = truth[i].frame - uniform(0, k < 10 ? 600 : 2 * kSecond);
+        const int64_t end = truth[i].frame + uniform(1, k < 20 ? 600 : 2 * kSecond);
+        if (static_cast<double>(truth[i].lost_frames) <
+            stream.detector.ShortestDetectableLossFrames(begin, end)) {
+          continue;
+        }
+        ASSERT_NE(stream.detector.Touched(begin, end), TouchedByXrun::kNo)
+            << begin - truth[i].frame << " to " << end - truth[i].frame;
+      }
+    }
+    // Lengths hold for all that lies in a range.
+    int out_of_bound = 0;
+    const std::vector<Xrun> xruns = stream.detector.XrunsFrom(0);
+    for (const Xrun& xrun : xruns) {
+      int64_t lost_frames = 0;
+      for (const Truth& loss : truth) {
+        if (xrun.earliest_frame <= loss.frame && loss.frame <= xrun.latest_frame) {
+          lost_frames += loss.lost_frames;
+        }
+      }
+      if (std::abs(xrun.lost_frames - lost_frames) > xrun.lost_bound_frames) ++out_of_bound;
+    }
+    // Losses too short to be found beside them are the rest.
+    EXPECT_LE(out_of_bound * 200, static_cast<int>(xruns.size()));
+    // It is worth something: a second between two pairs says no.
+    int no = 0;
+    for (size_t i = 1; i + 1 < truth.size(); i += 2) {
+      const int64_t begin = truth[i].frame + kSecond;
+      if (stream.detector.Touched(begin, begin + kSecond) == TouchedByXrun::kNo) ++no;
+    }
+    EXPECT_GE(no, 374 * 95 / 100);
+  }
+}
+
 // A minute of callbacks at the lateness of loaded machines, then 1 000 losses of a block to forty,
 // every other one without a flag; then every frame range around them is asked for.
 TEST(XrunDetectorTest, ThousandLossesUnderLatenessAreExactAndNoTouchedRangeSaysNo) {
@@ -373,6 +540,7 @@ TEST(XrunDetectorTest, ThousandLossesUnderLatenessAreExactAndNoTouchedRangeSaysN
   ASSERT_EQ(xruns.size(), truth.size());
   int misplaced = 0;
   int inexact = 0;
+  int doubted = 0;
   for (size_t i = 0; i < truth.size(); ++i) {
     SCOPED_TRACE(testing::Message() << truth[i].lost_frames << " lost before " << truth[i].frame
                                     << ", flagged " << truth[i].flagged);
@@ -386,8 +554,9 @@ TEST(XrunDetectorTest, ThousandLossesUnderLatenessAreExactAndNoTouchedRangeSaysN
       // The callback before the loss was as late as the loss is long, by chance.
       ++misplaced;
       EXPECT_LT(xruns[i].frame, truth[i].frame);
-      EXPECT_LE(truth[i].frame - xruns[i].latest_frame, 256);
     }
+    EXPECT_LE(xruns[i].earliest_frame, truth[i].frame);
+    EXPECT_GE(xruns[i].latest_frame, truth[i].frame);
     for (const int64_t begin : {-1000, -257, -256, -1, 0}) {
       for (const int64_t end : {1, 2, 256, 257, 1000}) {
         EXPECT_NE(stream.detector.Touched(truth[i].frame + begin, truth[i].frame + end),
@@ -395,11 +564,14 @@ TEST(XrunDetectorTest, ThousandLossesUnderLatenessAreExactAndNoTouchedRangeSaysN
       }
     }
     const int64_t next = i + 1 < truth.size() ? truth[i + 1].frame : truth[i].frame + kSecond;
-    EXPECT_EQ(stream.detector.Touched(truth[i].frame + kSecond / 2, next - kSecond / 2),
-              TouchedByXrun::kNo);
+    const TouchedByXrun between =
+        stream.detector.Touched(truth[i].frame + kSecond / 2, next - kSecond / 2);
+    EXPECT_NE(between, TouchedByXrun::kYes);
+    if (between != TouchedByXrun::kNo) ++doubted;
   }
   EXPECT_LE(misplaced, 10);
   EXPECT_LE(inexact, 10);
+  EXPECT_LE(doubted, 10);
 }
 
 TEST(XrunDetectorTest, LossesUnderGaussianJitterHoldTheirBounds) {

@@ -26,6 +26,7 @@ __all__ = [
     "BufferInfo",
     "BufferState",
     "ClockReading",
+    "ClockRelock",
     "Device",
     "DirectionSettings",
     "HostApi",
@@ -567,6 +568,35 @@ class BufferInfo:
 
 
 @dataclass(frozen=True)
+class ClockRelock:
+    """Where the clock of the device did not go on as before.
+
+    Attributes
+    ----------
+    earliest_frame, latest_frame : int
+        The first frame after it is one from the first to the second of these.
+    moved_frames : float
+        By how many frames callbacks come later from there on; earlier, if negative.
+    moved_frames_error : float
+        Bound of the error of `moved_frames`.
+    """
+
+    earliest_frame: int
+    latest_frame: int
+    moved_frames: float
+    moved_frames_error: float
+
+    @classmethod
+    def _of(cls, relock: event_pb2.ClockRelock) -> ClockRelock:
+        return cls(
+            earliest_frame=relock.earliest_frame,
+            latest_frame=relock.latest_frame,
+            moved_frames=relock.moved_frames,
+            moved_frames_error=relock.moved_frames_error,
+        )
+
+
+@dataclass(frozen=True)
 class LogEntry:
     """One thing that happened on the server.
 
@@ -593,6 +623,13 @@ class LogEntry:
     missed : int
         How many events just before this one are not known, because they are not retained any more
         or their follower was too slow.
+    touched_action_ids : tuple of str
+        For ``"xrun"`` and ``"clock_relocked"``: the actions that ran where it happened or may have;
+        their reports tell whether it touched them. The first 64 of them.
+    touched_action_count : int
+        How many there are in all.
+    clock_relock : ClockRelock or None
+        For ``"clock_relocked"``.
     """
 
     sequence: int
@@ -608,6 +645,9 @@ class LogEntry:
     frames: int
     text: str
     missed: int = 0
+    touched_action_ids: tuple[str, ...] = ()
+    touched_action_count: int = 0
+    clock_relock: Optional[ClockRelock] = None
 
     @classmethod
     def _of(cls, entry: event_pb2.LogEntry, missed: int = 0) -> LogEntry:
@@ -625,6 +665,11 @@ class LogEntry:
             frames=entry.frames,
             text=entry.text,
             missed=missed,
+            touched_action_ids=tuple(entry.touched_action_ids),
+            touched_action_count=entry.touched_action_count,
+            clock_relock=(
+                ClockRelock._of(entry.clock_relock) if entry.HasField("clock_relock") else None
+            ),
         )
 
     def __repr__(self) -> str:

@@ -58,15 +58,19 @@ class Xrun:
     Attributes
     ----------
     frame : int
-        It happened before this frame of the stream, which does not move with it.
+        It happened before this frame of the stream, which does not move with it, as far as can
+        be told.
     side : {"input", "output", "both", "unspecified"}
         Where.
     lost_frames : int
-        How many, estimated from time; 0 if unknown.
+        How many in the range, estimated from time; 0 if unknown.
     lost_frames_error : float
-        Error of `lost_frames`.
+        Bound of the error of `lost_frames`: 0 means exact, infinity unknown.
     flagged : bool
         The host told; otherwise it was found from time that does not match the frames.
+    earliest_frame, latest_frame : int
+        All of it happened before one of the frames from the first to the second of these; they are
+        equal where the place is known.
     """
 
     frame: int
@@ -74,6 +78,8 @@ class Xrun:
     lost_frames: int
     lost_frames_error: float
     flagged: bool
+    earliest_frame: int
+    latest_frame: int
 
     @classmethod
     def _of(cls, xrun: action_pb2.Xrun) -> Xrun:
@@ -83,6 +89,8 @@ class Xrun:
             lost_frames=xrun.lost_frames,
             lost_frames_error=xrun.lost_frames_error,
             flagged=xrun.flagged,
+            earliest_frame=xrun.earliest_frame,
+            latest_frame=xrun.latest_frame,
         )
 
 

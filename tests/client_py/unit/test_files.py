@@ -14,7 +14,15 @@ from rtmixd.files import read_sound, write_recording
 from rtmixd.recording import Recording
 from rtmixd.report import Report, Xrun
 
-XRUN = Xrun(frame=60, side="output", lost_frames=3, lost_frames_error=0.5, flagged=False)
+XRUN = Xrun(
+    frame=60,
+    side="output",
+    lost_frames=3,
+    lost_frames_error=0.5,
+    flagged=False,
+    earliest_frame=60,
+    latest_frame=60,
+)
 
 
 def recording(rate_hz: float = 48000.0) -> Recording:

@@ -15,7 +15,15 @@ from rtmixd.recording import Recording
 from rtmixd.report import Gap, Report, Xrun
 
 RATE_HZ = 1000.0
-XRUN = Xrun(frame=5250, side="input", lost_frames=64, lost_frames_error=1.0, flagged=True)
+XRUN = Xrun(
+    frame=5250,
+    side="input",
+    lost_frames=64,
+    lost_frames_error=1.0,
+    flagged=True,
+    earliest_frame=5250,
+    latest_frame=5250,
+)
 
 
 def noise(frames: int, channels: int) -> np.ndarray:
@@ -105,7 +113,7 @@ class TestPlotWaveform:
         assert axis.get_xlim()[0] < -0.1
 
     def test_many_xruns_share_a_line_of_the_legend(self) -> None:
-        xruns = [Xrun(5000 + i, "unspecified", 0, 0.0, True) for i in range(9)]
+        xruns = [Xrun(5000 + i, "unspecified", 0, 0.0, True, 5000 + i, 5000 + i) for i in range(9)]
         figure = plot.plot_waveform(
             noise(1000, 1), RATE_HZ, start_frame=5000, xruns=xruns, figure=Figure()
         )

@@ -14,7 +14,7 @@ from rtmixd._enums import number_of, short_name
 from rtmixd.v1 import action_pb2, common_pb2
 
 GOOD = Report("a-1", kind="play", state="ended", end_reason="completed", touched="no")
-XRUN = rtmixd.Xrun(60, "output", 3, 0.5, True)
+XRUN = rtmixd.Xrun(60, "output", 3, 0.5, True, 60, 60)
 
 
 def full_message() -> action_pb2.ActionReport:

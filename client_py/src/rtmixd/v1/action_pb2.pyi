@@ -445,18 +445,22 @@ class WatchActionsResponse(_message.Message):
     def __init__(self, reports: _Optional[_Iterable[_Union[ActionReport, _Mapping]]] = ...) -> None: ...
 
 class Xrun(_message.Message):
-    __slots__ = ["flagged", "frame", "lost_frames", "lost_frames_error", "side"]
+    __slots__ = ["earliest_frame", "flagged", "frame", "latest_frame", "lost_frames", "lost_frames_error", "side"]
+    EARLIEST_FRAME_FIELD_NUMBER: _ClassVar[int]
     FLAGGED_FIELD_NUMBER: _ClassVar[int]
     FRAME_FIELD_NUMBER: _ClassVar[int]
+    LATEST_FRAME_FIELD_NUMBER: _ClassVar[int]
     LOST_FRAMES_ERROR_FIELD_NUMBER: _ClassVar[int]
     LOST_FRAMES_FIELD_NUMBER: _ClassVar[int]
     SIDE_FIELD_NUMBER: _ClassVar[int]
+    earliest_frame: int
     flagged: bool
     frame: int
+    latest_frame: int
     lost_frames: int
     lost_frames_error: float
     side: XrunSide
-    def __init__(self, frame: _Optional[int] = ..., side: _Optional[_Union[XrunSide, str]] = ..., lost_frames: _Optional[int] = ..., lost_frames_error: _Optional[float] = ..., flagged: bool = ...) -> None: ...
+    def __init__(self, frame: _Optional[int] = ..., side: _Optional[_Union[XrunSide, str]] = ..., lost_frames: _Optional[int] = ..., lost_frames_error: _Optional[float] = ..., flagged: bool = ..., earliest_frame: _Optional[int] = ..., latest_frame: _Optional[int] = ...) -> None: ...
 
 class ActionKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []

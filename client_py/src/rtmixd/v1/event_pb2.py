@@ -16,7 +16,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from rtmixd.v1 import action_pb2 as rtmixd_dot_v1_dot_action__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15rtmixd/v1/event.proto\x12\trtmixd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16rtmixd/v1/action.proto\"\xc0\x02\n\x08LogEntry\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x04kind\x18\x03 \x01(\x0e\x32\x14.rtmixd.v1.EventKind\x12\x12\n\x05\x66rame\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x11\n\tstream_id\x18\x05 \x01(\t\x12\x12\n\nsession_id\x18\x06 \x01(\t\x12\x15\n\rsession_label\x18\x07 \x01(\t\x12\x11\n\taction_id\x18\x08 \x01(\t\x12\x1d\n\x04xrun\x18\t \x01(\x0b\x32\x0f.rtmixd.v1.Xrun\x12(\n\nend_reason\x18\n \x01(\x0e\x32\x14.rtmixd.v1.EndReason\x12\x0e\n\x06\x66rames\x18\x0b \x01(\x03\x12\x0c\n\x04text\x18\x0c \x01(\tB\x08\n\x06_frame\"b\n\x11ListEventsRequest\x12\x15\n\rfrom_sequence\x18\x01 \x01(\x03\x12#\n\x05kinds\x18\x02 \x03(\x0e\x32\x14.rtmixd.v1.EventKind\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"a\n\x12ListEventsResponse\x12$\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x13.rtmixd.v1.LogEntry\x12\x15\n\rnext_sequence\x18\x02 \x01(\x03\x12\x0e\n\x06missed\x18\x03 \x01(\x03\"h\n\x13StreamEventsRequest\x12\x1a\n\rfrom_sequence\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12#\n\x05kinds\x18\x02 \x03(\x0e\x32\x14.rtmixd.v1.EventKindB\x10\n\x0e_from_sequence\"c\n\x14StreamEventsResponse\x12$\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x13.rtmixd.v1.LogEntry\x12\x15\n\rnext_sequence\x18\x02 \x01(\x03\x12\x0e\n\x06missed\x18\x03 \x01(\x03\"B\n\x13StreamMetersRequest\x12+\n\x08interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x80\x01\n\x14StreamMetersResponse\x12\x13\n\x0b\x66irst_frame\x18\x01 \x01(\x03\x12\x0e\n\x06\x66rames\x18\x02 \x01(\x03\x12 \n\x06inputs\x18\x03 \x03(\x0b\x32\x10.rtmixd.v1.Level\x12!\n\x07outputs\x18\x04 \x03(\x0b\x32\x10.rtmixd.v1.Level\";\n\x05Level\x12\x0c\n\x04peak\x18\x01 \x01(\x02\x12\x0b\n\x03rms\x18\x02 \x01(\x02\x12\x17\n\x0f\x63lipped_samples\x18\x03 \x01(\x03*\xbc\x06\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45VENT_KIND_SERVER_STARTED\x10\x01\x12\x1e\n\x1a\x45VENT_KIND_SERVER_STOPPING\x10\x02\x12\x1c\n\x18\x45VENT_KIND_STREAM_OPENED\x10\x03\x12\x1d\n\x19\x45VENT_KIND_STREAM_STARTED\x10\x04\x12\x1d\n\x19\x45VENT_KIND_STREAM_STOPPED\x10\x05\x12\x1c\n\x18\x45VENT_KIND_STREAM_CLOSED\x10\x06\x12\x1a\n\x16\x45VENT_KIND_DEVICE_LOST\x10\x07\x12\x1f\n\x1b\x45VENT_KIND_DEVICE_RECOVERED\x10\x08\x12\x13\n\x0f\x45VENT_KIND_XRUN\x10\t\x12\x16\n\x12\x45VENT_KIND_CLIPPED\x10\n\x12\x1e\n\x1a\x45VENT_KIND_SESSION_CREATED\x10\x0b\x12\x1e\n\x1a\x45VENT_KIND_SESSION_GRANTED\x10\x0c\x12\x1c\n\x18\x45VENT_KIND_SESSION_ENDED\x10\r\x12\x1e\n\x1a\x45VENT_KIND_SESSION_EXPIRED\x10\x0e\x12\x1f\n\x1b\x45VENT_KIND_ACTION_SCHEDULED\x10\x0f\x12\x1d\n\x19\x45VENT_KIND_ACTION_STARTED\x10\x10\x12\x1b\n\x17\x45VENT_KIND_ACTION_ENDED\x10\x11\x12\x1a\n\x16\x45VENT_KIND_ACTION_LATE\x10\x12\x12\x17\n\x13\x45VENT_KIND_UNDERRUN\x10\x13\x12\x16\n\x12\x45VENT_KIND_OVERRUN\x10\x14\x12\x1c\n\x18\x45VENT_KIND_CALL_DETACHED\x10\x15\x12\x1e\n\x1a\x45VENT_KIND_CALL_REATTACHED\x10\x16\x12\x1d\n\x19\x45VENT_KIND_FAULT_INJECTED\x10\x17\x12\x13\n\x0f\x45VENT_KIND_NOTE\x10\x18\x12\x1a\n\x16\x45VENT_KIND_ACTION_DONE\x10\x19\x12\x1d\n\x19\x45VENT_KIND_ACTION_CHANGED\x10\x1a\x12\x1b\n\x17\x45VENT_KIND_GAIN_CHANGED\x10\x1b\x32\xff\x01\n\x0c\x45ventService\x12I\n\nListEvents\x12\x1c.rtmixd.v1.ListEventsRequest\x1a\x1d.rtmixd.v1.ListEventsResponse\x12Q\n\x0cStreamEvents\x12\x1e.rtmixd.v1.StreamEventsRequest\x1a\x1f.rtmixd.v1.StreamEventsResponse0\x01\x12Q\n\x0cStreamMeters\x12\x1e.rtmixd.v1.StreamMetersRequest\x1a\x1f.rtmixd.v1.StreamMetersResponse0\x01\x42@\n\rorg.rtmixd.v1P\x01Z!rtmixd.org/api/rtmixd/v1;rtmixdv1\xaa\x02\tRtmixd.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15rtmixd/v1/event.proto\x12\trtmixd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16rtmixd/v1/action.proto\"m\n\x0b\x43lockRelock\x12\x16\n\x0e\x65\x61rliest_frame\x18\x01 \x01(\x03\x12\x14\n\x0clatest_frame\x18\x02 \x01(\x03\x12\x14\n\x0cmoved_frames\x18\x03 \x01(\x01\x12\x1a\n\x12moved_frames_error\x18\x04 \x01(\x01\"\xa8\x03\n\x08LogEntry\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x04kind\x18\x03 \x01(\x0e\x32\x14.rtmixd.v1.EventKind\x12\x12\n\x05\x66rame\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x11\n\tstream_id\x18\x05 \x01(\t\x12\x12\n\nsession_id\x18\x06 \x01(\t\x12\x15\n\rsession_label\x18\x07 \x01(\t\x12\x11\n\taction_id\x18\x08 \x01(\t\x12\x1d\n\x04xrun\x18\t \x01(\x0b\x32\x0f.rtmixd.v1.Xrun\x12(\n\nend_reason\x18\n \x01(\x0e\x32\x14.rtmixd.v1.EndReason\x12\x0e\n\x06\x66rames\x18\x0b \x01(\x03\x12\x0c\n\x04text\x18\x0c \x01(\t\x12\x1a\n\x12touched_action_ids\x18\x14 \x03(\t\x12\x1c\n\x14touched_action_count\x18\x15 \x01(\x03\x12,\n\x0c\x63lock_relock\x18\x16 \x01(\x0b\x32\x16.rtmixd.v1.ClockRelockB\x08\n\x06_frame\"b\n\x11ListEventsRequest\x12\x15\n\rfrom_sequence\x18\x01 \x01(\x03\x12#\n\x05kinds\x18\x02 \x03(\x0e\x32\x14.rtmixd.v1.EventKind\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"a\n\x12ListEventsResponse\x12$\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x13.rtmixd.v1.LogEntry\x12\x15\n\rnext_sequence\x18\x02 \x01(\x03\x12\x0e\n\x06missed\x18\x03 \x01(\x03\"h\n\x13StreamEventsRequest\x12\x1a\n\rfrom_sequence\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12#\n\x05kinds\x18\x02 \x03(\x0e\x32\x14.rtmixd.v1.EventKindB\x10\n\x0e_from_sequence\"c\n\x14StreamEventsResponse\x12$\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x13.rtmixd.v1.LogEntry\x12\x15\n\rnext_sequence\x18\x02 \x01(\x03\x12\x0e\n\x06missed\x18\x03 \x01(\x03\"B\n\x13StreamMetersRequest\x12+\n\x08interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x80\x01\n\x14StreamMetersResponse\x12\x13\n\x0b\x66irst_frame\x18\x01 \x01(\x03\x12\x0e\n\x06\x66rames\x18\x02 \x01(\x03\x12 \n\x06inputs\x18\x03 \x03(\x0b\x32\x10.rtmixd.v1.Level\x12!\n\x07outputs\x18\x04 \x03(\x0b\x32\x10.rtmixd.v1.Level\";\n\x05Level\x12\x0c\n\x04peak\x18\x01 \x01(\x02\x12\x0b\n\x03rms\x18\x02 \x01(\x02\x12\x17\n\x0f\x63lipped_samples\x18\x03 \x01(\x03*\xfa\x06\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45VENT_KIND_SERVER_STARTED\x10\x01\x12\x1e\n\x1a\x45VENT_KIND_SERVER_STOPPING\x10\x02\x12\x1c\n\x18\x45VENT_KIND_STREAM_OPENED\x10\x03\x12\x1d\n\x19\x45VENT_KIND_STREAM_STARTED\x10\x04\x12\x1d\n\x19\x45VENT_KIND_STREAM_STOPPED\x10\x05\x12\x1c\n\x18\x45VENT_KIND_STREAM_CLOSED\x10\x06\x12\x1a\n\x16\x45VENT_KIND_DEVICE_LOST\x10\x07\x12\x1f\n\x1b\x45VENT_KIND_DEVICE_RECOVERED\x10\x08\x12\x13\n\x0f\x45VENT_KIND_XRUN\x10\t\x12\x16\n\x12\x45VENT_KIND_CLIPPED\x10\n\x12\x1e\n\x1a\x45VENT_KIND_SESSION_CREATED\x10\x0b\x12\x1e\n\x1a\x45VENT_KIND_SESSION_GRANTED\x10\x0c\x12\x1c\n\x18\x45VENT_KIND_SESSION_ENDED\x10\r\x12\x1e\n\x1a\x45VENT_KIND_SESSION_EXPIRED\x10\x0e\x12\x1f\n\x1b\x45VENT_KIND_ACTION_SCHEDULED\x10\x0f\x12\x1d\n\x19\x45VENT_KIND_ACTION_STARTED\x10\x10\x12\x1b\n\x17\x45VENT_KIND_ACTION_ENDED\x10\x11\x12\x1a\n\x16\x45VENT_KIND_ACTION_LATE\x10\x12\x12\x17\n\x13\x45VENT_KIND_UNDERRUN\x10\x13\x12\x16\n\x12\x45VENT_KIND_OVERRUN\x10\x14\x12\x1c\n\x18\x45VENT_KIND_CALL_DETACHED\x10\x15\x12\x1e\n\x1a\x45VENT_KIND_CALL_REATTACHED\x10\x16\x12\x1d\n\x19\x45VENT_KIND_FAULT_INJECTED\x10\x17\x12\x13\n\x0f\x45VENT_KIND_NOTE\x10\x18\x12\x1a\n\x16\x45VENT_KIND_ACTION_DONE\x10\x19\x12\x1d\n\x19\x45VENT_KIND_ACTION_CHANGED\x10\x1a\x12\x1b\n\x17\x45VENT_KIND_GAIN_CHANGED\x10\x1b\x12\x1d\n\x19\x45VENT_KIND_ACTION_SKIPPED\x10(\x12\x1d\n\x19\x45VENT_KIND_CLOCK_RELOCKED\x10)2\xff\x01\n\x0c\x45ventService\x12I\n\nListEvents\x12\x1c.rtmixd.v1.ListEventsRequest\x1a\x1d.rtmixd.v1.ListEventsResponse\x12Q\n\x0cStreamEvents\x12\x1e.rtmixd.v1.StreamEventsRequest\x1a\x1f.rtmixd.v1.StreamEventsResponse0\x01\x12Q\n\x0cStreamMeters\x12\x1e.rtmixd.v1.StreamMetersRequest\x1a\x1f.rtmixd.v1.StreamMetersResponse0\x01\x42@\n\rorg.rtmixd.v1P\x01Z!rtmixd.org/api/rtmixd/v1;rtmixdv1\xaa\x02\tRtmixd.V1b\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rtmixd.v1.event_pb2', globals())
@@ -24,24 +24,26 @@ if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
   DESCRIPTOR._serialized_options = b'\n\rorg.rtmixd.v1P\001Z!rtmixd.org/api/rtmixd/v1;rtmixdv1\252\002\tRtmixd.V1'
-  _EVENTKIND._serialized_start=1115
-  _EVENTKIND._serialized_end=1943
-  _LOGENTRY._serialized_start=126
-  _LOGENTRY._serialized_end=446
-  _LISTEVENTSREQUEST._serialized_start=448
-  _LISTEVENTSREQUEST._serialized_end=546
-  _LISTEVENTSRESPONSE._serialized_start=548
-  _LISTEVENTSRESPONSE._serialized_end=645
-  _STREAMEVENTSREQUEST._serialized_start=647
-  _STREAMEVENTSREQUEST._serialized_end=751
-  _STREAMEVENTSRESPONSE._serialized_start=753
-  _STREAMEVENTSRESPONSE._serialized_end=852
-  _STREAMMETERSREQUEST._serialized_start=854
-  _STREAMMETERSREQUEST._serialized_end=920
-  _STREAMMETERSRESPONSE._serialized_start=923
-  _STREAMMETERSRESPONSE._serialized_end=1051
-  _LEVEL._serialized_start=1053
-  _LEVEL._serialized_end=1112
-  _EVENTSERVICE._serialized_start=1946
-  _EVENTSERVICE._serialized_end=2201
+  _EVENTKIND._serialized_start=1330
+  _EVENTKIND._serialized_end=2220
+  _CLOCKRELOCK._serialized_start=125
+  _CLOCKRELOCK._serialized_end=234
+  _LOGENTRY._serialized_start=237
+  _LOGENTRY._serialized_end=661
+  _LISTEVENTSREQUEST._serialized_start=663
+  _LISTEVENTSREQUEST._serialized_end=761
+  _LISTEVENTSRESPONSE._serialized_start=763
+  _LISTEVENTSRESPONSE._serialized_end=860
+  _STREAMEVENTSREQUEST._serialized_start=862
+  _STREAMEVENTSREQUEST._serialized_end=966
+  _STREAMEVENTSRESPONSE._serialized_start=968
+  _STREAMEVENTSRESPONSE._serialized_end=1067
+  _STREAMMETERSREQUEST._serialized_start=1069
+  _STREAMMETERSREQUEST._serialized_end=1135
+  _STREAMMETERSRESPONSE._serialized_start=1138
+  _STREAMMETERSRESPONSE._serialized_end=1266
+  _LEVEL._serialized_start=1268
+  _LEVEL._serialized_end=1327
+  _EVENTSERVICE._serialized_start=2223
+  _EVENTSERVICE._serialized_end=2478
 # @@protoc_insertion_point(module_scope)

@@ -13,10 +13,12 @@ EVENT_KIND_ACTION_DONE: EventKind
 EVENT_KIND_ACTION_ENDED: EventKind
 EVENT_KIND_ACTION_LATE: EventKind
 EVENT_KIND_ACTION_SCHEDULED: EventKind
+EVENT_KIND_ACTION_SKIPPED: EventKind
 EVENT_KIND_ACTION_STARTED: EventKind
 EVENT_KIND_CALL_DETACHED: EventKind
 EVENT_KIND_CALL_REATTACHED: EventKind
 EVENT_KIND_CLIPPED: EventKind
+EVENT_KIND_CLOCK_RELOCKED: EventKind
 EVENT_KIND_DEVICE_LOST: EventKind
 EVENT_KIND_DEVICE_RECOVERED: EventKind
 EVENT_KIND_FAULT_INJECTED: EventKind
@@ -36,6 +38,18 @@ EVENT_KIND_STREAM_STOPPED: EventKind
 EVENT_KIND_UNDERRUN: EventKind
 EVENT_KIND_UNSPECIFIED: EventKind
 EVENT_KIND_XRUN: EventKind
+
+class ClockRelock(_message.Message):
+    __slots__ = ["earliest_frame", "latest_frame", "moved_frames", "moved_frames_error"]
+    EARLIEST_FRAME_FIELD_NUMBER: _ClassVar[int]
+    LATEST_FRAME_FIELD_NUMBER: _ClassVar[int]
+    MOVED_FRAMES_ERROR_FIELD_NUMBER: _ClassVar[int]
+    MOVED_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    earliest_frame: int
+    latest_frame: int
+    moved_frames: float
+    moved_frames_error: float
+    def __init__(self, earliest_frame: _Optional[int] = ..., latest_frame: _Optional[int] = ..., moved_frames: _Optional[float] = ..., moved_frames_error: _Optional[float] = ...) -> None: ...
 
 class Level(_message.Message):
     __slots__ = ["clipped_samples", "peak", "rms"]
@@ -68,8 +82,9 @@ class ListEventsResponse(_message.Message):
     def __init__(self, entries: _Optional[_Iterable[_Union[LogEntry, _Mapping]]] = ..., next_sequence: _Optional[int] = ..., missed: _Optional[int] = ...) -> None: ...
 
 class LogEntry(_message.Message):
-    __slots__ = ["action_id", "end_reason", "frame", "frames", "kind", "sequence", "session_id", "session_label", "stream_id", "text", "time", "xrun"]
+    __slots__ = ["action_id", "clock_relock", "end_reason", "frame", "frames", "kind", "sequence", "session_id", "session_label", "stream_id", "text", "time", "touched_action_count", "touched_action_ids", "xrun"]
     ACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_RELOCK_FIELD_NUMBER: _ClassVar[int]
     END_REASON_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     FRAME_FIELD_NUMBER: _ClassVar[int]
@@ -80,8 +95,11 @@ class LogEntry(_message.Message):
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
+    TOUCHED_ACTION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    TOUCHED_ACTION_IDS_FIELD_NUMBER: _ClassVar[int]
     XRUN_FIELD_NUMBER: _ClassVar[int]
     action_id: str
+    clock_relock: ClockRelock
     end_reason: _action_pb2.EndReason
     frame: int
     frames: int
@@ -92,8 +110,10 @@ class LogEntry(_message.Message):
     stream_id: str
     text: str
     time: _timestamp_pb2.Timestamp
+    touched_action_count: int
+    touched_action_ids: _containers.RepeatedScalarFieldContainer[str]
     xrun: _action_pb2.Xrun
-    def __init__(self, sequence: _Optional[int] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[_Union[EventKind, str]] = ..., frame: _Optional[int] = ..., stream_id: _Optional[str] = ..., session_id: _Optional[str] = ..., session_label: _Optional[str] = ..., action_id: _Optional[str] = ..., xrun: _Optional[_Union[_action_pb2.Xrun, _Mapping]] = ..., end_reason: _Optional[_Union[_action_pb2.EndReason, str]] = ..., frames: _Optional[int] = ..., text: _Optional[str] = ...) -> None: ...
+    def __init__(self, sequence: _Optional[int] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[_Union[EventKind, str]] = ..., frame: _Optional[int] = ..., stream_id: _Optional[str] = ..., session_id: _Optional[str] = ..., session_label: _Optional[str] = ..., action_id: _Optional[str] = ..., xrun: _Optional[_Union[_action_pb2.Xrun, _Mapping]] = ..., end_reason: _Optional[_Union[_action_pb2.EndReason, str]] = ..., frames: _Optional[int] = ..., text: _Optional[str] = ..., touched_action_ids: _Optional[_Iterable[str]] = ..., touched_action_count: _Optional[int] = ..., clock_relock: _Optional[_Union[ClockRelock, _Mapping]] = ...) -> None: ...
 
 class StreamEventsRequest(_message.Message):
     __slots__ = ["from_sequence", "kinds"]
