@@ -36,10 +36,11 @@ Excitation::Excitation(uint64_t seed, int period_frames)
   for (std::complex<double>& bin : bins_) bin /= peak;
 }
 
-std::vector<float> Excitation::Play(int64_t frames, double amplitude) const {
+std::vector<float> Excitation::Play(int64_t first, int64_t frames, double amplitude) const {
   std::vector<float> sound(static_cast<size_t>(frames));
   for (size_t n = 0; n < sound.size(); ++n) {
-    sound[n] = static_cast<float>(amplitude * wave_[n % wave_.size()]);
+    sound[n] =
+        static_cast<float>(amplitude * wave_[(static_cast<size_t>(first) + n) % wave_.size()]);
   }
   return sound;
 }

@@ -34,8 +34,9 @@ class Excitation {
   // Its transform; 0 outside of the band.
   const std::vector<std::complex<double>>& bins() const { return bins_; }
 
-  // `frames` frames of it, with `amplitude` at the highest peak.
-  std::vector<float> Play(int64_t frames, double amplitude) const;
+  // `frames` frames of it from frame `first` of the period on, with `amplitude` at the highest
+  // peak.
+  std::vector<float> Play(int64_t first, int64_t frames, double amplitude) const;
 
  private:
   int lowest_bin_;

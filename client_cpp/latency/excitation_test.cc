@@ -50,10 +50,10 @@ TEST(ExcitationTest, OtherSeedIsNoiseToIt) {
 
 TEST(ExcitationTest, PlayGoesOnPeriodically) {
   const Excitation excitation(5, 1024);
-  const std::vector<float> sound = excitation.Play(3000, 0.25);
+  const std::vector<float> sound = excitation.Play(700, 3000, 0.25);
   ASSERT_EQ(sound.size(), 3000U);
   for (size_t n = 0; n < sound.size(); ++n) {
-    EXPECT_EQ(sound[n], static_cast<float>(0.25 * excitation.wave()[n % 1024]));
+    EXPECT_EQ(sound[n], static_cast<float>(0.25 * excitation.wave()[(n + 700) % 1024]));
   }
 }
 

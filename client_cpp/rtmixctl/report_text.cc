@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/time.h"
 
 namespace rtmixd::rtmixctl {
 namespace {
@@ -200,11 +201,22 @@ std::string DescribeReport(const v1::ActionReport& report) {
         &text, "    before frame %d %s lost %s frames\n", xrun.frame(), DescribeSide(xrun.side()),
         xrun.lost_frames() == 0 ? "an unknown number of" : absl::StrCat(xrun.lost_frames()));
   }
+  if (report.calibrated()) absl::StrAppend(&text, "  aligned with the calibrated latency\n");
   if (report.clipped_samples() > 0) {
     absl::StrAppendFormat(&text, "  the mix clipped %d samples meanwhile\n",
                           report.clipped_samples());
   }
   return text;
+}
+
+std::string DescribeCalibration(const v1::Calibration& calibration) {
+  const absl::Duration age = absl::Seconds(calibration.age().seconds());
+  return absl::StrFormat(
+      "calibrated: %+.3f frames beyond these latencies, %+d used; measured from output %d to input "
+      "%d %s ago, confidence %.4f\n",
+      calibration.excess_frames(), calibration.used_frames(),
+      calibration.measurement().output_channel(), calibration.measurement().input_channel(),
+      absl::FormatDuration(age), calibration.measurement().confidence());
 }
 
 std::string DescribeStream(const v1::AudioStream& stream) {
@@ -233,6 +245,8 @@ std::string DescribeStream(const v1::AudioStream& stream) {
   }
   if (stream.master_gain() != 1) {
     absl::StrAppendFormat(&text, "  master gain %g\n", stream.master_gain());
+  if (stream.has_calibration()) {
+    absl::StrAppend(&text, "  ", DescribeCalibration(stream.calibration()));
   }
   absl::StrAppendFormat(&text, "  next frame %d, CPU load %.1f %%\n", stream.next_frame(),
                         100 * stream.cpu_load());

@@ -4,12 +4,16 @@
 #include <string>
 
 #include "rtmixd/v1/action.pb.h"
+#include "rtmixd/v1/calibration.pb.h"
 #include "rtmixd/v1/stream.pb.h"
 
 namespace rtmixd::rtmixctl {
 
 // What happened to an action, and on which frame, in plain words; a few lines.
 std::string DescribeReport(const v1::ActionReport& report);
+
+// A calibration in one line.
+std::string DescribeCalibration(const v1::Calibration& calibration);
 
 // The stream in a few lines.
 std::string DescribeStream(const v1::AudioStream& stream);
