@@ -35,6 +35,7 @@ from rtmixd.errors import (
     InternalError,
     InvalidArgument,
     LimitExceeded,
+    NoAnswer,
     NoStream,
     NotEnabled,
     NotFound,
@@ -68,6 +69,10 @@ from rtmixd.info import (
     StreamInfo,
     StreamSettings,
     StreamState,
+)
+from rtmixd.latency import (
+    Calibration,
+    LatencyMeasurement,
 )
 from rtmixd.playlist import (
     playlist,
@@ -115,6 +120,7 @@ __all__ = [
     "BufferInfo",
     "BufferState",
     "Busy",
+    "Calibration",
     "Cancel",
     "Cancelled",
     "Change",
@@ -134,6 +140,7 @@ __all__ = [
     "Incomplete",
     "InternalError",
     "InvalidArgument",
+    "LatencyMeasurement",
     "LeaveLoop",
     "Level",
     "Levels",
@@ -141,6 +148,7 @@ __all__ = [
     "LogEntry",
     "Loop",
     "LostAudio",
+    "NoAnswer",
     "NoStream",
     "NotEnabled",
     "NotFound",
