@@ -57,7 +57,8 @@ BatchSpec AtStreamTime(EngineRig& rig, bool of_the_batch) {
     batch.origin = seconds;
   } else {
     for (ActionSpec& action : batch.actions) {
-      action.start = {.kind = StartSpec::Kind::kStreamTime, .frames = 0, .seconds = seconds};
+      action.start.kind = StartSpec::Kind::kStreamTime;
+      action.start.seconds = seconds;
     }
   }
   return batch;
@@ -165,7 +166,9 @@ TEST(EngineCalibrationTest, WithoutAStreamThereIsNothingToCalibrate) {
 TEST(EngineCalibrationTest, OthersAreNotDisturbed) {
   EngineRig rig;
   const std::string mine = rig.Session();
-  const std::string other = rig.Session({.label = "CI job 812"});
+  SessionSpec job;
+  job.label = "CI job 812";
+  const std::string other = rig.Session(job);
   ASSERT_TRUE(rig.engine().SetCalibration(mine, Measurement(rig)).ok());
   ASSERT_TRUE(rig.Schedule(other, At(48000, {PlayInline("p", 1, 1, 50, 0)})).ok());
   const absl::Status set = rig.engine().SetCalibration(mine, Measurement(rig, 300)).status();
