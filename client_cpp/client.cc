@@ -35,6 +35,7 @@ Stubs::Stubs(const std::shared_ptr<grpc::Channel>& channel)
     : actions(v1::ActionService::NewStub(channel)),
       audio(v1::AudioService::NewStub(channel)),
       buffers(v1::BufferService::NewStub(channel)),
+      calibrations(v1::CalibrationService::NewStub(channel)),
       clock(v1::ClockService::NewStub(channel)),
       devices(v1::DeviceService::NewStub(channel)),
       events(v1::EventService::NewStub(channel)),

@@ -17,6 +17,7 @@
 #include "rtmixd/v1/action.grpc.pb.h"
 #include "rtmixd/v1/audio.grpc.pb.h"
 #include "rtmixd/v1/buffer.grpc.pb.h"
+#include "rtmixd/v1/calibration.grpc.pb.h"
 #include "rtmixd/v1/clock.grpc.pb.h"
 #include "rtmixd/v1/device.grpc.pb.h"
 #include "rtmixd/v1/event.grpc.pb.h"
@@ -38,6 +39,7 @@ struct Stubs {
   std::unique_ptr<v1::ActionService::Stub> actions;
   std::unique_ptr<v1::AudioService::Stub> audio;
   std::unique_ptr<v1::BufferService::Stub> buffers;
+  std::unique_ptr<v1::CalibrationService::Stub> calibrations;
   std::unique_ptr<v1::ClockService::Stub> clock;
   std::unique_ptr<v1::DeviceService::Stub> devices;
   std::unique_ptr<v1::EventService::Stub> events;

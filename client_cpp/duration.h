@@ -11,6 +11,9 @@ namespace rtmixd::client {
 // The same length of time as a message, to the nanosecond; `duration` is finite.
 google::protobuf::Duration ToProto(absl::Duration duration);
 
+// The same moment as a message.
+google::protobuf::Timestamp ToProto(absl::Time time);
+
 // And back.
 absl::Duration FromProto(const google::protobuf::Duration& duration);
 absl::Time FromProto(const google::protobuf::Timestamp& timestamp);

@@ -131,6 +131,11 @@ std::optional<Flags> ParseFlags(int argc, char** argv, int* exit_code) {
       ->check(Parsed(ParseLatency, "low, high or 0 to 10 seconds"))
       ->capture_default_str()
       ->group(stream_group);
+  app.add_option("--calibration-file", flags.server.calibration_file,
+                 "Keep measured latencies (rtmixctl latency --store) in this file; default: until "
+                 "it stops")
+      ->type_name("PATH")
+      ->group(stream_group);
   app.add_flag("--closed", flags.closed, "Open no stream at the start; a client does")
       ->group(stream_group);
 

@@ -17,6 +17,8 @@
 #include "server/rpc/action_service.h"
 #include "server/rpc/audio_service.h"
 #include "server/rpc/buffer_service.h"
+#include "server/rpc/calibration_file.h"
+#include "server/rpc/calibration_service.h"
 #include "server/rpc/clock_service.h"
 #include "server/rpc/device_service.h"
 #include "server/rpc/event_service.h"
@@ -47,6 +49,7 @@ class ServerImpl final : public Server {
         devices_(*engine_),
         stream_(*engine_),
         clock_(*engine_),
+        calibrations_(*engine_),
         sessions_(*engine_),
         buffers_(*engine_),
         actions_(*engine_),
@@ -82,7 +85,7 @@ class ServerImpl final : public Server {
     builder.SetResourceQuota(grpc::ResourceQuota("rtmixd").SetMaxThreads(kMaxSyncThreads));
     for (grpc::Service* service : std::initializer_list<grpc::Service*>{
              &server_info_, &devices_, &stream_, &clock_, &sessions_, &buffers_, &actions_, &audio_,
-             &events_, &virtual_device_}) {
+             &events_, &virtual_device_, &calibrations_}) {
       builder.RegisterService(service);
     }
     device_status_ = engine_->Start();  // first, so that the first call finds the stream
@@ -138,6 +141,7 @@ class ServerImpl final : public Server {
   DeviceService devices_;
   StreamService stream_;
   ClockService clock_;
+  CalibrationService calibrations_;
   SessionService sessions_;
   BufferService buffers_;
   ActionService actions_;
@@ -153,8 +157,18 @@ class ServerImpl final : public Server {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Create(const Options& options,
                                                        std::unique_ptr<AudioDevice> device) {
+  Engine::Options engine_options = options.engine;
+  if (!options.calibration_file.empty()) {
+    auto calibrations = ReadCalibrations(options.calibration_file);
+    if (!calibrations.ok()) return calibrations.status();
+    engine_options.calibrations = *std::move(calibrations);
+    engine_options.save_calibrations =
+        [path = options.calibration_file](const std::vector<CalibrationInfo>& all) {
+          return WriteCalibrations(path, all);
+        };
+  }
   absl::StatusOr<std::unique_ptr<Engine>> engine =
-      Engine::Create(options.engine, std::move(device));
+      Engine::Create(std::move(engine_options), std::move(device));
   if (!engine.ok()) return engine.status();
   auto server = std::make_unique<ServerImpl>(*std::move(engine));
   if (absl::Status status = server->Start(options); !status.ok()) return status;

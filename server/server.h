@@ -19,10 +19,13 @@ class Server {
  public:
   struct Options {
     std::string listen_address = "127.0.0.1:47110";  // HOST:PORT; port 0 takes a free one
+    // Where calibrations last, see rpc/calibration_file.h; "": nowhere.
+    std::string calibration_file;
     Engine::Options engine;
   };
 
-  // Starts the engine and listens. UNAVAILABLE if the address cannot be had. A default stream that
+  // Starts the engine and listens. UNAVAILABLE if the address cannot be had, another error if the
+  // file of calibrations cannot be read. A default stream that
   // cannot be opened is no error: `device_status` tells.
   static absl::StatusOr<std::unique_ptr<Server>> Create(const Options& options,
                                                         std::unique_ptr<AudioDevice> device);

@@ -111,6 +111,11 @@ def rtmixd_dependencies():
         },
     )
     pkg_config_repository(
+        name = "kissfft",
+        # Its C++ template is in headers alone; the module tells that it is there.
+        modules = {":kissfft": ["kissfft-float"]},
+    )
+    pkg_config_repository(
         name = "cli11",
         modules = {":cli11": ["CLI11"]},
     )

@@ -11,6 +11,7 @@ void AddDeviceCommands(Context& context);   // open start stop close restore
 void AddPlayCommand(Context& context);      // play
 void AddRecordCommand(Context& context);    // record
 void AddPlayRecCommand(Context& context);   // playrec
+void AddLatencyCommands(Context& context);  // latency calibrations
 void AddStreamCommand(Context& context);    // stream
 void AddScheduleCommand(Context& context);  // schedule
 void AddActionCommands(Context& context);   // actions wait cancel

@@ -21,6 +21,7 @@ const char kExitCodeHelp[] =
     "  7    an xrun of the device touched it (with --strict also: it cannot be told)\n"
     "  8    timeout: still running when the time was over\n"
     "  9    the device failed, or its stream was closed\n"
+    "  10   latency: measured, but what came back is nothing to go by (confidence too low)\n"
     "  130  interrupted\n";
 
 ExitCode ExitCodeOf(const absl::Status& status) {
@@ -93,9 +94,9 @@ ExitCode ExitCodeOf(const v1::ActionReport& report, const Judgement& judgement) 
 ExitCode Worse(ExitCode a, ExitCode b) {
   // From good to bad.
   constexpr std::array kOrder = {
-      ExitCode::kOk,          ExitCode::kLate,        ExitCode::kXrun,       ExitCode::kBusy,
-      ExitCode::kRefused,     ExitCode::kTimeout,     ExitCode::kFailed,     ExitCode::kUsage,
-      ExitCode::kUnreachable, ExitCode::kDeviceError, ExitCode::kInterrupted};
+      ExitCode::kOk,    ExitCode::kNoAnswer,    ExitCode::kLate,        ExitCode::kXrun,
+      ExitCode::kBusy,  ExitCode::kRefused,     ExitCode::kTimeout,     ExitCode::kFailed,
+      ExitCode::kUsage, ExitCode::kUnreachable, ExitCode::kDeviceError, ExitCode::kInterrupted};
   return *std::max(std::find(kOrder.begin(), kOrder.end(), a),
                    std::find(kOrder.begin(), kOrder.end(), b));
 }

@@ -18,6 +18,7 @@ enum class ExitCode {
   kXrun = 7,
   kTimeout = 8,
   kDeviceError = 9,
+  kNoAnswer = 10,
   kInterrupted = 130,
 };
 

@@ -50,6 +50,7 @@ int main(int argc, char** argv) {
   AddPlayCommand(context);
   AddRecordCommand(context);
   AddPlayRecCommand(context);
+  AddLatencyCommands(context);
   AddStreamCommand(context);
   AddScheduleCommand(context);
   AddActionCommands(context);

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/time.h"
 
 namespace rtmixd::rtmixctl {
 namespace {
@@ -219,6 +220,7 @@ std::string DescribeReport(const v1::ActionReport& report) {
   for (const auto& xrun : report.xruns()) {
     absl::StrAppend(&text, "    ", DescribeXrun(xrun), "\n");
   }
+  if (report.calibrated()) absl::StrAppend(&text, "  aligned with the calibrated latency\n");
   if (report.clipped_samples() > 0) {
     absl::StrAppendFormat(&text, "  the mix clipped %d samples meanwhile\n",
                           report.clipped_samples());
@@ -226,6 +228,7 @@ std::string DescribeReport(const v1::ActionReport& report) {
   return text;
 }
 
+<<<<<<< HEAD
 std::string DescribeEvent(const v1::LogEntry& entry) {
   constexpr std::string_view kPrefix = "EVENT_KIND_";
   const std::string& name = v1::EventKind_Name(entry.kind());
@@ -253,6 +256,16 @@ std::string DescribeEvent(const v1::LogEntry& entry) {
                           entry.touched_action_count() == 1 ? "" : "s");
   }
   return text;
+=======
+std::string DescribeCalibration(const v1::Calibration& calibration) {
+  const absl::Duration age = absl::Seconds(calibration.age().seconds());
+  return absl::StrFormat(
+      "calibrated: %+.3f frames beyond these latencies, %+d used; measured from output %d to input "
+      "%d %s ago, confidence %.4f\n",
+      calibration.excess_frames(), calibration.used_frames(),
+      calibration.measurement().output_channel(), calibration.measurement().input_channel(),
+      absl::FormatDuration(age), calibration.measurement().confidence());
+>>>>>>> w-latency
 }
 
 std::string DescribeStream(const v1::AudioStream& stream) {
@@ -281,6 +294,8 @@ std::string DescribeStream(const v1::AudioStream& stream) {
   }
   if (stream.master_gain() != 1) {
     absl::StrAppendFormat(&text, "  master gain %g\n", stream.master_gain());
+  if (stream.has_calibration()) {
+    absl::StrAppend(&text, "  ", DescribeCalibration(stream.calibration()));
   }
   absl::StrAppendFormat(&text, "  next frame %d, CPU load %.1f %%\n", stream.next_frame(),
                         100 * stream.cpu_load());

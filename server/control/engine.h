@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/control/audio_stream.h"
+#include "server/control/calibration.h"
 #include "server/control/types.h"
 #include "server/device/audio_device.h"
 
@@ -32,6 +33,10 @@ class Engine {
     Limits limits;
     std::optional<StreamSettings> default_stream;  // opened and started by Start, and by Restore
     bool enable_device_scripts = false;
+    std::vector<CalibrationInfo> calibrations;  // that there are at the start
+    // Writes all calibrations to where they last, before a change counts; absent: nowhere. Called
+    // without the engine's lock, one call at a time.
+    std::function<absl::Status(const std::vector<CalibrationInfo>&)> save_calibrations;
     std::vector<std::string> device_features;  // what the kind of device adds to features()
     int64_t event_capacity = 65536;            // events retained
     // Tests without threads: no pump and no device thread are made; the test calls PumpOnce, and
@@ -107,6 +112,14 @@ class Engine {
   virtual void RestoreStream(const std::string& session_id, StreamCallback callback) = 0;
   virtual absl::Status LoadScript(const std::string& session_id,
                                   const std::vector<ScriptedFault>& faults) = 0;
+
+  // --- Calibration ---
+  // Of the stream that is open.
+  virtual absl::StatusOr<CalibrationInfo> SetCalibration(
+      const std::string& session_id, const LatencyMeasurementInfo& measurement) = 0;
+  virtual std::vector<CalibrationInfo> ListCalibrations() = 0;
+  virtual absl::Status DeleteCalibration(const std::string& session_id,
+                                         const std::string& calibration_id) = 0;
 
   // --- Clock and meters ---
   virtual ClockReading ReadClock() = 0;

@@ -20,6 +20,7 @@ constexpr int64_t kOriginPatienceNanos = 1'000'000'000;
 
 absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
   Submission* const s = submission.get();
+  Calibrate(s);
   if (s->admitted.batch_id.empty() && s->callback) {
     s->admitted.batch_id = absl::StrCat("t-", ++last_batch_);
   }
@@ -211,7 +212,9 @@ std::optional<int64_t> EngineImpl::FrameOf(const Action& action,
       return action.start.frames;
     case StartSpec::Kind::kStreamTime: {
       const int64_t frame = *FrameAtStreamTime(action.start.seconds, info.sample_rate_hz);
-      if (clock == ConverterClock::kInput) return frame + info.input_latency_frames;
+      if (clock == ConverterClock::kInput) {
+        return frame + info.input_latency_frames + submission.calibration_frames;
+      }
       return clock == ConverterClock::kOutput ? frame - info.output_latency_frames : frame;
     }
     case StartSpec::Kind::kAfter:

@@ -300,9 +300,7 @@ absl::StatusOr<Engine::DuplexStream> EngineImpl::OpenDuplex(const std::string& s
   const auto record_action = MakeRecordAction(session_id, record, "record.");
   if (!record_action.ok()) return record_action.status();
   const std::shared_ptr<Action> play_action = MakePlayAction(session_id, play, "play.", *ring);
-  const int64_t shift = align_at_converters ? stream_->info().input_latency_frames +
-                                                  stream_->info().output_latency_frames
-                                            : 0;
+  const int64_t shift = align_at_converters ? RoundTripFrames() : 0;
   status = FollowIfAsked(play_action, "play.start.after");
   if (status.ok()) status = FollowIfAsked(*record_action, "record.start.after");
   if (!status.ok()) return status;

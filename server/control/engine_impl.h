@@ -25,6 +25,7 @@
 #include "server/control/action_news.h"
 #include "server/control/action_registry.h"
 #include "server/control/buffer_store.h"
+#include "server/control/calibration_store.h"
 #include "server/control/change_signal.h"
 #include "server/control/device_runner.h"
 #include "server/control/engine.h"
@@ -88,6 +89,12 @@ class EngineImpl : public Engine {
   void RestoreStream(const std::string& session_id, StreamCallback callback) override;
   absl::Status LoadScript(const std::string& session_id,
                           const std::vector<ScriptedFault>& faults) override;
+
+  absl::StatusOr<CalibrationInfo> SetCalibration(
+      const std::string& session_id, const LatencyMeasurementInfo& measurement) override;
+  std::vector<CalibrationInfo> ListCalibrations() override;
+  absl::Status DeleteCalibration(const std::string& session_id,
+                                 const std::string& calibration_id) override;
 
   ClockReading ReadClock() override;
   MeterReading ReadMeters(int64_t* cursor_frame) override;
@@ -283,6 +290,17 @@ class EngineImpl : public Engine {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WatchDevice() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NoteLoss(const std::string& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // --- Calibration (engine_calibration.cc) ---
+  absl::Status ChangeCalibrations(const std::string& session_id,
+                                  const std::function<absl::Status(CalibrationStore&)>& change)
+      ABSL_LOCKS_EXCLUDED(mu_, calibration_change_mu_);
+  // The one of the open stream; null if there is none.
+  const CalibrationInfo* PresentCalibration() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // From the callback that plays to the one that records, through a cable.
+  int64_t RoundTripFrames() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Notes with what its starts are aligned.
+  void Calibrate(Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // --- Scheduling (engine_schedule.cc) ---
   absl::Status CheckStream() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -504,8 +522,12 @@ class EngineImpl : public Engine {
   BufferStore buffers_;
   std::shared_ptr<std::atomic<int>> open_streams_ = std::make_shared<std::atomic<int>>(0);
 
+  // Held while calibrations are changed and written; before mu_.
+  Mutex calibration_change_mu_;
+
   // --- Guarded ---
   Mutex mu_;
+  CalibrationStore calibrations_ ABSL_GUARDED_BY(mu_);
   std::vector<std::function<void()>> deferred_ ABSL_GUARDED_BY(mu_);
   SessionRegistry sessions_ ABSL_GUARDED_BY(mu_);
   ActionRegistry actions_ ABSL_GUARDED_BY(mu_);

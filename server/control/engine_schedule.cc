@@ -139,7 +139,7 @@ absl::StatusOr<std::unique_ptr<Submission>> EngineImpl::MakeSubmission(
   }
 
   const StreamInfo& info = stream_->info();
-  const int64_t both_latencies = info.input_latency_frames + info.output_latency_frames;
+  const int64_t both_latencies = RoundTripFrames();
   if (batch.align_at_converters) submission->record_shift_frames = both_latencies;
   if (const int64_t* frame = std::get_if<int64_t>(&batch.origin)) {
     submission->origin = *frame;

@@ -23,6 +23,9 @@ StreamStatus EngineImpl::StatusOf() {
   status.settings = stream_->settings();
   status.next_frame = NextFrame();
   status.cpu_load = runner_->device().cpu_load();
+  if (const CalibrationInfo* calibration = PresentCalibration(); calibration != nullptr) {
+    status.calibration = *calibration;
+  }
   return status;
 }
 

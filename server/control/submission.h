@@ -29,6 +29,7 @@ struct Submission {
   std::optional<int64_t> origin;
   bool floating = false;            // the audio thread chooses the origin
   int64_t record_shift_frames = 0;  // that offsets of recordings are moved by
+  int64_t calibration_frames = 0;   // that the input latency is more than the host claims
   // Until it was answered.
   std::function<void(absl::StatusOr<BatchAdmitted>)> callback;
   int64_t answer_by_nanos = 0;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "server/control/calibration.h"
 #include "server/device/audio_device.h"
 #include "server/mixer/fade.h"
 #include "server/mixer/play_feed.h"
@@ -259,6 +260,7 @@ struct ActionReport {
   std::optional<int64_t> position_frames;
   bool paused = false;
   std::string after_action_id;
+  bool calibrated = false;
 };
 struct ChangesAdmitted {
   int64_t frame = 0;
@@ -275,6 +277,7 @@ struct StreamStatus {
   int64_t next_frame = 0;
   double cpu_load = 0;
   float master_gain = 1;
+  std::optional<CalibrationInfo> calibration;
 };
 struct ClockReading {
   std::string stream_id;

@@ -296,6 +296,7 @@ v1::ActionReport ToProto(const ActionReport& report) {
   if (report.position_frames) proto.set_position_frames(*report.position_frames);
   proto.set_paused(report.paused);
   proto.set_after_action_id(report.after_action_id);
+  proto.set_calibrated(report.calibrated);
   return proto;
 }
 

@@ -4,8 +4,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "server/base/error_info.h"
 #include "server/rpc/convert_action.h"
+#include "server/rpc/convert_calibration.h"
 #include "server/rpc/convert_time.h"
 
 namespace rtmixd {
@@ -123,6 +125,9 @@ v1::AudioStream ToProto(const StreamStatus& status) {
   proto.set_next_frame(status.next_frame);
   proto.set_cpu_load(status.cpu_load);
   *proto.mutable_settings() = ToProto(status.settings);
+  if (status.calibration.has_value()) {
+    *proto.mutable_calibration() = ToProto(*status.calibration, absl::Now());
+  }
   return proto;
 }
 

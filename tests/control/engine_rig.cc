@@ -43,6 +43,8 @@ EngineRig::EngineRig(const Options& options) {
   engine_options.manual = true;
   engine_options.enable_device_scripts = options.enable_device_scripts;
   engine_options.device_features = options.device_features;
+  engine_options.calibrations = options.calibrations;
+  engine_options.save_calibrations = options.save_calibrations;
   if (options.open) engine_options.default_stream = Settings();
   engine_options.monotonic_nanos = [device = device_] { return device->now_nanos(); };
   engine_options.wall_time = [device = device_] {

@@ -2,6 +2,7 @@
 #define RTMIXD_TESTS_CONTROL_ENGINE_RIG_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,8 @@ class EngineRig {
     bool open = true;  // and start
     bool enable_device_scripts = false;
     std::vector<std::string> device_features;
+    std::vector<CalibrationInfo> calibrations;
+    std::function<absl::Status(const std::vector<CalibrationInfo>&)> save_calibrations;
   };
   static Options DefaultOptions();
   static StreamSettings Settings();

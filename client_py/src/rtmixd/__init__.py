@@ -35,6 +35,7 @@ from rtmixd.errors import (
     InternalError,
     InvalidArgument,
     LimitExceeded,
+    NoAnswer,
     NoStream,
     NotEnabled,
     NotFound,
@@ -69,6 +70,10 @@ from rtmixd.info import (
     StreamInfo,
     StreamSettings,
     StreamState,
+)
+from rtmixd.latency import (
+    Calibration,
+    LatencyMeasurement,
 )
 from rtmixd.playlist import (
     playlist,
@@ -116,6 +121,7 @@ __all__ = [
     "BufferInfo",
     "BufferState",
     "Busy",
+    "Calibration",
     "Cancel",
     "Cancelled",
     "Change",
@@ -136,6 +142,7 @@ __all__ = [
     "Incomplete",
     "InternalError",
     "InvalidArgument",
+    "LatencyMeasurement",
     "LeaveLoop",
     "Level",
     "Levels",
@@ -143,6 +150,7 @@ __all__ = [
     "LogEntry",
     "Loop",
     "LostAudio",
+    "NoAnswer",
     "NoStream",
     "NotEnabled",
     "NotFound",

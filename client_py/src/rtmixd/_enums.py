@@ -14,6 +14,7 @@ def _tables(enum: str) -> tuple[dict[int, str], dict[str, int]]:
     from rtmixd.v1 import (
         action_pb2,
         buffer_pb2,
+        calibration_pb2,
         common_pb2,
         device_pb2,
         event_pb2,
@@ -25,6 +26,7 @@ def _tables(enum: str) -> tuple[dict[int, str], dict[str, int]]:
     for module in (
         action_pb2,
         buffer_pb2,
+        calibration_pb2,
         common_pb2,
         device_pb2,
         event_pb2,

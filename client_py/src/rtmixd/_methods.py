@@ -10,6 +10,7 @@ from rtmixd.v1 import (
     action_pb2,
     audio_pb2,
     buffer_pb2,
+    calibration_pb2,
     clock_pb2,
     device_pb2,
     event_pb2,
@@ -156,6 +157,27 @@ DELETE_BUFFER: Method[buffer_pb2.DeleteBufferRequest, buffer_pb2.DeleteBufferRes
     "/rtmixd.v1.BufferService/DeleteBuffer",
     buffer_pb2.DeleteBufferRequest,
     buffer_pb2.DeleteBufferResponse,
+    False,
+    False,
+)
+SET_CALIBRATION: Method[calibration_pb2.SetCalibrationRequest, calibration_pb2.SetCalibrationResponse] = Method(
+    "/rtmixd.v1.CalibrationService/SetCalibration",
+    calibration_pb2.SetCalibrationRequest,
+    calibration_pb2.SetCalibrationResponse,
+    False,
+    False,
+)
+LIST_CALIBRATIONS: Method[calibration_pb2.ListCalibrationsRequest, calibration_pb2.ListCalibrationsResponse] = Method(
+    "/rtmixd.v1.CalibrationService/ListCalibrations",
+    calibration_pb2.ListCalibrationsRequest,
+    calibration_pb2.ListCalibrationsResponse,
+    False,
+    False,
+)
+DELETE_CALIBRATION: Method[calibration_pb2.DeleteCalibrationRequest, calibration_pb2.DeleteCalibrationResponse] = Method(
+    "/rtmixd.v1.CalibrationService/DeleteCalibration",
+    calibration_pb2.DeleteCalibrationRequest,
+    calibration_pb2.DeleteCalibrationResponse,
     False,
     False,
 )

@@ -28,6 +28,8 @@ from rtmixd.info import LogEntry
 from rtmixd.info import ServerInfo
 from rtmixd.info import SessionInfo
 from rtmixd.info import StreamInfo
+from rtmixd.latency import Calibration
+from rtmixd.latency import LatencyMeasurement
 from rtmixd.recording import Recording
 from rtmixd.report import ActionKind
 from rtmixd.report import Report
@@ -124,6 +126,10 @@ class Client(Twin):
     def stream(self) -> StreamInfo:
         """Ask for the stream as it is."""
         return _loop.run(self._async.stream())
+
+    def calibrations(self) -> list[Calibration]:
+        """List the measured latencies that the server keeps; see `Session.measure_latency`."""
+        return _loop.run(self._async.calibrations())
 
     def clock(self) -> ClockReading:
         """Ask what time it is on the stream."""
@@ -740,6 +746,87 @@ class Session(Twin):
             As for `schedule`.
         """
         return _loop.run(self._async.playrec(sound, outputs, inputs, tail=tail, gain=gain, source=source, late=late, xrun=xrun, start=start, fade_in=fade_in, fade_out=fade_out, offset_frames=offset_frames, max_frames=max_frames, loop=loop, timeout=timeout, until=until, wire=wire))
+
+    def measure_latency(self, output: int=1, input: int=1, *, repeats: int=3, amplitude: float=0.25, max_delay: float=0.5, min_confidence: float=0.9, min_gain: float=0.01, seed: Optional[int]=None, timeout: Optional[float]=120.0) -> LatencyMeasurement:
+        """Measure the delay from an output to an input through a cable. Plays noise, for seconds.
+
+        Repeats that an xrun touched do not count and are done again.
+
+        Parameters
+        ----------
+        output, input : int, optional
+            The channels at the ends of the cable, from 1.
+        repeats : int, optional
+            How often, 1 to 8.
+        amplitude : float, optional
+            Highest peak of what is played; 1 is full scale. The RMS is 12 dB less.
+        max_delay : float, optional
+            The longest delay that is listened for in seconds, 0.001 to 5.
+        min_confidence : float, optional
+            Least part of the recorded energy that has to be what was played, 0.85 to 1.
+        min_gain : float, optional
+            Weakest gain that is taken for a cable, and not for a leak from another channel.
+        seed : int, optional
+            Of the first excitation, 0 to 2**64 - 1; by default another one every time.
+        timeout : float, optional
+            Seconds; then it is cancelled. None: without end.
+
+        Returns
+        -------
+        LatencyMeasurement
+            What was found, or why there is no answer: see its ``verdict`` and ``check``.
+
+        Raises
+        ------
+        InvalidArgument
+            An option cannot be; `field` says which.
+        Timeout
+            The time is over; it was cancelled.
+        RtmixdError
+            As for `schedule`.
+        """
+        return _loop.run(self._async.measure_latency(output, input, repeats=repeats, amplitude=amplitude, max_delay=max_delay, min_confidence=min_confidence, min_gain=min_gain, seed=seed, timeout=timeout))
+
+    def set_calibration(self, measurement: LatencyMeasurement) -> Calibration:
+        """Store a measurement of the open stream, to align with it from now on.
+
+        Parameters
+        ----------
+        measurement : LatencyMeasurement
+            By `measure_latency`.
+
+        Returns
+        -------
+        Calibration
+            As it is stored.
+
+        Raises
+        ------
+        NoAnswer
+            The measurement found nothing.
+        InvalidArgument
+            It is of another stream.
+        Busy
+            Another session has unfinished actions, or holds the server.
+        """
+        return _loop.run(self._async.set_calibration(measurement))
+
+    def delete_calibration(self, id: str) -> None:
+        """Forget a calibration.
+
+        Parameters
+        ----------
+        id : str
+            Its id.
+
+        Raises
+        ------
+        NotFound
+            There is none.
+        Busy
+            As for `set_calibration`.
+        """
+        _loop.run(self._async.delete_calibration(id))
 
     def on_recording(self, callback: Optional[Callable[[Recording], object]]) -> None:
         """Call back with each recording of `rec`, `playrec` and `Action.recording`.

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rtmixd.latency import LatencyMeasurement
     from rtmixd.report import Report
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "InternalError",
     "InvalidArgument",
     "LimitExceeded",
+    "NoAnswer",
     "NoStream",
     "NotEnabled",
     "NotFound",
@@ -220,6 +222,20 @@ class TouchedByXrun(ReportError):
 
 class Incomplete(ReportError):
     """It ended before its time, or lacked audio on the way."""
+
+
+class NoAnswer(RtmixdError):
+    """A latency was measured, but what came back is nothing to go by.
+
+    Attributes
+    ----------
+    measurement : LatencyMeasurement
+        What there is of it; its verdict says why.
+    """
+
+    def __init__(self, message: str, measurement: LatencyMeasurement) -> None:
+        super().__init__(message)
+        self.measurement = measurement
 
 
 # By the names of rtmixd.v1.ErrorReason without their prefix.

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal, Optional
 
 from rtmixd._enums import short_name
+from rtmixd.latency import Calibration
 from rtmixd.report import EndReason, Xrun
 
 if TYPE_CHECKING:
@@ -345,6 +346,9 @@ class StreamInfo:
         False where xruns are found from time alone.
     master_gain : float
         What everything that sounds is multiplied with, or what that is on its way to.
+    calibration : Calibration or None
+        What a measurement found beyond the latencies that the host claims; None if none is stored
+        for these settings.
     """
 
     id: str
@@ -363,6 +367,7 @@ class StreamInfo:
     settings: StreamSettings
     reports_xruns: bool
     master_gain: float
+    calibration: Optional[Calibration] = None
 
     @classmethod
     def _of(cls, stream: stream_pb2.AudioStream) -> StreamInfo:
@@ -387,6 +392,9 @@ class StreamInfo:
             settings=StreamSettings._of(stream.settings),
             reports_xruns=stream.reports_xruns,
             master_gain=stream.master_gain,
+            calibration=Calibration._of(stream.calibration)
+            if stream.HasField("calibration")
+            else None,
         )
 
     def __repr__(self) -> str:

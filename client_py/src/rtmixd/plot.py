@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from rtmixd._sync import Client
     from rtmixd.info import Level, Levels
+    from rtmixd.latency import LatencyMeasurement
     from rtmixd.recording import Recording
     from rtmixd.report import Gap, Report, Xrun
 
@@ -28,6 +29,7 @@ __all__ = [
     "Envelope",
     "LevelMeter",
     "envelope",
+    "plot_impulse_response",
     "plot_recording",
     "plot_reports",
     "plot_waveform",
@@ -268,6 +270,61 @@ def plot_reports(
     axis.set_xlabel("frame of the stream")
     _plain_numbers(axis)
     _finish(canvas, marking, title)
+    drawn_into: Canvas = canvas
+    return drawn_into
+
+
+def plot_impulse_response(
+    measurement: LatencyMeasurement,
+    *,
+    reach_frames: int = 64,
+    title: Optional[str] = None,
+    figure: Optional[Canvas] = None,
+) -> Canvas:
+    """Draw what one pulse becomes on the way from the output to the input, around its peak.
+
+    Parameters
+    ----------
+    measurement : LatencyMeasurement
+        With an impulse response.
+    reach_frames : int
+        How many frames to each side of the peak.
+    title : str, optional
+        By default what was measured.
+    figure : Figure or SubFigure, optional
+        What to draw into.
+
+    Returns
+    -------
+    Figure or SubFigure
+        `figure`, or a new one.
+
+    Raises
+    ------
+    ValueError
+        If nothing was heard, so that there is no impulse response.
+    """
+    response = measurement.impulse_response
+    size = len(response)
+    if size <= 2 * reach_frames:
+        raise ValueError(
+            f"an impulse response of {size} frames has no {reach_frames} around a peak"
+        )
+    peak = int(np.argmax(np.abs(response)))
+    # The end of the circle is before its beginning.
+    peak -= size if peak >= size - reach_frames else 0
+    frames = np.arange(peak - reach_frames, peak + reach_frames + 1)
+    canvas: Any = _canvas(figure, height=4.0)
+    axis: Axes = canvas.subplots()
+    axis.vlines(frames, 0, response[frames % size], color=_WAVE)
+    axis.axhline(0, color="0.5", linewidth=0.6)
+    marking = _Marking([axis], float)
+    if measurement.round_trip_frames is not None:
+        line = axis.axvline(measurement.round_trip_frames, color=_START)
+        marking.keep(line, f"round trip: {measurement.round_trip_frames:.3f} frames")
+    axis.set_xlabel("frames after it was played")
+    axis.set_ylabel(f"input {measurement.input} over output {measurement.output}")
+    _finish(canvas, marking, title if title is not None else repr(measurement).strip("<>"))
     drawn_into: Canvas = canvas
     return drawn_into
 

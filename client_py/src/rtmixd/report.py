@@ -277,6 +277,8 @@ class Report:
         For plays: it stands still now, or stood still when it ended.
     after_action_id : str
         The action at whose end it starts; empty if none.
+    calibrated : bool
+        Its start was aligned at the converters with a calibration of the stream.
     sample_rate_hz : float
         Nominal rate of the stream, to turn frames into seconds; 0 if unknown.
     """
@@ -312,6 +314,7 @@ class Report:
     position_frames: Optional[int] = None
     paused: bool = False
     after_action_id: str = ""
+    calibrated: bool = False
     sample_rate_hz: float = 0.0
 
     @classmethod
@@ -361,6 +364,7 @@ class Report:
             position_frames=optional("position_frames"),
             paused=report.paused,
             after_action_id=report.after_action_id,
+            calibrated=report.calibrated,
             sample_rate_hz=sample_rate_hz,
         )
 

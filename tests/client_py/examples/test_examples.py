@@ -131,6 +131,23 @@ class TestLiveMeter:
             assert len(said.splitlines()) == 5 * 16
 
 
+class TestMeasureLatency:
+    def test_finds_what_the_cable_adds(self, tmp_path: pathlib.Path) -> None:
+        picture = tmp_path / "response.png"
+        with LocalServer(["--loopback", "1>2:delay=100"]) as server:
+            said = run(
+                server,
+                "measure_latency.py",
+                *("--input", 2, "--repeats", 1, "--store", "--picture", picture),
+            )
+            assert "output 1 to input 2, 612.000 frames (12.750 ms)" in said
+            assert "the host claims 512 frames of it" in said
+            assert "recordings are aligned 100 frames later" in said
+            assert picture.read_bytes()[:4] == b"\x89PNG"
+            said = run(server, "measure_latency.py", "--repeats", 1, code=1)
+            assert "output 1 to input 1: no answer: the input is silent" in said
+
+
 class TestStats:
     def test_counts_exactly_what_it_was_asked_for(self, server: LocalServer) -> None:
         said = run(server, "stats.py", "--seconds", 0.5)

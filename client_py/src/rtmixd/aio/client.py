@@ -32,7 +32,9 @@ from rtmixd.info import (
     StreamInfo,
     StreamSettings,
 )
+from rtmixd.latency import Calibration
 from rtmixd.v1 import (
+    calibration_pb2,
     clock_pb2,
     device_pb2,
     event_pb2,
@@ -138,6 +140,17 @@ class Client:
         info = StreamInfo._of(response.stream)
         self._take_stream(info)
         return info
+
+    async def calibrations(self) -> list[Calibration]:
+        """List the measured latencies that the server keeps; see `Session.measure_latency`."""
+        found: list[Calibration] = []
+        request = calibration_pb2.ListCalibrationsRequest(page_size=1000)
+        while True:
+            response = await self._call(_methods.LIST_CALIBRATIONS, request)
+            found.extend(Calibration._of(calibration) for calibration in response.calibrations)
+            if not response.next_page_token:
+                return found
+            request.page_token = response.next_page_token
 
     async def clock(self) -> ClockReading:
         """Ask what time it is on the stream."""

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rtmixd import _methods, errors, samples, specs
 from rtmixd._methods import Method
-from rtmixd.aio import _convert
+from rtmixd.aio import _convert, _latency
 from rtmixd.aio._connection import (
     CALL_SECONDS,
     DEVICE_SECONDS,
@@ -31,6 +31,7 @@ from rtmixd.aio._watch import Watch
 from rtmixd.aio.action import Action, Batch, Until
 from rtmixd.aio.buffer import Buffer, Progress, fetch
 from rtmixd.info import BufferInfo, DirectionSettings, SessionInfo, StreamInfo, StreamSettings
+from rtmixd.latency import Calibration, LatencyMeasurement
 from rtmixd.recording import Recording
 from rtmixd.report import Report, StreamStats
 from rtmixd.samples import Wire
@@ -39,6 +40,7 @@ from rtmixd.specs import Spec
 from rtmixd.v1 import (
     action_pb2,
     buffer_pb2,
+    calibration_pb2,
     session_pb2,
     stream_pb2,
     virtual_device_pb2,
@@ -397,6 +399,140 @@ class Session(SessionStreams, SessionChanges):
         batch = await self._begin([record, play], align=True, wire=wire)
         recording = await self._finish_recording(batch, timeout, until, wire)
         return recording, recording.report
+
+    async def measure_latency(
+        self,
+        output: int = 1,
+        input: int = 1,  # noqa: A002
+        *,
+        repeats: int = 3,
+        amplitude: float = 0.25,
+        max_delay: float = 0.5,
+        min_confidence: float = 0.9,
+        min_gain: float = 0.01,
+        seed: Optional[int] = None,
+        timeout: Optional[float] = 120.0,
+    ) -> LatencyMeasurement:
+        """Measure the delay from an output to an input through a cable. Plays noise, for seconds.
+
+        Repeats that an xrun touched do not count and are done again.
+
+        Parameters
+        ----------
+        output, input : int, optional
+            The channels at the ends of the cable, from 1.
+        repeats : int, optional
+            How often, 1 to 8.
+        amplitude : float, optional
+            Highest peak of what is played; 1 is full scale. The RMS is 12 dB less.
+        max_delay : float, optional
+            The longest delay that is listened for in seconds, 0.001 to 5.
+        min_confidence : float, optional
+            Least part of the recorded energy that has to be what was played, 0.85 to 1.
+        min_gain : float, optional
+            Weakest gain that is taken for a cable, and not for a leak from another channel.
+        seed : int, optional
+            Of the first excitation, 0 to 2**64 - 1; by default another one every time.
+        timeout : float, optional
+            Seconds; then it is cancelled. None: without end.
+
+        Returns
+        -------
+        LatencyMeasurement
+            What was found, or why there is no answer: see its ``verdict`` and ``check``.
+
+        Raises
+        ------
+        InvalidArgument
+            An option cannot be; `field` says which.
+        Timeout
+            The time is over; it was cancelled.
+        RtmixdError
+            As for `schedule`.
+        """
+        _latency.check(
+            output=output,
+            input=input,
+            repeats=repeats,
+            amplitude=amplitude,
+            max_delay=max_delay,
+            min_confidence=min_confidence,
+            min_gain=min_gain,
+        )
+        stream = await self._client.stream()
+        if not stream.sample_rate_hz:
+            raise errors.NoStream("no stream is open", code="failed_precondition")
+        meter = _latency.Meter(
+            self,
+            stream.sample_rate_hz,
+            output,
+            input,
+            amplitude,
+            max_delay,
+            (min_confidence, min_gain),
+        )
+        try:
+            counted, voided, stream_id = await asyncio.wait_for(
+                meter.measure(repeats, seed), timeout
+            )
+        except asyncio.TimeoutError:
+            raise errors.Timeout(
+                f"still measuring after {timeout:g} s", value=str(timeout)
+            ) from None
+        return _latency.combine(
+            counted,
+            repeats,
+            voided,
+            stream_id=stream_id,
+            output=output,
+            input=input,
+            sample_rate_hz=stream.sample_rate_hz,
+            claimed_frames=stream.input_latency_frames + stream.output_latency_frames,
+        )
+
+    async def set_calibration(self, measurement: LatencyMeasurement) -> Calibration:
+        """Store a measurement of the open stream, to align with it from now on.
+
+        Parameters
+        ----------
+        measurement : LatencyMeasurement
+            By `measure_latency`.
+
+        Returns
+        -------
+        Calibration
+            As it is stored.
+
+        Raises
+        ------
+        NoAnswer
+            The measurement found nothing.
+        InvalidArgument
+            It is of another stream.
+        Busy
+            Another session has unfinished actions, or holds the server.
+        """
+        request = calibration_pb2.SetCalibrationRequest(measurement=measurement.check()._to_proto())
+        response = await self._call(_methods.SET_CALIBRATION, request, retry=True)
+        return Calibration._of(response.calibration)
+
+    async def delete_calibration(self, id: str) -> None:  # noqa: A002
+        """Forget a calibration.
+
+        Parameters
+        ----------
+        id : str
+            Its id.
+
+        Raises
+        ------
+        NotFound
+            There is none.
+        Busy
+            As for `set_calibration`.
+        """
+        request = calibration_pb2.DeleteCalibrationRequest(calibration_id=id)
+        await self._call(_methods.DELETE_CALIBRATION, request)
 
     def on_recording(self, callback: Optional[Callable[[Recording], object]]) -> None:
         """Call back with each recording of `rec`, `playrec` and `Action.recording`.

@@ -41,12 +41,13 @@ XRUN_SIDE_OUTPUT: XrunSide
 XRUN_SIDE_UNSPECIFIED: XrunSide
 
 class ActionReport(_message.Message):
-    __slots__ = ["action_id", "after_action_id", "batch_id", "blocks", "buffer_id", "clipped_samples", "done_frames", "dropped_frames", "end_frame", "end_reason", "gap_count", "gap_frames", "gaps", "key", "kind", "late_frames", "nonfinite_input_samples", "paused", "position_frames", "requested_start_frame", "shortest_detectable_loss_frames", "start_frame", "state", "stats", "stream_id", "target_action_id", "total_frames", "touched", "underruns", "xrun_count", "xruns"]
+    __slots__ = ["action_id", "after_action_id", "batch_id", "blocks", "buffer_id", "calibrated", "clipped_samples", "done_frames", "dropped_frames", "end_frame", "end_reason", "gap_count", "gap_frames", "gaps", "key", "kind", "late_frames", "nonfinite_input_samples", "paused", "position_frames", "requested_start_frame", "shortest_detectable_loss_frames", "start_frame", "state", "stats", "stream_id", "target_action_id", "total_frames", "touched", "underruns", "xrun_count", "xruns"]
     ACTION_ID_FIELD_NUMBER: _ClassVar[int]
     AFTER_ACTION_ID_FIELD_NUMBER: _ClassVar[int]
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     BUFFER_ID_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATED_FIELD_NUMBER: _ClassVar[int]
     CLIPPED_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     DONE_FRAMES_FIELD_NUMBER: _ClassVar[int]
     DROPPED_FRAMES_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +79,7 @@ class ActionReport(_message.Message):
     batch_id: str
     blocks: BlockStats
     buffer_id: str
+    calibrated: bool
     clipped_samples: int
     done_frames: int
     dropped_frames: int
@@ -104,7 +106,7 @@ class ActionReport(_message.Message):
     underruns: int
     xrun_count: int
     xruns: _containers.RepeatedCompositeFieldContainer[Xrun]
-    def __init__(self, action_id: _Optional[str] = ..., key: _Optional[str] = ..., batch_id: _Optional[str] = ..., kind: _Optional[_Union[ActionKind, str]] = ..., state: _Optional[_Union[ActionState, str]] = ..., stream_id: _Optional[str] = ..., requested_start_frame: _Optional[int] = ..., start_frame: _Optional[int] = ..., end_frame: _Optional[int] = ..., total_frames: _Optional[int] = ..., done_frames: _Optional[int] = ..., late_frames: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., end_reason: _Optional[_Union[EndReason, str]] = ..., gaps: _Optional[_Iterable[_Union[Gap, _Mapping]]] = ..., gap_count: _Optional[int] = ..., gap_frames: _Optional[int] = ..., xruns: _Optional[_Iterable[_Union[Xrun, _Mapping]]] = ..., xrun_count: _Optional[int] = ..., touched: _Optional[_Union[Touched, str]] = ..., shortest_detectable_loss_frames: _Optional[int] = ..., clipped_samples: _Optional[int] = ..., blocks: _Optional[_Union[BlockStats, _Mapping]] = ..., buffer_id: _Optional[str] = ..., target_action_id: _Optional[str] = ..., stats: _Optional[_Union[StreamStats, _Mapping]] = ..., underruns: _Optional[int] = ..., nonfinite_input_samples: _Optional[int] = ..., position_frames: _Optional[int] = ..., paused: bool = ..., after_action_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, action_id: _Optional[str] = ..., key: _Optional[str] = ..., batch_id: _Optional[str] = ..., kind: _Optional[_Union[ActionKind, str]] = ..., state: _Optional[_Union[ActionState, str]] = ..., stream_id: _Optional[str] = ..., requested_start_frame: _Optional[int] = ..., start_frame: _Optional[int] = ..., end_frame: _Optional[int] = ..., total_frames: _Optional[int] = ..., done_frames: _Optional[int] = ..., late_frames: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., end_reason: _Optional[_Union[EndReason, str]] = ..., gaps: _Optional[_Iterable[_Union[Gap, _Mapping]]] = ..., gap_count: _Optional[int] = ..., gap_frames: _Optional[int] = ..., xruns: _Optional[_Iterable[_Union[Xrun, _Mapping]]] = ..., xrun_count: _Optional[int] = ..., touched: _Optional[_Union[Touched, str]] = ..., shortest_detectable_loss_frames: _Optional[int] = ..., clipped_samples: _Optional[int] = ..., blocks: _Optional[_Union[BlockStats, _Mapping]] = ..., buffer_id: _Optional[str] = ..., target_action_id: _Optional[str] = ..., stats: _Optional[_Union[StreamStats, _Mapping]] = ..., underruns: _Optional[int] = ..., nonfinite_input_samples: _Optional[int] = ..., position_frames: _Optional[int] = ..., paused: bool = ..., after_action_id: _Optional[str] = ..., calibrated: bool = ...) -> None: ...
 
 class ActionSpec(_message.Message):
     __slots__ = ["cancel", "change", "key", "late_policy", "play", "record", "start", "stats"]

@@ -11,11 +11,12 @@ from google.protobuf import symbol_database as _symbol_database
 _sym_db = _symbol_database.Default()
 
 
+from rtmixd.v1 import calibration_pb2 as rtmixd_dot_v1_dot_calibration__pb2
 from rtmixd.v1 import common_pb2 as rtmixd_dot_v1_dot_common__pb2
 from rtmixd.v1 import device_pb2 as rtmixd_dot_v1_dot_device__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16rtmixd/v1/stream.proto\x12\trtmixd.v1\x1a\x16rtmixd/v1/common.proto\x1a\x16rtmixd/v1/device.proto\"\xcd\x03\n\x0b\x41udioStream\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.rtmixd.v1.StreamState\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\x01\x12\x14\n\x0c\x62lock_frames\x18\x04 \x01(\x05\x12\'\n\x0cinput_device\x18\x05 \x01(\x0b\x32\x11.rtmixd.v1.Device\x12(\n\routput_device\x18\x06 \x01(\x0b\x32\x11.rtmixd.v1.Device\x12\x16\n\x0einput_channels\x18\x07 \x01(\x05\x12\x17\n\x0foutput_channels\x18\x08 \x01(\x05\x12\x1c\n\x14input_latency_frames\x18\t \x01(\x03\x12\x1d\n\x15output_latency_frames\x18\n \x01(\x03\x12\x16\n\x0e\x63locks_related\x18\x0b \x01(\x08\x12\x12\n\nnext_frame\x18\x0c \x01(\x03\x12\x10\n\x08\x63pu_load\x18\r \x01(\x01\x12+\n\x08settings\x18\x0e \x01(\x0b\x32\x19.rtmixd.v1.StreamSettings\x12\x15\n\rreports_xruns\x18\x0f \x01(\x08\x12\x13\n\x0bmaster_gain\x18\x10 \x01(\x02\"Y\n\x14SetMasterGainRequest\x12#\n\x04gain\x18\x01 \x01(\x0b\x32\x15.rtmixd.v1.GainChange\x12\x12\n\x05\x66rame\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_frame\"&\n\x15SetMasterGainResponse\x12\r\n\x05\x66rame\x18\x01 \x01(\x03\"\x12\n\x10GetStreamRequest\";\n\x11GetStreamResponse\x12&\n\x06stream\x18\x01 \x01(\x0b\x32\x16.rtmixd.v1.AudioStream\"@\n\x11OpenStreamRequest\x12+\n\x08settings\x18\x01 \x01(\x0b\x32\x19.rtmixd.v1.StreamSettings\"<\n\x12OpenStreamResponse\x12&\n\x06stream\x18\x01 \x01(\x0b\x32\x16.rtmixd.v1.AudioStream\"\x14\n\x12StartStreamRequest\"=\n\x13StartStreamResponse\x12&\n\x06stream\x18\x01 \x01(\x0b\x32\x16.rtmixd.v1.AudioStream\"\"\n\x11StopStreamRequest\x12\r\n\x05\x61\x62ort\x18\x01 \x01(\x08\"<\n\x12StopStreamResponse\x12&\n\x06stream\x18\x01 \x01(\x0b\x32\x16.rtmixd.v1.AudioStream\"\x14\n\x12\x43loseStreamRequest\"\x15\n\x13\x43loseStreamResponse\"\x16\n\x14RestoreStreamRequest\"?\n\x15RestoreStreamResponse\x12&\n\x06stream\x18\x01 \x01(\x0b\x32\x16.rtmixd.v1.AudioStream*\x8f\x01\n\x0bStreamState\x12\x1c\n\x18STREAM_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13STREAM_STATE_CLOSED\x10\x01\x12\x18\n\x14STREAM_STATE_STOPPED\x10\x02\x12\x18\n\x14STREAM_STATE_RUNNING\x10\x03\x12\x15\n\x11STREAM_STATE_LOST\x10\x04\x32\xb1\x04\n\rStreamService\x12\x46\n\tGetStream\x12\x1b.rtmixd.v1.GetStreamRequest\x1a\x1c.rtmixd.v1.GetStreamResponse\x12I\n\nOpenStream\x12\x1c.rtmixd.v1.OpenStreamRequest\x1a\x1d.rtmixd.v1.OpenStreamResponse\x12L\n\x0bStartStream\x12\x1d.rtmixd.v1.StartStreamRequest\x1a\x1e.rtmixd.v1.StartStreamResponse\x12I\n\nStopStream\x12\x1c.rtmixd.v1.StopStreamRequest\x1a\x1d.rtmixd.v1.StopStreamResponse\x12L\n\x0b\x43loseStream\x12\x1d.rtmixd.v1.CloseStreamRequest\x1a\x1e.rtmixd.v1.CloseStreamResponse\x12R\n\rRestoreStream\x12\x1f.rtmixd.v1.RestoreStreamRequest\x1a .rtmixd.v1.RestoreStreamResponse\x12R\n\rSetMasterGain\x12\x1f.rtmixd.v1.SetMasterGainRequest\x1a .rtmixd.v1.SetMasterGainResponseB@\n\rorg.rtmixd.v1P\x01Z!rtmixd.org/api/rtmixd/v1;rtmixdv1\xaa\x02\tRtmixd.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16rtmixd/v1/stream.proto\x12\trtmixd.v1\x1a\x1brtmixd/v1/calibration.proto\x1a\x16rtmixd/v1/common.proto\x1a\x16rtmixd/v1/device.proto\"\xfa\x03\n\x0b\x41udioStream\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.rtmixd.v1.StreamState\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\x01\x12\x14\n\x0c\x62lock_frames\x18\x04 \x01(\x05\x12\'\n\x0cinput_device\x18\x05 \x01(\x0b\x32\x11.rtmixd.v1.Device\x12(\n\routput_device\x18\x06 \x01(\x0b\x32\x11.rtmixd.v1.Device\x12\x16\n\x0einput_channels\x18\x07 \x01(\x05\x12\x17\n\x0foutput_channels\x18\x08 \x01(\x05\x12\x1c\n\x14input_latency_frames\x18\t \x01(\x03\x12\x1d\n\x15output_latency_frames\x18\n \x01(\x03\x12\x16\n\x0e\x63locks_related\x18\x0b \x01(\x08\x12\x12\n\nnext_frame\x18\x0c \x01(\x03\x12\x10\n\x08\x63pu_load\x18\r \x01(\x01\x12+\n\x08settings\x18\x0e \x01(\x0b\x32\x19.rtmixd.v1.StreamSettings\x12\x15\n\rreports_xruns\x18\x0f \x01(\x08\x12\x13\n\x0bmaster_gain\x18\x10 \x01(\x02\x12+\n\x0b\x63\x61libration\x18\x1e \x01(\x0b\x32\x16.rtmixd.v1.Calibration\"Y\n\x14SetMasterGainRequest\x12#\n\x04gain\x18\x01 \x01(\x0b\x32\x15.rtmixd.v1.GainChange\x12\x12\n\x05\x66rame\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_frame\"&\n\x15SetMasterGainResponse\x12\r\n\x05\x66rame\x18\x01 \x01(\x03\"\x12\n\x10GetStreamRequest\";\n\x11GetStreamResponse\x12&\n\x06stream\x18\x01 \x01(\x0b\x32\x16.rtmixd.v1.AudioStream\"@\n\x11OpenStreamRequest\x12+\n\x08settings\x18\x01 \x01(\x0b\x32\x19.rtmixd.v1.StreamSettings\"<\n\x12OpenStreamResponse\x12&\n\x06stream\x18\x01 \x01(\x0b\x32\x16.rtmixd.v1.AudioStream\"\x14\n\x12StartStreamRequest\"=\n\x13StartStreamResponse\x12&\n\x06stream\x18\x01 \x01(\x0b\x32\x16.rtmixd.v1.AudioStream\"\"\n\x11StopStreamRequest\x12\r\n\x05\x61\x62ort\x18\x01 \x01(\x08\"<\n\x12StopStreamResponse\x12&\n\x06stream\x18\x01 \x01(\x0b\x32\x16.rtmixd.v1.AudioStream\"\x14\n\x12\x43loseStreamRequest\"\x15\n\x13\x43loseStreamResponse\"\x16\n\x14RestoreStreamRequest\"?\n\x15RestoreStreamResponse\x12&\n\x06stream\x18\x01 \x01(\x0b\x32\x16.rtmixd.v1.AudioStream*\x8f\x01\n\x0bStreamState\x12\x1c\n\x18STREAM_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13STREAM_STATE_CLOSED\x10\x01\x12\x18\n\x14STREAM_STATE_STOPPED\x10\x02\x12\x18\n\x14STREAM_STATE_RUNNING\x10\x03\x12\x15\n\x11STREAM_STATE_LOST\x10\x04\x32\xb1\x04\n\rStreamService\x12\x46\n\tGetStream\x12\x1b.rtmixd.v1.GetStreamRequest\x1a\x1c.rtmixd.v1.GetStreamResponse\x12I\n\nOpenStream\x12\x1c.rtmixd.v1.OpenStreamRequest\x1a\x1d.rtmixd.v1.OpenStreamResponse\x12L\n\x0bStartStream\x12\x1d.rtmixd.v1.StartStreamRequest\x1a\x1e.rtmixd.v1.StartStreamResponse\x12I\n\nStopStream\x12\x1c.rtmixd.v1.StopStreamRequest\x1a\x1d.rtmixd.v1.StopStreamResponse\x12L\n\x0b\x43loseStream\x12\x1d.rtmixd.v1.CloseStreamRequest\x1a\x1e.rtmixd.v1.CloseStreamResponse\x12R\n\rRestoreStream\x12\x1f.rtmixd.v1.RestoreStreamRequest\x1a .rtmixd.v1.RestoreStreamResponse\x12R\n\rSetMasterGain\x12\x1f.rtmixd.v1.SetMasterGainRequest\x1a .rtmixd.v1.SetMasterGainResponseB@\n\rorg.rtmixd.v1P\x01Z!rtmixd.org/api/rtmixd/v1;rtmixdv1\xaa\x02\tRtmixd.V1b\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rtmixd.v1.stream_pb2', globals())
@@ -23,38 +24,38 @@ if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
   DESCRIPTOR._serialized_options = b'\n\rorg.rtmixd.v1P\001Z!rtmixd.org/api/rtmixd/v1;rtmixdv1\252\002\tRtmixd.V1'
-  _STREAMSTATE._serialized_start=1207
-  _STREAMSTATE._serialized_end=1350
-  _AUDIOSTREAM._serialized_start=86
-  _AUDIOSTREAM._serialized_end=547
-  _SETMASTERGAINREQUEST._serialized_start=549
-  _SETMASTERGAINREQUEST._serialized_end=638
-  _SETMASTERGAINRESPONSE._serialized_start=640
-  _SETMASTERGAINRESPONSE._serialized_end=678
-  _GETSTREAMREQUEST._serialized_start=680
-  _GETSTREAMREQUEST._serialized_end=698
-  _GETSTREAMRESPONSE._serialized_start=700
-  _GETSTREAMRESPONSE._serialized_end=759
-  _OPENSTREAMREQUEST._serialized_start=761
-  _OPENSTREAMREQUEST._serialized_end=825
-  _OPENSTREAMRESPONSE._serialized_start=827
-  _OPENSTREAMRESPONSE._serialized_end=887
-  _STARTSTREAMREQUEST._serialized_start=889
-  _STARTSTREAMREQUEST._serialized_end=909
-  _STARTSTREAMRESPONSE._serialized_start=911
-  _STARTSTREAMRESPONSE._serialized_end=972
-  _STOPSTREAMREQUEST._serialized_start=974
-  _STOPSTREAMREQUEST._serialized_end=1008
-  _STOPSTREAMRESPONSE._serialized_start=1010
-  _STOPSTREAMRESPONSE._serialized_end=1070
-  _CLOSESTREAMREQUEST._serialized_start=1072
-  _CLOSESTREAMREQUEST._serialized_end=1092
-  _CLOSESTREAMRESPONSE._serialized_start=1094
-  _CLOSESTREAMRESPONSE._serialized_end=1115
-  _RESTORESTREAMREQUEST._serialized_start=1117
-  _RESTORESTREAMREQUEST._serialized_end=1139
-  _RESTORESTREAMRESPONSE._serialized_start=1141
-  _RESTORESTREAMRESPONSE._serialized_end=1204
-  _STREAMSERVICE._serialized_start=1353
-  _STREAMSERVICE._serialized_end=1914
+  _STREAMSTATE._serialized_start=1281
+  _STREAMSTATE._serialized_end=1424
+  _AUDIOSTREAM._serialized_start=115
+  _AUDIOSTREAM._serialized_end=621
+  _SETMASTERGAINREQUEST._serialized_start=623
+  _SETMASTERGAINREQUEST._serialized_end=712
+  _SETMASTERGAINRESPONSE._serialized_start=714
+  _SETMASTERGAINRESPONSE._serialized_end=752
+  _GETSTREAMREQUEST._serialized_start=754
+  _GETSTREAMREQUEST._serialized_end=772
+  _GETSTREAMRESPONSE._serialized_start=774
+  _GETSTREAMRESPONSE._serialized_end=833
+  _OPENSTREAMREQUEST._serialized_start=835
+  _OPENSTREAMREQUEST._serialized_end=899
+  _OPENSTREAMRESPONSE._serialized_start=901
+  _OPENSTREAMRESPONSE._serialized_end=961
+  _STARTSTREAMREQUEST._serialized_start=963
+  _STARTSTREAMREQUEST._serialized_end=983
+  _STARTSTREAMRESPONSE._serialized_start=985
+  _STARTSTREAMRESPONSE._serialized_end=1046
+  _STOPSTREAMREQUEST._serialized_start=1048
+  _STOPSTREAMREQUEST._serialized_end=1082
+  _STOPSTREAMRESPONSE._serialized_start=1084
+  _STOPSTREAMRESPONSE._serialized_end=1144
+  _CLOSESTREAMREQUEST._serialized_start=1146
+  _CLOSESTREAMREQUEST._serialized_end=1166
+  _CLOSESTREAMRESPONSE._serialized_start=1168
+  _CLOSESTREAMRESPONSE._serialized_end=1189
+  _RESTORESTREAMREQUEST._serialized_start=1191
+  _RESTORESTREAMREQUEST._serialized_end=1213
+  _RESTORESTREAMRESPONSE._serialized_start=1215
+  _RESTORESTREAMRESPONSE._serialized_end=1278
+  _STREAMSERVICE._serialized_start=1427
+  _STREAMSERVICE._serialized_end=1988
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,4 @@
+from rtmixd.v1 import calibration_pb2 as _calibration_pb2
 from rtmixd.v1 import common_pb2 as _common_pb2
 from rtmixd.v1 import device_pb2 as _device_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -13,8 +14,9 @@ STREAM_STATE_STOPPED: StreamState
 STREAM_STATE_UNSPECIFIED: StreamState
 
 class AudioStream(_message.Message):
-    __slots__ = ["block_frames", "clocks_related", "cpu_load", "input_channels", "input_device", "input_latency_frames", "master_gain", "next_frame", "output_channels", "output_device", "output_latency_frames", "reports_xruns", "sample_rate_hz", "settings", "state", "stream_id"]
+    __slots__ = ["block_frames", "calibration", "clocks_related", "cpu_load", "input_channels", "input_device", "input_latency_frames", "master_gain", "next_frame", "output_channels", "output_device", "output_latency_frames", "reports_xruns", "sample_rate_hz", "settings", "state", "stream_id"]
     BLOCK_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_FIELD_NUMBER: _ClassVar[int]
     CLOCKS_RELATED_FIELD_NUMBER: _ClassVar[int]
     CPU_LOAD_FIELD_NUMBER: _ClassVar[int]
     INPUT_CHANNELS_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +33,7 @@ class AudioStream(_message.Message):
     STATE_FIELD_NUMBER: _ClassVar[int]
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     block_frames: int
+    calibration: _calibration_pb2.Calibration
     clocks_related: bool
     cpu_load: float
     input_channels: int
@@ -46,7 +49,7 @@ class AudioStream(_message.Message):
     settings: _device_pb2.StreamSettings
     state: StreamState
     stream_id: str
-    def __init__(self, stream_id: _Optional[str] = ..., state: _Optional[_Union[StreamState, str]] = ..., sample_rate_hz: _Optional[float] = ..., block_frames: _Optional[int] = ..., input_device: _Optional[_Union[_device_pb2.Device, _Mapping]] = ..., output_device: _Optional[_Union[_device_pb2.Device, _Mapping]] = ..., input_channels: _Optional[int] = ..., output_channels: _Optional[int] = ..., input_latency_frames: _Optional[int] = ..., output_latency_frames: _Optional[int] = ..., clocks_related: bool = ..., next_frame: _Optional[int] = ..., cpu_load: _Optional[float] = ..., settings: _Optional[_Union[_device_pb2.StreamSettings, _Mapping]] = ..., reports_xruns: bool = ..., master_gain: _Optional[float] = ...) -> None: ...
+    def __init__(self, stream_id: _Optional[str] = ..., state: _Optional[_Union[StreamState, str]] = ..., sample_rate_hz: _Optional[float] = ..., block_frames: _Optional[int] = ..., input_device: _Optional[_Union[_device_pb2.Device, _Mapping]] = ..., output_device: _Optional[_Union[_device_pb2.Device, _Mapping]] = ..., input_channels: _Optional[int] = ..., output_channels: _Optional[int] = ..., input_latency_frames: _Optional[int] = ..., output_latency_frames: _Optional[int] = ..., clocks_related: bool = ..., next_frame: _Optional[int] = ..., cpu_load: _Optional[float] = ..., settings: _Optional[_Union[_device_pb2.StreamSettings, _Mapping]] = ..., reports_xruns: bool = ..., master_gain: _Optional[float] = ..., calibration: _Optional[_Union[_calibration_pb2.Calibration, _Mapping]] = ...) -> None: ...
 
 class CloseStreamRequest(_message.Message):
     __slots__ = []
