@@ -156,6 +156,7 @@ absl::Status EngineImpl::LendOwn(Submission* submission,
     (*batch)->owner = submission;
     absl::Status status = stream_->mixer().Submit(batch);
     if (!status.ok()) {
+      for (const std::unique_ptr<Voice>& voice : (*batch)->voices) TakeBackSessionGain(*voice);
       // The mixer has room to spare beyond all that is admitted, and would have to lose two at
       // once.
       return status.code() == absl::StatusCode::kResourceExhausted && submission->lent == 0

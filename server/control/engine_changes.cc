@@ -244,6 +244,14 @@ void EngineImpl::AddSessionGain(Action* action, Voice::Spec* spec) {
   }
 }
 
+void EngineImpl::TakeBackSessionGain(const Voice& voice) {
+  for (const VoiceChange* const change : voice.spec().changes) {
+    if (change->kind != VoiceChange::Kind::kSessionGain) continue;
+    --static_cast<Action*>(voice.spec().owner)->pending_changes;
+    changes_.erase(change);
+  }
+}
+
 absl::StatusOr<std::optional<int64_t>> EngineImpl::SetSessionGain(const std::string& session_id,
                                                                   const GainChangeSpec& gain,
                                                                   std::optional<int64_t> frame) {

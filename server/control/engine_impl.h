@@ -360,6 +360,8 @@ class EngineImpl : public Engine {
   int64_t CommonFrame(int64_t changes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The session's gain for a voice to be lent.
   void AddSessionGain(Action* action, Voice::Spec* spec) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The mixer did not take it.
+  void TakeBackSessionGain(const Voice& voice) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ChangeMasterGain(const GainTimeline::Change& change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // A new stream begins with the master gain; what an exclusive session set is put back at its end.
   void ApplyMasterGain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
