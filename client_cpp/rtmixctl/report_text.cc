@@ -228,7 +228,6 @@ std::string DescribeReport(const v1::ActionReport& report) {
   return text;
 }
 
-<<<<<<< HEAD
 std::string DescribeEvent(const v1::LogEntry& entry) {
   constexpr std::string_view kPrefix = "EVENT_KIND_";
   const std::string& name = v1::EventKind_Name(entry.kind());
@@ -256,7 +255,8 @@ std::string DescribeEvent(const v1::LogEntry& entry) {
                           entry.touched_action_count() == 1 ? "" : "s");
   }
   return text;
-=======
+}
+
 std::string DescribeCalibration(const v1::Calibration& calibration) {
   const absl::Duration age = absl::Seconds(calibration.age().seconds());
   return absl::StrFormat(
@@ -265,7 +265,6 @@ std::string DescribeCalibration(const v1::Calibration& calibration) {
       calibration.excess_frames(), calibration.used_frames(),
       calibration.measurement().output_channel(), calibration.measurement().input_channel(),
       absl::FormatDuration(age), calibration.measurement().confidence());
->>>>>>> w-latency
 }
 
 std::string DescribeStream(const v1::AudioStream& stream) {

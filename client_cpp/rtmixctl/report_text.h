@@ -4,11 +4,8 @@
 #include <string>
 
 #include "rtmixd/v1/action.pb.h"
-<<<<<<< HEAD
-#include "rtmixd/v1/event.pb.h"
-=======
 #include "rtmixd/v1/calibration.pb.h"
->>>>>>> w-latency
+#include "rtmixd/v1/event.pb.h"
 #include "rtmixd/v1/stream.pb.h"
 
 namespace rtmixd::rtmixctl {
@@ -16,14 +13,12 @@ namespace rtmixd::rtmixctl {
 // What happened to an action, and on which frame, in plain words; a few lines.
 std::string DescribeReport(const v1::ActionReport& report);
 
-<<<<<<< HEAD
 // What happened, in one line without its time. Kinds that are newer than this tool are told by
 // their number.
 std::string DescribeEvent(const v1::LogEntry& entry);
-=======
+
 // A calibration in one line.
 std::string DescribeCalibration(const v1::Calibration& calibration);
->>>>>>> w-latency
 
 // The stream in a few lines.
 std::string DescribeStream(const v1::AudioStream& stream);
