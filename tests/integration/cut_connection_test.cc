@@ -48,7 +48,8 @@ TEST_F(CutConnectionTest, StreamsReattachAndTheRecordingHasEveryFrame) {
   ASSERT_TRUE(speech.ok()) << speech.status();
   const std::vector<float> bridged(speech->begin(), speech->begin() + kSoundFrames);
   const std::vector<float> starved(speech->begin() + kSoundFrames, speech->end());
-  const int64_t start_frame = stream->next_frame() + 2 * kSecondFrames;
+  // Far enough ahead for a machine that stalls to open three streams and to send what sounds first.
+  const int64_t start_frame = stream->next_frame() + 6 * kSecondFrames;
 
   v1::RecordConfig record_config;
   record_config.mutable_start()->set_frame(start_frame + stream->input_latency_frames() +
