@@ -93,7 +93,7 @@ void TimeMap::OnFlags(const BlockRecord& block) {
     AddFlagged({flags}, 0, std::numeric_limits<double>::infinity());
     // Nothing will ever be known of what is before it.
     if (!blocks_.empty()) {
-      steps_.back().earliest_frame = std::min(steps_.back().earliest_frame, blocks_[0].frame);
+      steps_.back().earliest_frame = std::min(steps_.back().earliest_frame, blocks_[0].frame + 1);
     }
     blocks_.clear();
     open_begin_ = 0;
@@ -282,7 +282,9 @@ void TimeMap::AddFlagged(absl::Span<const Flags> flags, double lost_frames, doub
   const int64_t reach = FlagReachFrames();
   for (size_t i = 0; i < flags.size();) {
     Step step{.frame = flags[i].frame,
-              .earliest_frame = std::max(epoch_frame_, flags[i].frame - reach),
+              // Before the first frame there was nothing to lose.
+              .earliest_frame =
+                  std::min(flags[i].frame, std::max(epoch_frame_ + 1, flags[i].frame - reach)),
               .lost_frames = lost_frames,
               .bound_frames = bound_frames};
     do {

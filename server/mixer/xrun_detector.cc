@@ -154,8 +154,10 @@ TouchedByXrun XrunDetector::Touched(int64_t begin_frame, int64_t end_frame) cons
   // What a flag tells of may have been before it; the judgement will tell.
   const int64_t reach = map_->FlagReachFrames();
   for (const int64_t frame : pending_flags_) {
-    if (begin_frame <= frame - reach && frame < end_frame) return TouchedByXrun::kYes;
-    doubtful |= may_touch(frame - reach, frame, 0);
+    // Before the first frame there was nothing to lose.
+    const int64_t earliest_frame = std::min(frame, std::max(frame - reach, known_from_frame_ + 1));
+    if (begin_frame <= earliest_frame && frame < end_frame) return TouchedByXrun::kYes;
+    doubtful |= may_touch(earliest_frame, frame, 0);
   }
   for (const Range& range : unseen_) {
     if (range.begin_frame < end_frame && range.end_frame > begin_frame) doubtful = true;
