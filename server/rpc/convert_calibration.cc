@@ -18,8 +18,8 @@ namespace {
 
 constexpr absl::string_view kIdPrefix = "calibration-";
 
-absl::StatusOr<absl::Time> FromProto(const google::protobuf::Timestamp& proto,
-                                     const std::string& field) {
+absl::StatusOr<absl::Time> TimeFromProto(const google::protobuf::Timestamp& proto,
+                                         const std::string& field) {
   // The years 1 to 9999, as the message's own definition has it.
   if (proto.seconds() < -62135596800 || proto.seconds() > 253402300799 || proto.nanos() < 0 ||
       proto.nanos() > 999'999'999) {
@@ -29,7 +29,7 @@ absl::StatusOr<absl::Time> FromProto(const google::protobuf::Timestamp& proto,
   return absl::FromUnixSeconds(proto.seconds()) + absl::Nanoseconds(proto.nanos());
 }
 
-v1::LatencyMeasurement ToProto(const LatencyMeasurementInfo& measurement) {
+v1::LatencyMeasurement MeasurementToProto(const LatencyMeasurementInfo& measurement) {
   v1::LatencyMeasurement proto;
   proto.set_verdict(v1::LATENCY_VERDICT_FOUND);
   proto.set_stream_id(measurement.stream_id);
@@ -60,7 +60,7 @@ v1::Calibration ToProto(const CalibrationInfo& calibration, absl::Time now) {
   settings.set_output_channels(calibration.settings.output_channels);
   settings.set_input_latency_frames(calibration.settings.input_latency_frames);
   settings.set_output_latency_frames(calibration.settings.output_latency_frames);
-  *proto.mutable_measurement() = ToProto(calibration.measurement);
+  *proto.mutable_measurement() = MeasurementToProto(calibration.measurement);
   proto.set_excess_frames(calibration.excess_frames());
   proto.set_used_frames(calibration.used_frames());
   *proto.mutable_store_time() = ToProto(calibration.store_time);
@@ -75,7 +75,8 @@ absl::StatusOr<LatencyMeasurementInfo> FromProto(const v1::LatencyMeasurement& p
     return BadField(field + ".verdict", v1::LatencyVerdict_Name(proto.verdict()),
                     "LATENCY_VERDICT_FOUND");
   }
-  const absl::StatusOr<absl::Time> time = FromProto(proto.measure_time(), field + ".measure_time");
+  const absl::StatusOr<absl::Time> time =
+      TimeFromProto(proto.measure_time(), field + ".measure_time");
   if (!time.ok()) return time.status();
   return LatencyMeasurementInfo{.found = true,
                                 .stream_id = proto.stream_id(),
@@ -124,7 +125,7 @@ absl::StatusOr<CalibrationInfo> FromProto(const v1::Calibration& proto, const st
                     absl::StrCat("0 to ", CalibrationStore::kMaxRoundTripFrames));
   }
   calibration.measurement = *std::move(measurement);
-  const absl::StatusOr<absl::Time> time = FromProto(proto.store_time(), field + ".store_time");
+  const absl::StatusOr<absl::Time> time = TimeFromProto(proto.store_time(), field + ".store_time");
   if (!time.ok()) return time.status();
   calibration.store_time = *time;
   return calibration;

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "client_cpp/client.h"
 #include "client_cpp/latency/measure_latency.h"
@@ -170,11 +171,16 @@ TEST(LatencyTest, WhatIsNoCableIsExitCode10) {
 
 TEST(LatencyTest, RepeatsThatAnXrunTouchedAreDoneAgain) {
   const auto tool = StartTool({"--loopback", "1>1:delay=480", "--enable-device-scripts"});
-  std::ofstream(TestPath("script.json"))
-      << R"({"faults": [{"kind": "FAULT_KIND_LOSE_BOTH", "frame": 24000, "frames": 512}]})";
+  // From 2 to 8 s from now on, however late the machine lets the measurement begin.
+  std::string faults;
+  for (int i = 0; i < 7; ++i) {
+    absl::StrAppend(&faults, i == 0 ? "" : ", ", R"({"kind": "FAULT_KIND_LOSE_BOTH", "frame": )",
+                    96000 + 48000 * i, R"(, "frames": 512})");
+  }
+  std::ofstream(TestPath("script.json")) << R"({"faults": [)" << faults << "]}";
   const auto session = OpenSession(tool->target());
   ASSERT_EQ(tool->Run({"script", TestPath("script.json"), "--from-now"}).exit_code, 0);
-  // Long enough for the loss to be in the midst of a repeat.
+  // Three repeats take 10 s.
   client::LatencyOptions options;
   options.max_delay_seconds = 1;
   const auto measured = client::MeasureLatency(session, options);
