@@ -152,7 +152,7 @@ void AddPlayCommand(Context& context) {
                          "  rtmixctl play intro.wav verse.wav --fade-in 10ms --fade-out 480\n"
                          "  rtmixctl play left.flac right.flac --together\n"
                          "  rtmixctl play beep.wav --outputs 3,4 --in 0.5 --gain 0.5 --late skip\n"
-                         "  rtmixctl play drone.wav --loop --loop-begin 0.5s --loop-end 3s "
+                         "  rtmixctl play drone.wav --loop 4 --loop-begin 0.5s --loop-end 3s "
                          "--fade-out 1s:equal-power\n"
                          "  rtmixctl play next.wav --after a17 --no-wait    # inside a lease\n"
                          "What is said of a sound (gain, fades, offset, length, loop) holds for "

@@ -144,9 +144,10 @@ bool HasFrames(v1::ActionKind kind) {
          kind != v1::ACTION_KIND_STATS;
 }
 
-// What it has to do with other actions.
-std::string DescribeOthers(const v1::ActionReport& report) {
+// What other commands call it, and what it has to do with other actions.
+std::string DescribeIds(const v1::ActionReport& report) {
   std::string text;
+  if (!report.key().empty()) absl::StrAppendFormat(&text, "  is %s\n", report.action_id());
   if (!report.after_action_id().empty()) {
     absl::StrAppendFormat(&text, "  follows %s\n", report.after_action_id());
   }
@@ -175,7 +176,7 @@ std::string DescribeReport(const v1::ActionReport& report) {
   const std::string name = report.key().empty() ? report.action_id() : report.key();
   std::string text =
       absl::StrFormat("%s (%s): %s\n", name, DescribeKind(report.kind()), DescribeState(report));
-  absl::StrAppend(&text, DescribeOthers(report));
+  absl::StrAppend(&text, DescribeIds(report));
   if (report.has_start_frame()) {
     absl::StrAppendFormat(&text, "  %s on frame %d",
                           report.kind() == v1::ACTION_KIND_CHANGE ? "took effect" : "started",

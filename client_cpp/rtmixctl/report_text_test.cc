@@ -149,7 +149,8 @@ TEST(ReportTextTest, WaitingPlayTellsWhatItFollows) {
   report.clear_end_reason();
   report.set_position_frames(0);
   report.set_after_action_id("a6");
-  EXPECT_THAT(DescribeReport(report), HasSubstr("stimulus (play): waiting\n  follows a6\n"));
+  EXPECT_THAT(DescribeReport(report),
+              HasSubstr("stimulus (play): waiting\n  is a7\n  follows a6\n"));
   EXPECT_THAT(DescribeReport(report), Not(HasSubstr("of the sound")));
 }
 

@@ -40,7 +40,7 @@ void SoundOptions::AddTo(CLI::App& command) {
                                  },
                                  "Sound so many times without a gap; for ever without COUNT, until "
                                  "it is left or ended")
-                             ->type_name("COUNT")
+                             ->type_name("[COUNT]")
                              ->expected(0, 1);
   AddLength(command, "--loop-begin", "Repeat from here on; without it from the begin", loop_begin)
       ->needs(repeated);

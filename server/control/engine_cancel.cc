@@ -138,8 +138,10 @@ void EngineImpl::FadeOut(const std::shared_ptr<Action>& action, std::optional<in
   const std::optional<int64_t>& requested = action->report.requested_start_frame;
   const bool before_start =
       !sounds && (!frame.has_value() || (requested.has_value() && *frame <= *requested));
-  // Nothing fades that does not sound; while nothing moves nothing would ever fade.
-  if (before_start || stream_state_ == StreamState::kStopped) {
+  // Nothing fades that does not sound. What is to end at once does not wait for a stopped stream to
+  // go on.
+  const bool at_once = !frame.has_value() || *frame <= NextFrame();
+  if (before_start || (at_once && stream_state_ == StreamState::kStopped)) {
     CancelPlay(action, frame);
     return;
   }
