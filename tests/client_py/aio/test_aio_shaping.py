@@ -310,6 +310,24 @@ def test_a_playlist_has_no_gap_and_no_overlap(server: LocalServer) -> None:
     run(test())
 
 
+def test_a_chain_of_hundreds_within_a_few_blocks_has_no_gap(server: LocalServer) -> None:
+    async def test() -> None:
+        async with aio.Client(server.target) as client, client.session() as session:
+            lengths = np.random.default_rng(1).integers(0, 10, 400)
+            sounds = [probe(int(length), seed) for seed, length in enumerate(lengths)]
+            take = Record(int(lengths.sum()), OUTPUTS, "output", key="take")
+            batch = await session.schedule(
+                [take, *playlist(sounds, outputs=OUTPUTS)], at_frame(await soon(client))
+            )
+            reports = (await batch.wait(until="done"))[1:]
+            ends = np.cumsum(lengths) + batch.origin_frame
+            assert [report.end_frame for report in reports] == ends.tolist()
+            recording = await batch["take"].recording()
+            np.testing.assert_array_equal(recording.samples, np.concatenate(sounds))
+
+    run(test())
+
+
 def test_what_follows_a_cancelled_play_starts_where_that_ended(server: LocalServer) -> None:
     async def test() -> None:
         async with aio.Client(server.target) as client, client.session() as session:
