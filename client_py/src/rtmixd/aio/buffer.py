@@ -107,12 +107,19 @@ class Buffer:
         info = await self._info()
         begin = int(info.frames)
         end = begin + len(frames)
+        loop = asyncio.get_running_loop()
+        busy_until = 0.0
         while True:
             try:
                 await self._upload(frames, begin, int(info.frames), complete, wire, progress)
                 return
             except errors.Disconnected:
-                info = await self._info_after_break()
+                busy_until = loop.time() + _BROKEN_CALL_SECONDS
+            except (errors.WrongState, errors.BadPosition):
+                # The server may hear of the broken call only now, after all that was asked since.
+                if loop.time() >= busy_until:
+                    raise
+            info = await self._info_after_break()
             if info.frames == end and (
                 not complete or info.state == buffer_pb2.BUFFER_STATE_COMPLETE
             ):
