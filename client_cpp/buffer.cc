@@ -153,12 +153,20 @@ absl::Status Buffer::Append(absl::Span<const float> interleaved, bool complete,
   if (!info.ok()) return info.status();
   const int64_t begin = info->frames();
   const int64_t end = begin + static_cast<int64_t>(interleaved.size()) / channels_;
+  absl::Time busy_until = absl::InfinitePast();
   while (true) {
     const auto rest =
         interleaved.subspan(static_cast<size_t>((info->frames() - begin) * channels_));
     absl::Status status =
         UploadOnce(*session_, buffer_id_, channels_, info->frames(), rest, complete, progress);
-    if (!IsBreak(status)) return status;
+    if (IsBreak(status)) {
+      busy_until = absl::Now() + kBrokenCallPatience;
+    } else if ((ErrorReasonOf(status) != v1::ERROR_REASON_WRONG_STATE &&
+                ErrorReasonOf(status) != v1::ERROR_REASON_BAD_POSITION) ||
+               absl::Now() >= busy_until) {
+      // Otherwise the server heard of the broken call only now, after all that was asked since.
+      return status;
+    }
     info = GetBufferAfterBreak(*session_, buffer_id_, channels_);
     if (!info.ok()) return info.status();
     const bool all_is_there = info->frames() == end;
