@@ -294,6 +294,7 @@ std::string DescribeStream(const v1::AudioStream& stream) {
   }
   if (stream.master_gain() != 1) {
     absl::StrAppendFormat(&text, "  master gain %g\n", stream.master_gain());
+  }
   if (stream.has_calibration()) {
     absl::StrAppend(&text, "  ", DescribeCalibration(stream.calibration()));
   }

@@ -245,7 +245,7 @@ TEST(TimeMapTest, UncertaintyIsSmallTwoSecondsAfterAnyXrun) {
       TimeMap map(kRateHz, 0);
       Feed(&simulator, &map, 25 * kSecond + seed * 1000);
       simulator.Lose(100 + seed * 50);
-      map.AddBlock(simulator.Next(seed % 2 == 0 ? kHostInputOverflow : 0));
+      map.AddBlock(simulator.Next(seed % 2 == 0 ? uint32_t{kHostInputOverflow} : 0u));
       Feed(&simulator, &map, 2 * kSecond);
       EXPECT_LT(std::abs(ErrorNow(simulator, map)), map.estimate().uncertainty_frames);
       EXPECT_LT(map.estimate().uncertainty_frames, 100);
