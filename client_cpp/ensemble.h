@@ -18,11 +18,11 @@ namespace rtmixd::client {
 
 // What one server of an ensemble did.
 struct EnsemblePart {
-  std::string target;
-  absl::Status status;  // why it refused, or how it was lost: the first error
-  std::string batch_id;
+  std::string target = {};
+  absl::Status status = {};  // why it refused, or how it was lost: the first error
+  std::string batch_id = {};
   // In the order of its request; empty if it was refused. Of a server that was lost, as they were.
-  std::vector<v1::ActionReport> reports;
+  std::vector<v1::ActionReport> reports = {};
 
   // When its first action that started was at the converter, by the clock of its host.
   std::optional<absl::Time> StartWallTime() const;

@@ -192,6 +192,37 @@ TEST_F(EnginePrepareTest, EndOfTheSessionEndsWhatIsPrepared) {
   ExpectSilence();
 }
 
+TEST_F(EnginePrepareTest, FollowersOfAPreparedBatchWaitForItsCommit) {
+  ActionSpec second = PlayInline("b", 2, 1, 50, 0);
+  second.start.kind = StartSpec::Kind::kAfter;
+  second.start.after.key = "a";
+  const int64_t frame = rig_.next_frame() + kRate;
+  auto admitted =
+      rig_.ScheduleNow(session_, Prepared(At(frame, {PlayInline("a", 1, 1, 70, 0), second})));
+  ASSERT_TRUE(admitted.ok()) << admitted.status();
+  ASSERT_TRUE(rig_.Commit(session_, admitted->batch_id).ok());
+  rig_.Finish(session_);
+  EXPECT_EQ(rig_.Report(session_, admitted->actions[1].action_id).start_frame, frame + 70);
+}
+
+TEST_F(EnginePrepareTest, FollowerOfWhatEndedMeanwhileStartsOnlyWhenItIsCommitted) {
+  auto before = rig_.Schedule(session_, NowBatch({PlayInline("a", 1, 1, 70, 0)}));
+  ASSERT_TRUE(before.ok()) << before.status();
+  ActionSpec follower = PlayInline("b", 2, 1, 50, 0);
+  follower.start.kind = StartSpec::Kind::kAfter;
+  follower.start.after.action_id = before->actions[0].action_id;
+  auto admitted = rig_.ScheduleNow(session_, Prepared(NowBatch({follower})));
+  ASSERT_TRUE(admitted.ok()) << admitted.status();
+  rig_.Run(100);
+  const std::string id = admitted->actions[0].action_id;
+  EXPECT_EQ(rig_.Report(session_, id).state, ActionState::kPending);
+  const int64_t next = rig_.next_frame();
+  ASSERT_TRUE(rig_.Commit(session_, admitted->batch_id).ok());
+  rig_.Finish(session_);
+  EXPECT_EQ(rig_.Report(session_, id).start_frame, next);
+  EXPECT_EQ(rig_.Report(session_, id).requested_start_frame, *before->origin_frame + 70);
+}
+
 TEST_F(EnginePrepareTest, RepeatedRequestGetsTheSameBatch) {
   BatchSpec batch = Prepared(At(rig_.next_frame() + kRate, {PlayInline("p", 1, 1, 50, 0)}));
   batch.request_id = "once";
