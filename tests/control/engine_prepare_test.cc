@@ -144,8 +144,8 @@ TEST_F(EnginePrepareTest, WithoutAnOriginItStartsWhenItIsCommitted) {
 TEST_F(EnginePrepareTest, CancelledBatchCannotBeCommitted) {
   auto admitted = rig_.ScheduleNow(
       session_, Prepared(At(rig_.next_frame() + kRate, {PlayInline("p", 1, 1, 50, 0)})));
-  auto reports =
-      rig_.engine().CancelActions(session_, {admitted->actions[0].action_id}, false, std::nullopt);
+  auto reports = rig_.engine().CancelActions(session_, {admitted->actions[0].action_id}, false,
+                                             std::nullopt, {});
   ASSERT_TRUE(reports.ok());
   EXPECT_EQ((*reports)[0].end_reason, ActionEnd::kCancelled);
   auto committed = rig_.Commit(session_, admitted->batch_id);
@@ -159,9 +159,10 @@ TEST_F(EnginePrepareTest, WhatIsNotCancelledOfABatchStarts) {
   const int64_t frame = rig_.next_frame() + kRate;
   auto admitted = rig_.ScheduleNow(
       session_, Prepared(At(frame, {PlayInline("a", 1, 1, 50, 0), PlayInline("b", 2, 1, 50, 0)})));
-  ASSERT_TRUE(rig_.engine()
-                  .CancelActions(session_, {admitted->actions[0].action_id}, false, std::nullopt)
-                  .ok());
+  ASSERT_TRUE(
+      rig_.engine()
+          .CancelActions(session_, {admitted->actions[0].action_id}, false, std::nullopt, {})
+          .ok());
   ASSERT_TRUE(rig_.Commit(session_, admitted->batch_id).ok());
   rig_.Finish(session_);
   EXPECT_EQ(rig_.device().sent(0)[frame], TestSample(2, 0, 0));

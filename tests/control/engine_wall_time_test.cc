@@ -127,7 +127,7 @@ TEST_F(EngineWallTimeTest, CancelTakesItOutAtOnce) {
       session_, AtWallTime(InFrames(10 * kRate), {PlayInline("p", 1, 1, 100, 0),
                                                   RecordNew("r", 9, 0), CancelKey("c", "p", 50)}));
   ASSERT_TRUE(admitted.ok()) << admitted.status();
-  auto reports = rig_.engine().CancelActions(session_, {}, /*all=*/true, std::nullopt);
+  auto reports = rig_.engine().CancelActions(session_, {}, /*all=*/true, std::nullopt, {});
   ASSERT_TRUE(reports.ok());
   ASSERT_EQ(reports->size(), 3u);
   for (const ActionReport& report : *reports) {
@@ -147,7 +147,7 @@ TEST_F(EngineWallTimeTest, CancelBeforeAFrameHoldsWhereverTheOriginFalls) {
       rig_.ScheduleNow(session_, AtWallTime(InFrames(8 * kRate), {PlayInline("p", 2, 1, 1000, 0)}));
   const int64_t start = next + 4 * kRate - kOut;
   ASSERT_TRUE(rig_.engine()
-                  .CancelActions(session_, {IdOf(admitted), IdOf(other)}, false, start + 300)
+                  .CancelActions(session_, {IdOf(admitted), IdOf(other)}, false, start + 300, {})
                   .ok());
   rig_.Finish(session_);
   const ActionReport report = rig_.Report(session_, IdOf(admitted));
