@@ -11,7 +11,7 @@ namespace rtmixd::client {
 // The same length of time as a message, to the nanosecond; `duration` is finite.
 google::protobuf::Duration ToProto(absl::Duration duration);
 
-// The same moment as a message.
+// The same moment as a message, to the nanosecond; `time` is finite.
 google::protobuf::Timestamp ToProto(absl::Time time);
 
 // And back.

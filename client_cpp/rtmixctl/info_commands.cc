@@ -18,13 +18,19 @@ using client::Stubs;
 
 std::string DescribeClock(const v1::ClockReading& reading) {
   if (reading.stream_id().empty()) return "clock: no stream is open\n";
+  const std::string wall_clock =
+      reading.wall_clock_synchronized()
+          ? absl::StrFormat("the host says that its wall clock is right to %.3f ms",
+                            reading.wall_clock_max_error_seconds() * 1e3)
+          : "nothing keeps the wall clock of the host";
   return absl::StrFormat(
       "clock of stream %s: frame %.1f +-%.1f, %.6f s, %s\n"
-      "  %.4f Hz +-%.2f ppm measured%s, next frame %d\n",
+      "  %.4f Hz +-%.2f ppm measured%s, next frame %d\n"
+      "  %s\n",
       reading.stream_id(), reading.frame(), reading.uncertainty_frames(),
       reading.stream_time_seconds(), reading.running() ? "running" : "standing still",
       reading.rate_hz(), reading.rate_uncertainty_ppm(),
-      reading.locked() ? "" : " (not locked yet)", reading.next_frame());
+      reading.locked() ? "" : " (not locked yet)", reading.next_frame(), wall_clock);
 }
 
 absl::StatusOr<v1::GetClockResponse> GetClock(client::Client& client) {

@@ -37,6 +37,27 @@ std::optional<int64_t> StartOptions::FrameOn(const v1::AudioStream& stream) cons
   return stream.next_frame() + std::llround(*in_seconds * stream.sample_rate_hz());
 }
 
+void AddWallTime(CLI::App& command, std::optional<absl::Time>& moment) {
+  auto* const at = command.add_option(
+      "--at",
+      [&moment](const CLI::results_t& texts) {
+        absl::Time parsed;
+        std::string error;
+        if (!absl::ParseTime(absl::RFC3339_full, texts.front(), &parsed, &error)) {
+          throw CLI::ValidationError(
+              "--at", absl::StrFormat("'%s' is not like 2030-01-31T12:00:00.25Z: %s", texts.front(),
+                                      error));
+        }
+        moment = parsed;
+        return true;
+      },
+      "Start at this moment of the clock of the server's host");
+  at->type_name("TIME");
+  for (const char* const other : {"--in", "--start-frame", "--after"}) {
+    if (auto* const option = command.get_option_no_throw(other)) at->excludes(option);
+  }
+}
+
 void OutcomeOptions::AddTo(CLI::App& command) {
   command.add_option("--timeout", timeout_seconds, "Give up after so many seconds: exit code 8")
       ->type_name("SECONDS")

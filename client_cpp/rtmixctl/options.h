@@ -31,6 +31,9 @@ struct StartOptions {
   std::optional<int64_t> FrameOn(const v1::AudioStream& stream) const;
 };
 
+// --at: a moment of the wall clock of the server's host, instead of all that tells a frame.
+void AddWallTime(CLI::App& command, std::optional<absl::Time>& moment);
+
 // How long to wait and how to judge: --timeout, --strict, --report.
 struct OutcomeOptions {
   std::optional<double> timeout_seconds;

@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "client_cpp/action.h"
 #include "client_cpp/buffer.h"
+#include "client_cpp/duration.h"
 #include "client_cpp/played_frames.h"
 #include "client_cpp/rtmixctl/commands.h"
 #include "client_cpp/rtmixctl/interrupt.h"
@@ -30,6 +31,7 @@ struct PlayOptions {
   std::string after;
   SoundOptions sound;
   StartOptions start;
+  std::optional<absl::Time> at;
   OutcomeOptions outcome;
 };
 
@@ -97,6 +99,7 @@ absl::StatusOr<ExitCode> Play(Context& context, const PlayOptions& options) {
     if (!stream.ok()) return stream.status();
   }
   if (const auto frame = options.start.FrameOn(*stream)) request.set_origin_frame(*frame);
+  if (options.at.has_value()) *request.mutable_origin_wall_time() = client::ToProto(*options.at);
   auto scheduled = client::ScheduleActions(**session, std::move(request));
   if (!scheduled.ok()) return scheduled.status();
   std::vector<std::string> action_ids;
@@ -152,6 +155,8 @@ void AddPlayCommand(Context& context) {
                          "  rtmixctl play intro.wav verse.wav --fade-in 10ms --fade-out 480\n"
                          "  rtmixctl play left.flac right.flac --together\n"
                          "  rtmixctl play beep.wav --outputs 3,4 --in 0.5 --gain 0.5 --late skip\n"
+                         "  rtmixctl play gong.wav --at \"$(date -u -d '+5 sec' "
+                         "+%FT%T.%NZ)\"\n"
                          "  rtmixctl play drone.wav --loop 4 --loop-begin 0.5s --loop-end 3s "
                          "--fade-out 1s:equal-power\n"
                          "  rtmixctl play next.wav --after a17 --no-wait    # inside a lease\n"
@@ -183,6 +188,7 @@ void AddPlayCommand(Context& context) {
       ->type_name("ACTION")
       ->excludes("--start-frame")
       ->excludes("--in");
+  AddWallTime(*play, options->at);
   options->outcome.AddTo(*play);
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "client_cpp/duration.h"
 
 namespace rtmixd::rtmixctl {
 namespace {
@@ -102,6 +103,8 @@ std::string DescribeEnd(v1::EndReason reason) {
       return "ended because the connection broke";
     case v1::END_REASON_SHUTDOWN:
       return "ended because the server stopped";
+    case v1::END_REASON_NOT_COMMITTED:
+      return "never started because it was only prepared, and not committed in time";
     case v1::END_REASON_TARGET_ENDED:
       return "too late: what it was to change had ended";
     default:
@@ -190,6 +193,23 @@ std::string DescribeReport(const v1::ActionReport& report) {
     absl::StrAppendFormat(&text, "  was to start on frame %d", report.requested_start_frame());
     if (report.late_frames() > 0) {
       absl::StrAppendFormat(&text, ", was %d frames late", report.late_frames());
+    }
+    absl::StrAppend(&text, "\n");
+  }
+  if (report.has_start_wall_time()) {
+    absl::StrAppendFormat(
+        &text, "  which was %s on the clock of its host, +-%.2f frames\n",
+        absl::FormatTime(client::FromProto(report.start_wall_time()), absl::UTCTimeZone()),
+        report.start_wall_time_uncertainty_frames());
+  }
+  if (report.has_origin_uncertainty_frames()) {
+    absl::StrAppendFormat(&text, "  its origin was fixed to +-%.2f frames of the moment asked for",
+                          report.origin_uncertainty_frames());
+    if (report.has_wall_clock_max_error_seconds()) {
+      absl::StrAppendFormat(&text, "; the host says that its clock is right to %.3f ms",
+                            report.wall_clock_max_error_seconds() * 1e3);
+    } else {
+      absl::StrAppend(&text, "; nothing keeps the clock of the host");
     }
     absl::StrAppend(&text, "\n");
   }

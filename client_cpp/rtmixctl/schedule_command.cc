@@ -7,8 +7,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/time.h"
 #include "client_cpp/action.h"
 #include "client_cpp/buffer.h"
+#include "client_cpp/duration.h"
 #include "client_cpp/rtmixctl/commands.h"
 #include "client_cpp/rtmixctl/interrupt.h"
 #include "client_cpp/rtmixctl/json.h"
@@ -23,6 +25,7 @@ struct ScheduleOptions {
   bool resample = false;
   bool no_wait = false;
   std::optional<double> in_seconds;
+  std::optional<absl::Time> at;
   OutcomeOptions outcome;
 };
 
@@ -108,12 +111,17 @@ absl::StatusOr<ExitCode> Schedule(Context& context, const ScheduleOptions& optio
     start.in_seconds = options.in_seconds;
     if (const auto frame = start.FrameOn(*stream)) request->set_origin_frame(*frame);
   }
+  if (options.at.has_value()) *request->mutable_origin_wall_time() = client::ToProto(*options.at);
   auto scheduled = client::ScheduleActions(**session, *std::move(request));
   if (!scheduled.ok()) return scheduled.status();
 
   std::string words = absl::StrCat("batch ", scheduled->batch_id());
   if (scheduled->has_origin_frame()) {
     absl::StrAppendFormat(&words, ": offsets count from frame %d", scheduled->origin_frame());
+  } else if (scheduled->has_origin_wall_time()) {
+    absl::StrAppend(
+        &words, ": waits for ",
+        absl::FormatTime(client::FromProto(scheduled->origin_wall_time()), absl::UTCTimeZone()));
   }
   words += '\n';
   std::vector<std::string> action_ids;
@@ -156,6 +164,7 @@ void AddScheduleCommand(Context& context) {
   CLI::App* const schedule = context.AddCommand(
       "schedule", "Schedule a batch of actions from a file, and wait for them",
       "  rtmixctl schedule batch.json --in 0.5\n"
+      "  rtmixctl schedule batch.json --at 2030-01-31T12:00:00.25Z\n"
       "  echo '{\"actions\": [{\"key\": \"a\", \"play\": {\"file\": \"beep.wav\", \"gain\": "
       "0.5}},\n"
       "    {\"key\": \"b\", \"start\": {\"offset_frames\": 4800}, \"cancel\": {\"key\": \"a\"}}]}' "
@@ -183,6 +192,7 @@ void AddScheduleCommand(Context& context) {
   schedule->add_option("--in", options->in_seconds, "Offsets count from so many seconds from now")
       ->type_name("SECONDS")
       ->check(Seconds());
+  AddWallTime(*schedule, options->at);
   schedule->add_flag("--resample", options->resample,
                      "Convert files that have another rate than the stream");
   schedule->add_flag("--no-wait", options->no_wait,

@@ -45,6 +45,7 @@ class Engine {
     // The clocks, replaced by tests that drive time.
     std::function<int64_t()> monotonic_nanos;
     std::function<absl::Time()> wall_time;
+    std::function<WallClockState()> wall_clock_state;
   };
 
   static absl::StatusOr<std::unique_ptr<Engine>> Create(Options options,
@@ -145,6 +146,10 @@ class Engine {
   // --- Actions ---
   virtual void Schedule(const std::string& session_id, BatchSpec batch,
                         std::function<void(absl::StatusOr<BatchAdmitted>)> callback) = 0;
+  // Lets a batch start that was scheduled with `prepare`. Again, it gives the same answer. NOT_FOUND
+  // if the session has no such batch; FAILED_PRECONDITION (kWrongState) if it is too late.
+  virtual absl::StatusOr<BatchCommitted> CommitBatch(const std::string& session_id,
+                                                     const std::string& batch_id) = 0;
   virtual absl::StatusOr<ActionReport> GetAction(const std::string& session_id,
                                                  const std::string& action_id) = 0;
   virtual absl::StatusOr<std::vector<ActionReport>> ListActions(const std::string& session_id,

@@ -46,6 +46,7 @@ void EngineImpl::Began(Action* action, int64_t start_frame) {
   action->report.start_frame = start_frame;
   action->mark = action->stream->run_stats().MarkAt(start_frame);
   SetState(action, ActionState::kActive);
+  NoteStartWallTime(action);
   TellFollowers(action->shared_from_this());
   LogEntry entry = Event(EventKind::kActionStarted, *action);
   entry.frame = start_frame;

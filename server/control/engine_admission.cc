@@ -24,6 +24,7 @@ absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
   if (s->admitted.batch_id.empty() && s->callback) {
     s->admitted.batch_id = absl::StrCat("t-", ++last_batch_);
   }
+  if (s->waiting) return KeepWaiting(std::move(submission));
   for (const std::shared_ptr<Action>& action : s->members) {
     action->report.batch_id = s->admitted.batch_id;
     action->report.requested_start_frame = FrameOf(*action, *s);
@@ -50,6 +51,10 @@ absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
     }
   }
   if (absl::Status status = Lend(s); !status.ok()) {
+    if (s->registered) {
+      GiveUpReleased(std::move(submission));
+      return status;
+    }
     for (const std::string& buffer_id : s->made_buffers) {
       buffers_.Delete(s->session_id, buffer_id).IgnoreError();
     }
@@ -64,7 +69,9 @@ absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
   }
 
   submissions_.emplace(s, std::move(submission));
-  for (const std::shared_ptr<Action>& action : s->members) Register(action);
+  if (!s->registered) {
+    for (const std::shared_ptr<Action>& action : s->members) Register(action);
+  }
   for (const std::shared_ptr<Action>& action : s->members) LinkSuccessor(action);
   for (const std::shared_ptr<Action>& action : s->members) {
     if (action->target == nullptr) continue;
@@ -276,6 +283,8 @@ void EngineImpl::Answer(Submission* submission) {
   BatchAdmitted& admitted = submission->admitted;
   if (!submission->callback) return;
   admitted.origin_frame = submission->origin;
+  admitted.origin_wall_time = submission->wall_origin;
+  admitted.origin_uncertainty_frames = submission->origin_uncertainty_frames;
   for (size_t i = 0; i < admitted.actions.size(); ++i) {
     admitted.actions[i].start_frame = submission->members[i]->report.requested_start_frame;
   }
@@ -288,7 +297,7 @@ void EngineImpl::Answer(Submission* submission) {
 }
 
 void EngineImpl::DropSubmission(Submission* submission) {
-  if (submission->lent > 0 || submission->callback) return;
+  if (submission->lent > 0 || submission->callback || submission->waiting) return;
   for (const std::shared_ptr<Action>& action : submission->members) {
     if (action->waits_for_voice()) return;
     if (!submission->origin.has_value() && !action->ended() && !action->ending.has_value()) return;

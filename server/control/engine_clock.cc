@@ -7,10 +7,11 @@ namespace rtmixd {
 
 ClockReading EngineImpl::ReadClock() {
   Lock lock(this);
-  const Moment now = Now();
+  const ClockPair now = ReadClocks();
   ClockReading reading;
   reading.wall_time = now.wall;
-  reading.monotonic_nanos = absl::ToInt64Nanoseconds(now.monotonic);
+  reading.monotonic_nanos = now.monotonic_nanos;
+  reading.wall_clock = options_.wall_clock_state();
   if (stream_ == nullptr) return reading;
   if (stream_state_ == StreamState::kRunning) TakeBlocks();
   const TimeMap::Estimate& estimate = stream_->time_map().estimate();

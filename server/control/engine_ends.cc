@@ -83,6 +83,7 @@ void EngineImpl::Finish(const std::shared_ptr<Action>& action) {
   if (action->submission != nullptr && action->is_play() && !action->lent) {
     DropSubmission(action->submission);
   }
+  if (Waits(*action)) DropIfOver(action->submission);
 }
 
 void EngineImpl::LetGoOfStream(Action* action) {

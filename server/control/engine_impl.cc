@@ -13,6 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "server/base/error_info.h"
+#include "server/control/wall_clock.h"
 
 namespace rtmixd {
 namespace {
@@ -42,6 +43,7 @@ Engine::Options WithClocks(Engine::Options options) {
     };
   }
   if (!options.wall_time) options.wall_time = [] { return absl::Now(); };
+  if (!options.wall_clock_state) options.wall_clock_state = ReadWallClockState;
   return options;
 }
 
@@ -210,6 +212,7 @@ void EngineImpl::Pump() {
   {
     Lock lock(this);
     TakeResults();
+    RunWaiting();
     RunTimeouts();
     WatchDevice();
   }

@@ -38,6 +38,7 @@
 #include "server/control/spec_check.h"
 #include "server/control/submission.h"
 #include "server/control/types.h"
+#include "server/control/wall_time.h"
 #include "server/realtime/wake.h"
 
 namespace rtmixd {
@@ -113,6 +114,8 @@ class EngineImpl : public Engine {
 
   void Schedule(const std::string& session_id, BatchSpec batch,
                 std::function<void(absl::StatusOr<BatchAdmitted>)> callback) override;
+  absl::StatusOr<BatchCommitted> CommitBatch(const std::string& session_id,
+                                             const std::string& batch_id) override;
   absl::StatusOr<ActionReport> GetAction(const std::string& session_id,
                                          const std::string& action_id) override;
   absl::StatusOr<std::vector<ActionReport>> ListActions(const std::string& session_id,
@@ -393,6 +396,48 @@ class EngineImpl : public Engine {
   void Answer(Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DropSubmission(Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  // --- Batches that wait for the wall clock (engine_wall_time.cc) ---
+  static bool Waits(const Action& action) {
+    return action.submission != nullptr && action.submission->waiting;
+  }
+  // Registers what is not for the mixer yet, and answers.
+  absl::Status KeepWaiting(std::unique_ptr<Submission> submission)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Hands on what is near, and ends what was not committed in time.
+  void RunWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The clock of the stream is known as well as it will be before a moment that is so far away.
+  bool MayFix(absl::Duration until) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FixOrigin(Submission* submission, const ClockPair& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // It waits no longer: admits what is left of it. Frees it if nothing is.
+  void Release(Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The mixer did not take what was released.
+  void GiveUpReleased(std::unique_ptr<Submission> submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Frees it if all of it has ended while it waited.
+  void DropIfOver(Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Unlist(Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void NoteStartWallTime(Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void NoteClockSteps(const ClockPair& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  ClockPair ReadClocks() const {
+    return ReadClockPair(options_.monotonic_nanos, options_.wall_time);
+  }
+
+  // --- Prepared batches (engine_prepare.cc) ---
+  // What is remembered of one, also when it is over.
+  struct PreparedBatch {
+    std::string session_id;
+    Submission* submission = nullptr;  // while it waits
+    bool committed = false;
+    BatchCommitted answer;
+  };
+  void RememberPrepared(Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // It waits no longer, for whatever reason.
+  void NoteOutcome(const Submission& submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The first frame that one of its members is to start on, of those that are known.
+  static std::optional<int64_t> FirstStart(const Submission& submission);
+  void Expire(Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ExpirePrepared() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ForgetPrepared(const std::string& session_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   // --- What becomes of actions (engine_actions.cc) ---
   void Register(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetState(Action* action, ActionState state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -541,6 +586,13 @@ class EngineImpl : public Engine {
 
   std::map<Submission*, std::unique_ptr<Submission>> submissions_ ABSL_GUARDED_BY(mu_);
   std::set<Submission*> unanswered_ ABSL_GUARDED_BY(mu_);
+  // What waits, by the moment of its origin; and what is prepared, by the frame of its first start.
+  std::multimap<absl::Time, Submission*> waiting_ ABSL_GUARDED_BY(mu_);
+  std::multimap<int64_t, Submission*> prepared_frames_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<std::string, PreparedBatch> prepared_ ABSL_GUARDED_BY(mu_);  // by batch id
+  std::deque<std::string> prepared_order_ ABSL_GUARDED_BY(mu_);
+  // Wall clock less monotonic clock when they were last compared, to see the wall clock being set.
+  std::optional<absl::Duration> wall_offset_ ABSL_GUARDED_BY(mu_);
   // What is to be looked at when the stream's next frame is beyond the key.
   std::multimap<int64_t, std::shared_ptr<Action>> due_ ABSL_GUARDED_BY(mu_);
   std::vector<std::shared_ptr<Action>> recordings_ ABSL_GUARDED_BY(mu_);  // begun, not ended

@@ -147,12 +147,17 @@ absl::StatusOr<std::unique_ptr<Submission>> EngineImpl::MakeSubmission(
     submission->origin =
         *FrameAtStreamTime(*seconds, stream_->rate_hz()) - info.output_latency_frames;
     submission->record_shift_frames = both_latencies;
-  } else {
+  } else if (const absl::Time* wall = std::get_if<absl::Time>(&batch.origin)) {
+    submission->wall_origin = *wall;
+    submission->record_shift_frames = both_latencies;
+  } else if (!batch.prepare) {
     submission->floating =
         running() && std::any_of(submission->members.begin(), submission->members.end(),
                                  [](const auto& a) { return a->floats(); });
     if (!submission->floating) submission->origin = NextFrame();
   }
+  submission->prepared = batch.prepare;
+  submission->waiting = batch.prepare || submission->wall_origin.has_value();
   std::move(undo).Cancel();
   return submission;
 }

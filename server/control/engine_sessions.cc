@@ -111,6 +111,7 @@ void EngineImpl::WindUp(const SessionInfo& session, EventKind how) {
   }
   for (const WaitId wait : waits) FinishWait(wait);
   WakeFollowers(id);
+  ForgetPrepared(id);
   actions_.ForgetSession(id);
   buffers_.EndSession(id);
   baselines_.erase(id);

@@ -66,6 +66,8 @@ void EngineImpl::TakeStream(std::shared_ptr<LiveStream> stream, std::shared_ptr<
 
 void EngineImpl::DoStart(const OpPtr& op, const Next& next) {
   stream_->device_base_frame = NextFrame();
+  // How long it stood still is no loss, and what was known of its time is of no use any more.
+  if (NextFrame() > 0) stream_->NoteJump(0);
   CallDevice(
       [this, op, next](AudioDevice& device) -> std::function<void()> {
         return [this, op, next, status = device.Start()] {

@@ -123,6 +123,20 @@ absl::Status CheckAfter(const ActionSpec& action, int index, const Keys& keys,
   return absl::OkStatus();
 }
 
+// What starts elsewhere could not wait for an origin by the wall clock.
+absl::Status CheckAllCountFromOrigin(const BatchSpec& batch) {
+  for (size_t i = 0; i < batch.actions.size(); ++i) {
+    const StartSpec& start = batch.actions[i].start;
+    if (start.kind == StartSpec::Kind::kOffset ||
+        (start.kind == StartSpec::Kind::kAfter && !start.after.key.empty())) {
+      continue;
+    }
+    return BadField(absl::StrCat("actions[", i, "].start"), "a start of its own",
+                    "offset_frames, or after a member, in a batch by the wall clock");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckOrigin(const BatchSpec& batch, double sample_rate_hz) {
   if (const int64_t* frame = std::get_if<int64_t>(&batch.origin)) {
     return CheckFrames(*frame, 0, kMaxStreamFrame - 1, "origin_frame");
@@ -130,6 +144,7 @@ absl::Status CheckOrigin(const BatchSpec& batch, double sample_rate_hz) {
   if (const double* seconds = std::get_if<double>(&batch.origin)) {
     return CheckStreamTime(*seconds, sample_rate_hz, "origin_stream_time_seconds");
   }
+  if (std::holds_alternative<absl::Time>(batch.origin)) return CheckAllCountFromOrigin(batch);
   return absl::OkStatus();
 }
 

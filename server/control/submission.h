@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "server/control/action.h"
 #include "server/control/live_stream.h"
 #include "server/control/types.h"
@@ -34,6 +35,13 @@ struct Submission {
   std::function<void(absl::StatusOr<BatchAdmitted>)> callback;
   int64_t answer_by_nanos = 0;
   int lent = 0;  // batches with the mixer
+
+  // --- What waits on the control side (engine_wall_time.cc, engine_prepare.cc) ---
+  bool waiting = false;     // the mixer has nothing of it yet
+  bool prepared = false;    // and gets it only when it is committed
+  bool registered = false;  // it has waited: its actions are known to all
+  std::optional<absl::Time> wall_origin;
+  std::optional<double> origin_uncertainty_frames;  // of wall_origin, once that is fixed
 };
 
 }  // namespace rtmixd

@@ -141,7 +141,9 @@ struct ActionSpec {
   std::variant<PlaySpec, RecordSpec, CancelSpec, StatsSpec, ChangeSpec> what;
 };
 struct BatchSpec {
-  std::variant<std::monostate, int64_t, double> origin;  // now, frame, stream time in seconds
+  // Now, frame, stream time in seconds, wall clock.
+  std::variant<std::monostate, int64_t, double, absl::Time> origin;
+  bool prepare = false;  // it starts only when it is committed
   bool align_at_converters = false;
   std::vector<ActionSpec> actions;
   std::string request_id;
@@ -158,6 +160,12 @@ struct BatchAdmitted {
   std::optional<int64_t> origin_frame;
   std::string stream_id;
   std::vector<ScheduledAction> actions;
+  std::optional<absl::Time> origin_wall_time;
+  std::optional<double> origin_uncertainty_frames;
+};
+struct BatchCommitted {
+  std::optional<int64_t> origin_frame;
+  std::optional<double> origin_uncertainty_frames;
 };
 
 enum class ActionKind {
@@ -181,6 +189,7 @@ enum class ActionEnd {
   kLimitExceeded = 7,
   kDisconnected = 8,
   kShutdown = 9,
+  kNotCommitted = 10,
   kTargetEnded = 11,
 };
 enum class Touched { kNo = 1, kYes = 2, kCannotTell = 3 };
@@ -260,6 +269,12 @@ struct ActionReport {
   std::optional<int64_t> position_frames;
   bool paused = false;
   std::string after_action_id;
+  std::optional<absl::Time> origin_wall_time;
+  std::optional<int64_t> origin_frame;
+  std::optional<double> origin_uncertainty_frames;
+  std::optional<absl::Time> start_wall_time;
+  std::optional<double> start_wall_time_uncertainty_frames;
+  std::optional<double> wall_clock_max_error_seconds;
   bool calibrated = false;
 };
 struct ChangesAdmitted {
@@ -268,6 +283,12 @@ struct ChangesAdmitted {
 };
 
 // --- Stream, clock, meters, events ---
+// What the host says of its wall clock.
+struct WallClockState {
+  bool synchronized = false;
+  double max_error_seconds = 0;  // valid if it is synchronized, as the next
+  double estimated_error_seconds = 0;
+};
 enum class StreamState { kClosed = 1, kStopped = 2, kRunning = 3, kLost = 4 };
 struct StreamStatus {
   std::string stream_id;
@@ -291,6 +312,7 @@ struct ClockReading {
   bool locked = false;
   bool running = false;
   int64_t next_frame = 0;
+  WallClockState wall_clock;
 };
 struct Level {
   float peak = 0;

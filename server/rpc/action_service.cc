@@ -98,6 +98,18 @@ grpc::ServerUnaryReactor* ActionService::ScheduleActions(grpc::CallbackServerCon
   });
 }
 
+grpc::ServerUnaryReactor* ActionService::CommitBatch(grpc::CallbackServerContext* context,
+                                                     const v1::CommitBatchRequest* request,
+                                                     v1::CommitBatchResponse* response) {
+  const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
+  if (!session.ok()) return Reply(context, session.status());
+  const absl::StatusOr<BatchCommitted> committed =
+      engine_.CommitBatch(*session, request->batch_id());
+  if (!committed.ok()) return Reply(context, committed.status());
+  *response = ToProto(*committed);
+  return Reply(context, absl::OkStatus());
+}
+
 grpc::ServerUnaryReactor* ActionService::GetAction(grpc::CallbackServerContext* context,
                                                    const v1::GetActionRequest* request,
                                                    v1::GetActionResponse* response) {

@@ -14,6 +14,9 @@ class ActionService final : public v1::ActionService::CallbackService {
   grpc::ServerUnaryReactor* ScheduleActions(grpc::CallbackServerContext* context,
                                             const v1::ScheduleActionsRequest* request,
                                             v1::ScheduleActionsResponse* response) override;
+  grpc::ServerUnaryReactor* CommitBatch(grpc::CallbackServerContext* context,
+                                        const v1::CommitBatchRequest* request,
+                                        v1::CommitBatchResponse* response) override;
   grpc::ServerUnaryReactor* GetAction(grpc::CallbackServerContext* context,
                                       const v1::GetActionRequest* request,
                                       v1::GetActionResponse* response) override;

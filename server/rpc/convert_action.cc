@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/error_info.h"
+#include "server/rpc/convert_time.h"
 
 namespace rtmixd {
 namespace {
@@ -296,6 +297,20 @@ v1::ActionReport ToProto(const ActionReport& report) {
   if (report.position_frames) proto.set_position_frames(*report.position_frames);
   proto.set_paused(report.paused);
   proto.set_after_action_id(report.after_action_id);
+  if (report.origin_wall_time) {
+    *proto.mutable_origin_wall_time() = ToProto(*report.origin_wall_time);
+  }
+  if (report.origin_frame) proto.set_origin_frame(*report.origin_frame);
+  if (report.origin_uncertainty_frames) {
+    proto.set_origin_uncertainty_frames(*report.origin_uncertainty_frames);
+  }
+  if (report.start_wall_time) *proto.mutable_start_wall_time() = ToProto(*report.start_wall_time);
+  if (report.start_wall_time_uncertainty_frames) {
+    proto.set_start_wall_time_uncertainty_frames(*report.start_wall_time_uncertainty_frames);
+  }
+  if (report.wall_clock_max_error_seconds) {
+    proto.set_wall_clock_max_error_seconds(*report.wall_clock_max_error_seconds);
+  }
   proto.set_calibrated(report.calibrated);
   return proto;
 }
@@ -327,6 +342,21 @@ v1::ScheduleActionsResponse ToProto(const BatchAdmitted& admitted) {
     added->set_key(action.key);
     if (action.start_frame) added->set_start_frame(*action.start_frame);
     added->set_buffer_id(action.buffer_id);
+  }
+  if (admitted.origin_wall_time) {
+    *proto.mutable_origin_wall_time() = ToProto(*admitted.origin_wall_time);
+  }
+  if (admitted.origin_uncertainty_frames) {
+    proto.set_origin_uncertainty_frames(*admitted.origin_uncertainty_frames);
+  }
+  return proto;
+}
+
+v1::CommitBatchResponse ToProto(const BatchCommitted& committed) {
+  v1::CommitBatchResponse proto;
+  if (committed.origin_frame) proto.set_origin_frame(*committed.origin_frame);
+  if (committed.origin_uncertainty_frames) {
+    proto.set_origin_uncertainty_frames(*committed.origin_uncertainty_frames);
   }
   return proto;
 }
@@ -371,10 +401,17 @@ absl::StatusOr<BatchSpec> FromProto(v1::ScheduleActionsRequest request) {
       }
       batch.origin = request.origin_stream_time_seconds();
       break;
+    case v1::ScheduleActionsRequest::kOriginWallTime: {
+      absl::StatusOr<absl::Time> time = FromProto(request.origin_wall_time(), "origin_wall_time");
+      if (!time.ok()) return time.status();
+      batch.origin = *time;
+      break;
+    }
     case v1::ScheduleActionsRequest::ORIGIN_NOT_SET:
       break;
   }
   batch.align_at_converters = request.align_at_converters();
+  batch.prepare = request.prepare();
   batch.actions.reserve(request.actions_size());
   for (int i = 0; i < request.actions_size(); ++i) {
     absl::StatusOr<ActionSpec> action =

@@ -18,6 +18,7 @@ v1::Gap ToProto(const GapInfo& gap);
 v1::ActionReport ToProto(const ActionReport& report);
 v1::StreamStats ToProto(const StreamStatsInfo& stats);
 v1::ScheduleActionsResponse ToProto(const BatchAdmitted& admitted);
+v1::CommitBatchResponse ToProto(const BatchCommitted& committed);
 v1::PlayProgress ToProto(const PlayStreamProgress& progress);
 v1::RecordProgress ToProto(const RecordStreamProgress& progress);
 

@@ -135,6 +135,11 @@ v1::ClockReading ToProto(const ClockReading& reading) {
   v1::ClockReading proto;
   *proto.mutable_wall_time() = ToProto(reading.wall_time);
   proto.set_monotonic_nanos(reading.monotonic_nanos);
+  proto.set_wall_clock_synchronized(reading.wall_clock.synchronized);
+  if (reading.wall_clock.synchronized) {
+    proto.set_wall_clock_max_error_seconds(reading.wall_clock.max_error_seconds);
+    proto.set_wall_clock_estimated_error_seconds(reading.wall_clock.estimated_error_seconds);
+  }
   if (reading.stream_id.empty()) return proto;
   proto.set_stream_id(reading.stream_id);
   proto.set_frame(reading.frame);

@@ -11,6 +11,8 @@ namespace {
 
 // The range that google.protobuf.Duration documents: 10 000 years.
 constexpr int64_t kMaxDurationSeconds = 315'576'000'000;
+// 2262-01-01.
+constexpr int64_t kMaxTimeSeconds = 9'214'646'400;
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
 
 }  // namespace
@@ -31,6 +33,17 @@ google::protobuf::Duration ToProto(absl::Duration duration) {
   proto.set_seconds(absl::IDivDuration(rest, absl::Seconds(1), &rest));
   proto.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
   return proto;
+}
+
+absl::StatusOr<absl::Time> FromProto(const google::protobuf::Timestamp& time,
+                                     const std::string& field) {
+  const bool valid = time.seconds() >= 0 && time.seconds() < kMaxTimeSeconds && time.nanos() >= 0 &&
+                     time.nanos() < kNanosPerSecond;
+  if (!valid) {
+    return BadField(field, absl::StrCat(time.seconds(), " s + ", time.nanos(), " ns"),
+                    "from 1970 on, before 2262, and nanos from 0 and below a second");
+  }
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
 }
 
 absl::StatusOr<absl::Duration> FromProto(const google::protobuf::Duration& duration,

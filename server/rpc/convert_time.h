@@ -15,6 +15,10 @@ google::protobuf::Timestamp ToProto(absl::Time time);
 // Durations beyond what the message can hold become its limits.
 google::protobuf::Duration ToProto(absl::Duration duration);
 
+// INVALID_ARGUMENT naming `field` if it is no moment from 1970 on that nanoseconds in 64 bits
+// reach.
+absl::StatusOr<absl::Time> FromProto(const google::protobuf::Timestamp& time,
+                                     const std::string& field);
 // INVALID_ARGUMENT naming `field` if seconds and nanos are out of range, of unlike signs, or the
 // duration is not within [min, max].
 absl::StatusOr<absl::Duration> FromProto(const google::protobuf::Duration& duration,

@@ -47,9 +47,10 @@ EngineRig::EngineRig(const Options& options) {
   engine_options.save_calibrations = options.save_calibrations;
   if (options.open) engine_options.default_stream = Settings();
   engine_options.monotonic_nanos = [device = device_] { return device->now_nanos(); };
-  engine_options.wall_time = [device = device_] {
-    return absl::UnixEpoch() + absl::Hours(24) + absl::Nanoseconds(device->now_nanos());
+  engine_options.wall_time = [device = device_, offset = wall_offset_] {
+    return absl::UnixEpoch() + *offset + absl::Nanoseconds(device->now_nanos());
   };
+  engine_options.wall_clock_state = [state = wall_clock_state_] { return *state; };
   auto engine = Engine::Create(std::move(engine_options), std::move(device));
   EXPECT_TRUE(engine.ok()) << engine.status();
   engine_ = *std::move(engine);
@@ -58,6 +59,10 @@ EngineRig::EngineRig(const Options& options) {
 }
 
 EngineRig::~EngineRig() = default;
+
+absl::Time EngineRig::wall_now() const {
+  return absl::UnixEpoch() + *wall_offset_ + absl::Nanoseconds(device_->now_nanos());
+}
 
 void EngineRig::Run(int blocks, int frames) {
   for (int i = 0; i < blocks; ++i) {
@@ -202,6 +207,12 @@ BatchSpec NowBatch(std::vector<ActionSpec> actions) {
 BatchSpec At(int64_t origin_frame, std::vector<ActionSpec> actions) {
   BatchSpec batch = NowBatch(std::move(actions));
   batch.origin = origin_frame;
+  return batch;
+}
+
+BatchSpec AtWallTime(absl::Time origin, std::vector<ActionSpec> actions) {
+  BatchSpec batch = NowBatch(std::move(actions));
+  batch.origin = origin;
   return batch;
 }
 

@@ -55,12 +55,22 @@ class EngineRig {
   void Finish(const std::string& session_id);
   // Moves the clock without a block and lets the engine look.
   void Wait(absl::Duration duration);
+  // The wall clock: the device's and 24 hours, unless it was set.
+  absl::Time wall_now() const;
+  // Sets the wall clock forward, or back; nothing else moves.
+  void SetWallClock(absl::Duration by) { *wall_offset_ += by; }
+  // What the host says of it from now on.
+  void SayOfWallClock(const WallClockState& state) { *wall_clock_state_ = state; }
   int64_t next_frame() { return engine_->GetStream().next_frame; }
 
   std::string Session(SessionSpec spec = {});
   absl::StatusOr<BatchAdmitted> Schedule(const std::string& session_id, BatchSpec batch);
   // The answer has to come without anything else happening.
   absl::StatusOr<BatchAdmitted> ScheduleNow(const std::string& session_id, BatchSpec batch);
+  absl::StatusOr<BatchCommitted> Commit(const std::string& session_id,
+                                        const std::string& batch_id) {
+    return engine_->CommitBatch(session_id, batch_id);
+  }
   ActionReport Report(const std::string& session_id, const std::string& action_id);
   // All samples of a buffer, by channel.
   std::vector<std::vector<float>> Download(const std::string& session_id,
@@ -70,6 +80,9 @@ class EngineRig {
 
  private:
   SteppedDevice* device_ = nullptr;
+  const std::shared_ptr<absl::Duration> wall_offset_ =
+      std::make_shared<absl::Duration>(absl::Hours(24));
+  const std::shared_ptr<WallClockState> wall_clock_state_ = std::make_shared<WallClockState>();
   std::unique_ptr<Engine> engine_;
 };
 
@@ -86,6 +99,7 @@ ActionSpec PlayInline(const std::string& key, int sound, int channels, int64_t f
 ActionSpec RecordNew(const std::string& key, std::optional<int64_t> frames, int64_t offset_frames);
 ActionSpec CancelKey(const std::string& key, const std::string& target, int64_t offset_frames);
 BatchSpec At(int64_t origin_frame, std::vector<ActionSpec> actions);
+BatchSpec AtWallTime(absl::Time origin, std::vector<ActionSpec> actions);
 BatchSpec NowBatch(std::vector<ActionSpec> actions);
 StartSpec AtFrame(int64_t frame);
 

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -17,7 +18,6 @@ namespace {
 
 constexpr char kOwnNamespace[] = "/proc/thread-self/ns/net";
 constexpr char kEndA[] = "veth_a";
-constexpr char kEndB[] = "veth_b";
 
 int OpenOwn() { return open(kOwnNamespace, O_RDONLY | O_CLOEXEC); }
 
@@ -82,12 +82,15 @@ absl::StatusOr<std::unique_ptr<VethPair>> VethPair::Create(const NetworkNamespac
                                                            const std::string& address_a,
                                                            const NetworkNamespace& b,
                                                            const std::string& address_b) {
-  absl::Status status = Ip(a, {"link", "add", kEndA, "type", "veth", "peer", "name", kEndB});
+  // A host may have several cables at its end b.
+  static std::atomic<int> cables = 0;
+  const std::string end_b = absl::StrCat("veth_b", cables++);
+  absl::Status status = Ip(a, {"link", "add", kEndA, "type", "veth", "peer", "name", end_b});
   if (!status.ok()) return status;
   std::unique_ptr<VethPair> made(new VethPair(a));
-  status = Ip(a, {"link", "set", kEndB, "netns", b.path()});
+  status = Ip(a, {"link", "set", end_b, "netns", b.path()});
   if (status.ok()) status = SetUpDevice(a, kEndA, address_a);
-  if (status.ok()) status = SetUpDevice(b, kEndB, address_b);
+  if (status.ok()) status = SetUpDevice(b, end_b, address_b);
   if (!status.ok()) return status;
   return made;
 }

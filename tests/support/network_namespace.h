@@ -46,7 +46,8 @@ class ScopedNetworkNamespace {
   const int before_;
 };
 
-// A cable between two hosts, there until the destructor. The hosts outlive it.
+// A cable between two hosts, there until the destructor. The hosts outlive it. Host a has only one
+// at a time, b any number.
 class VethPair {
  public:
   // `address` is like "10.1.0.1/24".

@@ -15,12 +15,18 @@ from rtmixd._sync import (
     Buffer,
     Client,
     DuplexStream,
+    Ensemble,
     PlayStream,
     RecordStream,
     Session,
 )
 from rtmixd.aio.streams import (
     LostAudio,
+)
+from rtmixd.ensemble import (
+    EnsembleError,
+    EnsemblePart,
+    EnsembleReport,
 )
 from rtmixd.errors import (
     BadPosition,
@@ -107,6 +113,7 @@ from rtmixd.specs import (
     at_end_of,
     at_frame,
     at_time,
+    at_wall_time,
 )
 
 __version__ = "0.1.0"
@@ -134,6 +141,10 @@ __all__ = [
     "DirectionSettings",
     "Disconnected",
     "DuplexStream",
+    "Ensemble",
+    "EnsembleError",
+    "EnsemblePart",
+    "EnsembleReport",
     "Fade",
     "ForeignSession",
     "Gain",
@@ -191,5 +202,6 @@ __all__ = [
     "at_end_of",
     "at_frame",
     "at_time",
+    "at_wall_time",
     "playlist",
 ]

@@ -41,6 +41,13 @@ SCHEDULE_ACTIONS: Method[action_pb2.ScheduleActionsRequest, action_pb2.ScheduleA
     False,
     False,
 )
+COMMIT_BATCH: Method[action_pb2.CommitBatchRequest, action_pb2.CommitBatchResponse] = Method(
+    "/rtmixd.v1.ActionService/CommitBatch",
+    action_pb2.CommitBatchRequest,
+    action_pb2.CommitBatchResponse,
+    False,
+    False,
+)
 GET_ACTION: Method[action_pb2.GetActionRequest, action_pb2.GetActionResponse] = Method(
     "/rtmixd.v1.ActionService/GetAction",
     action_pb2.GetActionRequest,

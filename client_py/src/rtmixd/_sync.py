@@ -18,6 +18,7 @@ from rtmixd.aio._stream_file import PlayFile
 from rtmixd.aio._stream_file import RecordFile
 from rtmixd.aio.action import Until
 from rtmixd.aio.buffer import Progress
+from rtmixd.ensemble import EnsembleReport
 from rtmixd.info import BufferInfo
 from rtmixd.info import ClockReading
 from rtmixd.info import Device
@@ -58,6 +59,7 @@ __all__ = [
     "Buffer",
     "Client",
     "DuplexStream",
+    "Ensemble",
     "PlayStream",
     "RecordStream",
     "Session",
@@ -601,7 +603,7 @@ class Session(Twin):
         """
         return _loop.run(self._async.info())
 
-    def schedule(self, specs: Union[Spec, Sequence[Spec]], origin: Optional[specs.Start]=None, *, align: bool=False, wire: Wire='float32', request_id: str='') -> Batch:
+    def schedule(self, specs: Union[Spec, Sequence[Spec]], origin: Optional[specs.Start]=None, *, align: bool=False, prepare: bool=False, wire: Wire='float32', request_id: str='') -> Batch:
         """Schedule actions with a common origin, all of them or none. One round trip.
 
         Sounds travel inside the request, unless they are longer than 4 MiB altogether: those are
@@ -612,11 +614,14 @@ class Session(Twin):
         specs : Play, Record, Cancel, Change, Stats, or a sequence of them
             What.
         origin : Start, optional
-            Where starts count from, by `at_frame` or `at_time`; by default now: the first frame
-            that can still be played, which is never late.
+            Where starts count from, by `at_frame`, `at_time` or `at_wall_time`; by default now: the
+            first frame that can still be played, which is never late.
         align : bool, optional
             Recordings start later by the latency of the stream, so that they line up through a
             cable with plays of the same start.
+        prepare : bool, optional
+            Only prepare: nothing starts without `Batch.commit`, which has to come 0.1 s before the
+            first start.
         wire : {"float32", "int16", "int24", "int32"}, optional
             How sounds travel.
         request_id : str, optional
@@ -641,7 +646,7 @@ class Session(Twin):
         Disconnected
             The server cannot be reached.
         """
-        result: Batch = wrap(_loop.run(self._async.schedule(specs, origin, align=align, wire=wire, request_id=request_id)))
+        result: Batch = wrap(_loop.run(self._async.schedule(specs, origin, align=align, prepare=prepare, wire=wire, request_id=request_id)))
         return result
 
     def play(self, sound: Union[ArrayLike, specs.HasId], outputs: Optional[Sequence[int]]=None, *, gain: Optional[float]=None, late: specs.Late='play', xrun: specs.XrunPolicy='continue', start: Optional[specs.Start]=None, fade_in: Union[Fade, int, None]=None, fade_out: Union[Fade, int, None]=None, offset_frames: int=0, max_frames: Optional[int]=None, loop: Union[Loop, int, None]=None, timeout: Optional[float]=None, until: Until='ended', wire: Wire='float32') -> Report:
@@ -1302,7 +1307,11 @@ class Batch(Twin):
 
     @property
     def origin_frame(self) -> Optional[int]:
-        """Where its starts count from; None if the device did not take it up within a second."""
+        """Where its starts count from; None if that was not known when it was scheduled.
+
+        So it is with a batch that waits for the wall clock or for `commit`, and where the device
+        does not take it up within a second. The reports tell.
+        """
         return self._async.origin_frame
 
     @property
@@ -1348,6 +1357,23 @@ class Batch(Twin):
             The time is over. The actions go on.
         """
         return _loop.run(self._async.wait(timeout, until))
+
+    def commit(self) -> Optional[int]:
+        """Let it start, if it was scheduled with `prepare`. May be repeated.
+
+        Returns
+        -------
+        int or None
+            Where its starts count from, as far as it is known by now.
+
+        Raises
+        ------
+        WrongState
+            It is too late, or all of it has ended: nothing of it sounds.
+        NotFound
+            It was not prepared.
+        """
+        return _loop.run(self._async.commit())
 
     def cancel(self, frame: Optional[int]=None, fade: Union[Fade, int, None]=None) -> list[Report]:
         """End all.
@@ -2245,3 +2271,110 @@ class DuplexStream(Twin):
             Frames per call; fewer at the end.
         """
         _loop.run(self._async.process(callback, delay_frames, frames))
+
+
+@twin_of(_aio.Ensemble)
+class Ensemble(Twin):
+    """Sessions of several servers that do something at the same moment, or not at all.
+
+    What is scheduled is prepared on all of them, then committed on all. If one refuses or cannot be
+    reached, what was prepared elsewhere is cancelled, and nothing sounds anywhere. Of a server that
+    is lost while it is told to commit nobody can know whether it heard that: then the others are
+    cancelled, and it is named in doubt.
+
+    As a context manager it cancels, on leaving, what was prepared and not committed.
+
+    Parameters
+    ----------
+    sessions : sequence of Session
+        One per server; they stay the caller's.
+    """
+
+    _async: _aio.Ensemble
+
+    def __init__(self, sessions: Sequence[Session]) -> None:
+        adopt(self, _aio.Ensemble(unwrap(sessions)))
+        _loop.close_at_exit(self._async)
+
+    @property
+    def batches(self) -> list[Batch]:
+        """What was prepared last, one per session."""
+        result: list[Batch] = wrap(self._async.batches)
+        return result
+
+    def start(self, specs: Sequence[Union[Spec, Sequence[Spec]]], origin: Start, *, align: bool=False, wire: Wire='float32') -> None:
+        """Prepare on all, then commit on all. The parameters and errors are theirs."""
+        _loop.run(self._async.start(specs, origin, align=align, wire=wire))
+
+    def prepare(self, specs: Sequence[Union[Spec, Sequence[Spec]]], origin: Start, *, align: bool=False, wire: Wire='float32') -> None:
+        """Have all that is needed ready on all servers; nothing sounds without `commit`.
+
+        Parameters
+        ----------
+        specs : sequence
+            For each session what `Session.schedule` takes.
+        origin : Start
+            By `at_wall_time`: far enough ahead for sounds to travel and for two round trips.
+        align, wire
+            As for `Session.schedule`.
+
+        Raises
+        ------
+        EnsembleError
+            Not all could. What was prepared was cancelled, and ends by itself where that failed.
+        """
+        _loop.run(self._async.prepare(specs, origin, align=align, wire=wire))
+
+    def commit(self) -> None:
+        """Let all start.
+
+        Raises
+        ------
+        EnsembleError
+            One refused, or could not be reached, and the others were cancelled. Its report says by
+            `silent` whether it is certain that nothing sounds anywhere.
+        """
+        _loop.run(self._async.commit())
+
+    def wait(self, timeout: Optional[float]=None, until: Until='ended') -> EnsembleReport:
+        """Wait until all of it has ended everywhere.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; by default without end.
+        until : {"ended", "done"}, optional
+            See `Action.wait`.
+
+        Returns
+        -------
+        EnsembleReport
+            One for all; a server that was lost meanwhile has its `error`.
+
+        Raises
+        ------
+        Timeout
+            The time is over. The actions go on.
+        """
+        return _loop.run(self._async.wait(timeout, until))
+
+    def cancel(self) -> EnsembleReport:
+        """End all of it everywhere, as far as the servers can be reached.
+
+        Returns
+        -------
+        EnsembleReport
+            As it is now.
+        """
+        return _loop.run(self._async.cancel())
+
+    def close(self) -> None:
+        """Cancel what was prepared and not committed. May be repeated."""
+        _loop.run(self._async.close())
+
+    def __enter__(self) -> Ensemble:
+        _loop.run(self._async.__aenter__())
+        return self
+
+    def __exit__(self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+        _loop.run(self._async.__aexit__(kind, error, trace))

@@ -438,6 +438,11 @@ class ClockReading:
         Audio moves; if not, `frame` stands still.
     next_frame : int
         Nothing before it can be played any more.
+    wall_clock_synchronized : bool
+        The host says that something (NTP, PTP) keeps its wall clock.
+    wall_clock_max_error_seconds, wall_clock_estimated_error_seconds : float or None
+        How far the host says that it may be off at the most, and estimates that it is; None if
+        nothing keeps it.
     """
 
     stream_id: str
@@ -451,11 +456,17 @@ class ClockReading:
     locked: bool
     running: bool
     next_frame: int
+    wall_clock_synchronized: bool = False
+    wall_clock_max_error_seconds: Optional[float] = None
+    wall_clock_estimated_error_seconds: Optional[float] = None
 
     @classmethod
     def _of(cls, reading: clock_pb2.ClockReading) -> ClockReading:
         values = {name: getattr(reading, name) for name in cls.__dataclass_fields__}
         values["wall_time"] = _time(reading.wall_time)
+        for name in ("wall_clock_max_error_seconds", "wall_clock_estimated_error_seconds"):
+            if not reading.HasField(name):
+                values[name] = None
         return cls(**values)
 
 

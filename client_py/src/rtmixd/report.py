@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal, Optional
 
 from rtmixd._enums import short_name
@@ -44,6 +45,7 @@ EndReason = Literal[
     "disconnected",
     "shutdown",
     "target_ended",
+    "not_committed",
 ]
 #: Whether an xrun touched it: surely not, surely, or it cannot be told (yet).
 Touched = Literal["no", "yes", "cannot_tell", "unspecified"]
@@ -240,7 +242,7 @@ class Report:
     end_reason : str
         ``"completed"``, ``"cancelled"``, ``"skipped"``, ``"underrun"``, ``"session_ended"``,
         ``"stream_closed"``, ``"limit_exceeded"``, ``"disconnected"``, ``"shutdown"``,
-        ``"target_ended"`` (for a change: what it was to change had ended);
+        ``"target_ended"`` (for a change: what it was to change had ended), ``"not_committed"``;
         ``"unspecified"`` before it is done.
     gaps : tuple of Gap
         Where it had no audio; the last holds all further ones if there are more than 8.
@@ -277,6 +279,20 @@ class Report:
         For plays: it stands still now, or stood still when it ended.
     after_action_id : str
         The action at whose end it starts; empty if none.
+    origin_wall_time : datetime or None
+        For a batch by the wall clock: the origin asked for, UTC. None for others, as the next five.
+    origin_frame : int or None
+        The frame of the origin; None before it is fixed.
+    origin_uncertainty_frames : float or None
+        How far the moment of `origin_frame` may be from the one asked for on the clock of the host,
+        true in 99 of 100 cases.
+    start_wall_time : datetime or None
+        When `start_frame` really was at the converter, UTC, by the clock of the host.
+    start_wall_time_uncertainty_frames : float or None
+        Error of that, true in 99 of 100 cases.
+    wall_clock_max_error_seconds : float or None
+        How far the host said its clock may be off when the origin was fixed; None if nothing keeps
+        it.
     calibrated : bool
         Its start was aligned at the converters with a calibration of the stream.
     sample_rate_hz : float
@@ -314,6 +330,12 @@ class Report:
     position_frames: Optional[int] = None
     paused: bool = False
     after_action_id: str = ""
+    origin_wall_time: Optional[datetime] = None
+    origin_frame: Optional[int] = None
+    origin_uncertainty_frames: Optional[float] = None
+    start_wall_time: Optional[datetime] = None
+    start_wall_time_uncertainty_frames: Optional[float] = None
+    wall_clock_max_error_seconds: Optional[float] = None
     calibrated: bool = False
     sample_rate_hz: float = 0.0
 
@@ -329,8 +351,14 @@ class Report:
             Nominal rate of its stream.
         """
 
-        def optional(name: str) -> Optional[int]:
+        def optional(name: str) -> Any:
             return getattr(report, name) if report.HasField(name) else None
+
+        def time(name: str) -> Optional[datetime]:
+            stamp = optional(name)
+            if stamp is None:
+                return None
+            return datetime.fromtimestamp(stamp.seconds + stamp.nanos * 1e-9, timezone.utc)
 
         return cls(
             action_id=report.action_id,
@@ -364,6 +392,12 @@ class Report:
             position_frames=optional("position_frames"),
             paused=report.paused,
             after_action_id=report.after_action_id,
+            origin_wall_time=time("origin_wall_time"),
+            origin_frame=optional("origin_frame"),
+            origin_uncertainty_frames=optional("origin_uncertainty_frames"),
+            start_wall_time=time("start_wall_time"),
+            start_wall_time_uncertainty_frames=optional("start_wall_time_uncertainty_frames"),
+            wall_clock_max_error_seconds=optional("wall_clock_max_error_seconds"),
             calibrated=report.calibrated,
             sample_rate_hz=sample_rate_hz,
         )
@@ -437,7 +471,7 @@ class Report:
         return None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain dicts, lists and numbers."""
+        """Return it as plain dicts, lists, numbers and ISO 8601 times."""
         return _plain(asdict(self))  # type: ignore[no-any-return]
 
     def to_json(self, indent: Optional[int] = 2) -> str:
@@ -507,4 +541,6 @@ def _plain(value: Any) -> Any:
         return {key: _plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(entry) for entry in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
     return value

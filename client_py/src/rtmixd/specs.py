@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Literal, Optional, Protocol, Union
 
 from numpy.typing import ArrayLike
@@ -30,6 +31,7 @@ __all__ = [
     "at_end_of",
     "at_frame",
     "at_time",
+    "at_wall_time",
 ]
 
 #: What happens to an action whose start has passed when its block comes: it starts at once from its
@@ -85,9 +87,12 @@ def action_id_of(thing: object) -> Optional[str]:
 
 @dataclass(frozen=True)
 class Start:
-    """When an action starts. Made by `after`, `at_frame`, `at_time` and `at_end_of`."""
+    """When an action starts.
 
-    kind: Literal["after", "frame", "time", "end_of_key", "end_of_action"]
+    Made by `after`, `at_frame`, `at_time`, `at_end_of` and `at_wall_time`.
+    """
+
+    kind: Literal["after", "frame", "time", "end_of_key", "end_of_action", "wall_time"]
     value: Union[int, float, str]
 
 
@@ -147,6 +152,24 @@ def required_action_id(target: object, field: str) -> str:
             value=repr(target),
         )
     return action_id
+
+
+def at_wall_time(moment: Union[datetime, float]) -> Start:
+    """Start at a moment of the wall clock of the server's host, at the converter.
+
+    Only for the origin of a batch, whose members then all start by `after`. The server fixes the
+    frame 2 s before; see docs/timing.md.
+
+    Parameters
+    ----------
+    moment : datetime or float
+        With a time zone, or local time without one; or seconds since 1970, UTC.
+    """
+    if isinstance(moment, datetime):
+        since = moment.astimezone(timezone.utc) - datetime(1970, 1, 1, tzinfo=timezone.utc)
+        microseconds = (since.days * 86400 + since.seconds) * 10**6 + since.microseconds
+        return Start("wall_time", microseconds * 1000)
+    return Start("wall_time", round(float(moment) * 1e9))
 
 
 @dataclass(frozen=True, eq=False)

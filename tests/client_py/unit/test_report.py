@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime, timezone
 
 import numpy as np
 import pytest
@@ -49,6 +50,8 @@ def assert_same(told: object, read: object) -> None:
             assert len(expected) == len(actual)
             for one, other in zip(expected, actual):
                 assert_same(one, other)
+        elif isinstance(actual, datetime):
+            assert expected.ToDatetime(timezone.utc) == actual, field.name
         elif field.message_type is not None:
             assert_same(expected, actual)
         elif field.enum_type is not None:
@@ -72,6 +75,10 @@ def test_what_is_absent_is_none() -> None:
     assert empty.end_frame is None
     assert empty.total_frames is None
     assert empty.stats is None
+    assert empty.origin_wall_time is None
+    assert empty.origin_frame is None
+    assert empty.start_wall_time is None
+    assert empty.wall_clock_max_error_seconds is None
     assert empty.position_frames is None
     zero = Report.from_proto(
         action_pb2.ActionReport(start_frame=0, total_frames=0, position_frames=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rtmixd.aio.action import Action, Batch
 from rtmixd.aio.buffer import Buffer
 from rtmixd.aio.client import Client
+from rtmixd.aio.ensemble import Ensemble
 from rtmixd.aio.session import Session
 from rtmixd.aio.streams import DuplexStream, LostAudio, PlayStream, RecordStream
 
@@ -14,6 +15,7 @@ __all__ = [
     "Buffer",
     "Client",
     "DuplexStream",
+    "Ensemble",
     "LostAudio",
     "PlayStream",
     "RecordStream",

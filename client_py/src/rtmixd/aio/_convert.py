@@ -101,21 +101,25 @@ def fill_actions(
 
 def fill_origin(request: action_pb2.ScheduleActionsRequest, at: specs.Start) -> None:
     """Write where the offsets of a batch count from."""
-    if not isinstance(at, specs.Start) or at.kind not in ("frame", "time"):
+    if not isinstance(at, specs.Start) or at.kind not in ("frame", "time", "wall_time"):
         raise InvalidArgument(
-            f"origin is {at!r}: it is made by at_frame() or at_time()",
+            f"origin is {at!r}: it is made by at_frame(), at_time() or at_wall_time()",
             field="origin",
             value=repr(at),
         )
     if at.kind == "frame":
         request.origin_frame = int(at.value)
+    elif at.kind == "wall_time":
+        seconds, nanos = divmod(int(at.value), 10**9)
+        request.origin_wall_time.seconds = seconds
+        request.origin_wall_time.nanos = nanos
     else:
         request.origin_stream_time_seconds = float(at.value)
 
 
 def fill_start(message: common_pb2.Start, at: specs.Start) -> None:
     """Write when an action starts."""
-    if not isinstance(at, specs.Start):
+    if not isinstance(at, specs.Start) or at.kind == "wall_time":
         raise InvalidArgument(
             f"start is {at!r}: it is made by after(), at_frame(), at_time() or at_end_of()",
             field="start",

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, Optional, Union
 
-from rtmixd import errors
+from rtmixd import _methods, errors
 from rtmixd.recording import Recording
 from rtmixd.report import ActionKind, Report
 from rtmixd.shaping import Fade, Gain, LeaveLoop, Pause, Resume
@@ -331,7 +331,11 @@ class Batch:
 
     @property
     def origin_frame(self) -> Optional[int]:
-        """Where its starts count from; None if the device did not take it up within a second."""
+        """Where its starts count from; None if that was not known when it was scheduled.
+
+        So it is with a batch that waits for the wall clock or for `commit`, and where the device
+        does not take it up within a second. The reports tell.
+        """
         return self._origin_frame
 
     @property
@@ -377,6 +381,28 @@ class Batch:
             The time is over. The actions go on.
         """
         return await self._session.wait(self._members, timeout=timeout, until=until)
+
+    async def commit(self) -> Optional[int]:
+        """Let it start, if it was scheduled with `prepare`. May be repeated.
+
+        Returns
+        -------
+        int or None
+            Where its starts count from, as far as it is known by now.
+
+        Raises
+        ------
+        WrongState
+            It is too late, or all of it has ended: nothing of it sounds.
+        NotFound
+            It was not prepared.
+        """
+        response = await self._session._call(
+            _methods.COMMIT_BATCH, action_pb2.CommitBatchRequest(batch_id=self.id), retry=True
+        )
+        if response.HasField("origin_frame"):
+            self._origin_frame = response.origin_frame
+        return self._origin_frame
 
     async def cancel(
         self, frame: Optional[int] = None, fade: Union[Fade, int, None] = None

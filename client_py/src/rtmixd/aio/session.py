@@ -130,6 +130,7 @@ class Session(SessionStreams, SessionChanges):
         origin: Optional[specs.Start] = None,
         *,
         align: bool = False,
+        prepare: bool = False,
         wire: Wire = "float32",
         request_id: str = "",
     ) -> Batch:
@@ -143,11 +144,14 @@ class Session(SessionStreams, SessionChanges):
         specs : Play, Record, Cancel, Change, Stats, or a sequence of them
             What.
         origin : Start, optional
-            Where starts count from, by `at_frame` or `at_time`; by default now: the first frame
-            that can still be played, which is never late.
+            Where starts count from, by `at_frame`, `at_time` or `at_wall_time`; by default now: the
+            first frame that can still be played, which is never late.
         align : bool, optional
             Recordings start later by the latency of the stream, so that they line up through a
             cable with plays of the same start.
+        prepare : bool, optional
+            Only prepare: nothing starts without `Batch.commit`, which has to come 0.1 s before the
+            first start.
         wire : {"float32", "int16", "int24", "int32"}, optional
             How sounds travel.
         request_id : str, optional
@@ -174,7 +178,9 @@ class Session(SessionStreams, SessionChanges):
         """
         wanted: list[Spec] = list(specs) if isinstance(specs, Sequence) else [specs]
         request = action_pb2.ScheduleActionsRequest(
-            align_at_converters=align, request_id=request_id or new_request_id()
+            align_at_converters=align,
+            prepare=prepare,
+            request_id=request_id or new_request_id(),
         )
         if origin is not None:
             _convert.fill_origin(request, origin)

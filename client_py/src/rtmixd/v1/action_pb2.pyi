@@ -1,4 +1,5 @@
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from rtmixd.v1 import common_pb2 as _common_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -24,6 +25,7 @@ END_REASON_CANCELLED: EndReason
 END_REASON_COMPLETED: EndReason
 END_REASON_DISCONNECTED: EndReason
 END_REASON_LIMIT_EXCEEDED: EndReason
+END_REASON_NOT_COMMITTED: EndReason
 END_REASON_SESSION_ENDED: EndReason
 END_REASON_SHUTDOWN: EndReason
 END_REASON_SKIPPED: EndReason
@@ -41,7 +43,7 @@ XRUN_SIDE_OUTPUT: XrunSide
 XRUN_SIDE_UNSPECIFIED: XrunSide
 
 class ActionReport(_message.Message):
-    __slots__ = ["action_id", "after_action_id", "batch_id", "blocks", "buffer_id", "calibrated", "clipped_samples", "done_frames", "dropped_frames", "end_frame", "end_reason", "gap_count", "gap_frames", "gaps", "key", "kind", "late_frames", "nonfinite_input_samples", "paused", "position_frames", "requested_start_frame", "shortest_detectable_loss_frames", "start_frame", "state", "stats", "stream_id", "target_action_id", "total_frames", "touched", "underruns", "xrun_count", "xruns"]
+    __slots__ = ["action_id", "after_action_id", "batch_id", "blocks", "buffer_id", "calibrated", "clipped_samples", "done_frames", "dropped_frames", "end_frame", "end_reason", "gap_count", "gap_frames", "gaps", "key", "kind", "late_frames", "nonfinite_input_samples", "origin_frame", "origin_uncertainty_frames", "origin_wall_time", "paused", "position_frames", "requested_start_frame", "shortest_detectable_loss_frames", "start_frame", "start_wall_time", "start_wall_time_uncertainty_frames", "state", "stats", "stream_id", "target_action_id", "total_frames", "touched", "underruns", "wall_clock_max_error_seconds", "xrun_count", "xruns"]
     ACTION_ID_FIELD_NUMBER: _ClassVar[int]
     AFTER_ACTION_ID_FIELD_NUMBER: _ClassVar[int]
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
@@ -60,11 +62,16 @@ class ActionReport(_message.Message):
     KIND_FIELD_NUMBER: _ClassVar[int]
     LATE_FRAMES_FIELD_NUMBER: _ClassVar[int]
     NONFINITE_INPUT_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FRAME_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_UNCERTAINTY_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_WALL_TIME_FIELD_NUMBER: _ClassVar[int]
     PAUSED_FIELD_NUMBER: _ClassVar[int]
     POSITION_FRAMES_FIELD_NUMBER: _ClassVar[int]
     REQUESTED_START_FRAME_FIELD_NUMBER: _ClassVar[int]
     SHORTEST_DETECTABLE_LOSS_FRAMES_FIELD_NUMBER: _ClassVar[int]
     START_FRAME_FIELD_NUMBER: _ClassVar[int]
+    START_WALL_TIME_FIELD_NUMBER: _ClassVar[int]
+    START_WALL_TIME_UNCERTAINTY_FRAMES_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     STATS_FIELD_NUMBER: _ClassVar[int]
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +79,7 @@ class ActionReport(_message.Message):
     TOTAL_FRAMES_FIELD_NUMBER: _ClassVar[int]
     TOUCHED_FIELD_NUMBER: _ClassVar[int]
     UNDERRUNS_FIELD_NUMBER: _ClassVar[int]
+    WALL_CLOCK_MAX_ERROR_SECONDS_FIELD_NUMBER: _ClassVar[int]
     XRUNS_FIELD_NUMBER: _ClassVar[int]
     XRUN_COUNT_FIELD_NUMBER: _ClassVar[int]
     action_id: str
@@ -92,11 +100,16 @@ class ActionReport(_message.Message):
     kind: ActionKind
     late_frames: int
     nonfinite_input_samples: int
+    origin_frame: int
+    origin_uncertainty_frames: float
+    origin_wall_time: _timestamp_pb2.Timestamp
     paused: bool
     position_frames: int
     requested_start_frame: int
     shortest_detectable_loss_frames: int
     start_frame: int
+    start_wall_time: _timestamp_pb2.Timestamp
+    start_wall_time_uncertainty_frames: float
     state: ActionState
     stats: StreamStats
     stream_id: str
@@ -104,9 +117,10 @@ class ActionReport(_message.Message):
     total_frames: int
     touched: Touched
     underruns: int
+    wall_clock_max_error_seconds: float
     xrun_count: int
     xruns: _containers.RepeatedCompositeFieldContainer[Xrun]
-    def __init__(self, action_id: _Optional[str] = ..., key: _Optional[str] = ..., batch_id: _Optional[str] = ..., kind: _Optional[_Union[ActionKind, str]] = ..., state: _Optional[_Union[ActionState, str]] = ..., stream_id: _Optional[str] = ..., requested_start_frame: _Optional[int] = ..., start_frame: _Optional[int] = ..., end_frame: _Optional[int] = ..., total_frames: _Optional[int] = ..., done_frames: _Optional[int] = ..., late_frames: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., end_reason: _Optional[_Union[EndReason, str]] = ..., gaps: _Optional[_Iterable[_Union[Gap, _Mapping]]] = ..., gap_count: _Optional[int] = ..., gap_frames: _Optional[int] = ..., xruns: _Optional[_Iterable[_Union[Xrun, _Mapping]]] = ..., xrun_count: _Optional[int] = ..., touched: _Optional[_Union[Touched, str]] = ..., shortest_detectable_loss_frames: _Optional[int] = ..., clipped_samples: _Optional[int] = ..., blocks: _Optional[_Union[BlockStats, _Mapping]] = ..., buffer_id: _Optional[str] = ..., target_action_id: _Optional[str] = ..., stats: _Optional[_Union[StreamStats, _Mapping]] = ..., underruns: _Optional[int] = ..., nonfinite_input_samples: _Optional[int] = ..., position_frames: _Optional[int] = ..., paused: bool = ..., after_action_id: _Optional[str] = ..., calibrated: bool = ...) -> None: ...
+    def __init__(self, action_id: _Optional[str] = ..., key: _Optional[str] = ..., batch_id: _Optional[str] = ..., kind: _Optional[_Union[ActionKind, str]] = ..., state: _Optional[_Union[ActionState, str]] = ..., stream_id: _Optional[str] = ..., requested_start_frame: _Optional[int] = ..., start_frame: _Optional[int] = ..., end_frame: _Optional[int] = ..., total_frames: _Optional[int] = ..., done_frames: _Optional[int] = ..., late_frames: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., end_reason: _Optional[_Union[EndReason, str]] = ..., gaps: _Optional[_Iterable[_Union[Gap, _Mapping]]] = ..., gap_count: _Optional[int] = ..., gap_frames: _Optional[int] = ..., xruns: _Optional[_Iterable[_Union[Xrun, _Mapping]]] = ..., xrun_count: _Optional[int] = ..., touched: _Optional[_Union[Touched, str]] = ..., shortest_detectable_loss_frames: _Optional[int] = ..., clipped_samples: _Optional[int] = ..., blocks: _Optional[_Union[BlockStats, _Mapping]] = ..., buffer_id: _Optional[str] = ..., target_action_id: _Optional[str] = ..., stats: _Optional[_Union[StreamStats, _Mapping]] = ..., underruns: _Optional[int] = ..., nonfinite_input_samples: _Optional[int] = ..., position_frames: _Optional[int] = ..., paused: bool = ..., after_action_id: _Optional[str] = ..., origin_wall_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., origin_frame: _Optional[int] = ..., origin_uncertainty_frames: _Optional[float] = ..., start_wall_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_wall_time_uncertainty_frames: _Optional[float] = ..., wall_clock_max_error_seconds: _Optional[float] = ..., calibrated: bool = ...) -> None: ...
 
 class ActionSpec(_message.Message):
     __slots__ = ["cancel", "change", "key", "late_policy", "play", "record", "start", "stats"]
@@ -215,6 +229,20 @@ class ChangeSpec(_message.Message):
     pause: Pause
     resume: Resume
     def __init__(self, key: _Optional[str] = ..., action_id: _Optional[str] = ..., gain: _Optional[_Union[_common_pb2.GainChange, _Mapping]] = ..., pause: _Optional[_Union[Pause, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., leave_loop: _Optional[_Union[LeaveLoop, _Mapping]] = ...) -> None: ...
+
+class CommitBatchRequest(_message.Message):
+    __slots__ = ["batch_id"]
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    batch_id: str
+    def __init__(self, batch_id: _Optional[str] = ...) -> None: ...
+
+class CommitBatchResponse(_message.Message):
+    __slots__ = ["origin_frame", "origin_uncertainty_frames"]
+    ORIGIN_FRAME_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_UNCERTAINTY_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    origin_frame: int
+    origin_uncertainty_frames: float
+    def __init__(self, origin_frame: _Optional[int] = ..., origin_uncertainty_frames: _Optional[float] = ...) -> None: ...
 
 class Gap(_message.Message):
     __slots__ = ["frame", "frames", "position"]
@@ -345,30 +373,38 @@ class Resume(_message.Message):
     def __init__(self) -> None: ...
 
 class ScheduleActionsRequest(_message.Message):
-    __slots__ = ["actions", "align_at_converters", "origin_frame", "origin_stream_time_seconds", "request_id"]
+    __slots__ = ["actions", "align_at_converters", "origin_frame", "origin_stream_time_seconds", "origin_wall_time", "prepare", "request_id"]
     ACTIONS_FIELD_NUMBER: _ClassVar[int]
     ALIGN_AT_CONVERTERS_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FRAME_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_STREAM_TIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_WALL_TIME_FIELD_NUMBER: _ClassVar[int]
+    PREPARE_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     actions: _containers.RepeatedCompositeFieldContainer[ActionSpec]
     align_at_converters: bool
     origin_frame: int
     origin_stream_time_seconds: float
+    origin_wall_time: _timestamp_pb2.Timestamp
+    prepare: bool
     request_id: str
-    def __init__(self, origin_frame: _Optional[int] = ..., origin_stream_time_seconds: _Optional[float] = ..., align_at_converters: bool = ..., actions: _Optional[_Iterable[_Union[ActionSpec, _Mapping]]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, origin_frame: _Optional[int] = ..., origin_stream_time_seconds: _Optional[float] = ..., origin_wall_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., align_at_converters: bool = ..., actions: _Optional[_Iterable[_Union[ActionSpec, _Mapping]]] = ..., request_id: _Optional[str] = ..., prepare: bool = ...) -> None: ...
 
 class ScheduleActionsResponse(_message.Message):
-    __slots__ = ["actions", "batch_id", "origin_frame", "stream_id"]
+    __slots__ = ["actions", "batch_id", "origin_frame", "origin_uncertainty_frames", "origin_wall_time", "stream_id"]
     ACTIONS_FIELD_NUMBER: _ClassVar[int]
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FRAME_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_UNCERTAINTY_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_WALL_TIME_FIELD_NUMBER: _ClassVar[int]
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     actions: _containers.RepeatedCompositeFieldContainer[ScheduledAction]
     batch_id: str
     origin_frame: int
+    origin_uncertainty_frames: float
+    origin_wall_time: _timestamp_pb2.Timestamp
     stream_id: str
-    def __init__(self, batch_id: _Optional[str] = ..., origin_frame: _Optional[int] = ..., stream_id: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[ScheduledAction, _Mapping]]] = ...) -> None: ...
+    def __init__(self, batch_id: _Optional[str] = ..., origin_frame: _Optional[int] = ..., stream_id: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[ScheduledAction, _Mapping]]] = ..., origin_wall_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., origin_uncertainty_frames: _Optional[float] = ...) -> None: ...
 
 class ScheduledAction(_message.Message):
     __slots__ = ["action_id", "buffer_id", "key", "start_frame"]

@@ -21,6 +21,11 @@ class ActionServiceStub(object):
                 request_serializer=rtmixd_dot_v1_dot_action__pb2.ScheduleActionsRequest.SerializeToString,
                 response_deserializer=rtmixd_dot_v1_dot_action__pb2.ScheduleActionsResponse.FromString,
                 )
+        self.CommitBatch = channel.unary_unary(
+                '/rtmixd.v1.ActionService/CommitBatch',
+                request_serializer=rtmixd_dot_v1_dot_action__pb2.CommitBatchRequest.SerializeToString,
+                response_deserializer=rtmixd_dot_v1_dot_action__pb2.CommitBatchResponse.FromString,
+                )
         self.GetAction = channel.unary_unary(
                 '/rtmixd.v1.ActionService/GetAction',
                 request_serializer=rtmixd_dot_v1_dot_action__pb2.GetActionRequest.SerializeToString,
@@ -66,6 +71,16 @@ class ActionServiceServicer(object):
     def ScheduleActions(self, request, context):
         """Admits a batch of actions, all of them or none. All requests are checked before anything is
         done: INVALID_ARGUMENT names the field at fault, RESOURCE_EXHAUSTED the limit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CommitBatch(self, request, context):
+        """Lets a batch start that was scheduled with `prepare`. Again for the same batch it does nothing and
+        gives the same answer. NOT_FOUND if the session never had it or it was long ago;
+        FAILED_PRECONDITION with ERROR_REASON_WRONG_STATE if it is too late, or all of its actions ended
+        otherwise: nothing of it sounds then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,6 +153,11 @@ def add_ActionServiceServicer_to_server(servicer, server):
                     request_deserializer=rtmixd_dot_v1_dot_action__pb2.ScheduleActionsRequest.FromString,
                     response_serializer=rtmixd_dot_v1_dot_action__pb2.ScheduleActionsResponse.SerializeToString,
             ),
+            'CommitBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CommitBatch,
+                    request_deserializer=rtmixd_dot_v1_dot_action__pb2.CommitBatchRequest.FromString,
+                    response_serializer=rtmixd_dot_v1_dot_action__pb2.CommitBatchResponse.SerializeToString,
+            ),
             'GetAction': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAction,
                     request_deserializer=rtmixd_dot_v1_dot_action__pb2.GetActionRequest.FromString,
@@ -199,6 +219,23 @@ class ActionService(object):
         return grpc.experimental.unary_unary(request, target, '/rtmixd.v1.ActionService/ScheduleActions',
             rtmixd_dot_v1_dot_action__pb2.ScheduleActionsRequest.SerializeToString,
             rtmixd_dot_v1_dot_action__pb2.ScheduleActionsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def CommitBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/rtmixd.v1.ActionService/CommitBatch',
+            rtmixd_dot_v1_dot_action__pb2.CommitBatchRequest.SerializeToString,
+            rtmixd_dot_v1_dot_action__pb2.CommitBatchResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -15,7 +15,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15rtmixd/v1/clock.proto\x12\trtmixd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x02\n\x0c\x43lockReading\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12\r\n\x05\x66rame\x18\x02 \x01(\x01\x12\x1b\n\x13stream_time_seconds\x18\x03 \x01(\x01\x12-\n\twall_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fmonotonic_nanos\x18\x05 \x01(\x03\x12\x0f\n\x07rate_hz\x18\x06 \x01(\x01\x12\x1c\n\x14rate_uncertainty_ppm\x18\x07 \x01(\x01\x12\x1a\n\x12uncertainty_frames\x18\x08 \x01(\x01\x12\x0e\n\x06locked\x18\t \x01(\x08\x12\x0f\n\x07running\x18\n \x01(\x08\x12\x12\n\nnext_frame\x18\x0b \x01(\x03\"\x11\n\x0fGetClockRequest\"<\n\x10GetClockResponse\x12(\n\x07reading\x18\x01 \x01(\x0b\x32\x17.rtmixd.v1.ClockReading\"A\n\x12StreamClockRequest\x12+\n\x08interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"?\n\x13StreamClockResponse\x12(\n\x07reading\x18\x01 \x01(\x0b\x32\x17.rtmixd.v1.ClockReading2\xa3\x01\n\x0c\x43lockService\x12\x43\n\x08GetClock\x12\x1a.rtmixd.v1.GetClockRequest\x1a\x1b.rtmixd.v1.GetClockResponse\x12N\n\x0bStreamClock\x12\x1d.rtmixd.v1.StreamClockRequest\x1a\x1e.rtmixd.v1.StreamClockResponse0\x01\x42@\n\rorg.rtmixd.v1P\x01Z!rtmixd.org/api/rtmixd/v1;rtmixdv1\xaa\x02\tRtmixd.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15rtmixd/v1/clock.proto\x12\trtmixd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xda\x03\n\x0c\x43lockReading\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12\r\n\x05\x66rame\x18\x02 \x01(\x01\x12\x1b\n\x13stream_time_seconds\x18\x03 \x01(\x01\x12-\n\twall_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fmonotonic_nanos\x18\x05 \x01(\x03\x12\x0f\n\x07rate_hz\x18\x06 \x01(\x01\x12\x1c\n\x14rate_uncertainty_ppm\x18\x07 \x01(\x01\x12\x1a\n\x12uncertainty_frames\x18\x08 \x01(\x01\x12\x0e\n\x06locked\x18\t \x01(\x08\x12\x0f\n\x07running\x18\n \x01(\x08\x12\x12\n\nnext_frame\x18\x0b \x01(\x03\x12\x1f\n\x17wall_clock_synchronized\x18\x0c \x01(\x08\x12)\n\x1cwall_clock_max_error_seconds\x18\r \x01(\x01H\x00\x88\x01\x01\x12/\n\"wall_clock_estimated_error_seconds\x18\x0e \x01(\x01H\x01\x88\x01\x01\x42\x1f\n\x1d_wall_clock_max_error_secondsB%\n#_wall_clock_estimated_error_seconds\"\x11\n\x0fGetClockRequest\"<\n\x10GetClockResponse\x12(\n\x07reading\x18\x01 \x01(\x0b\x32\x17.rtmixd.v1.ClockReading\"A\n\x12StreamClockRequest\x12+\n\x08interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"?\n\x13StreamClockResponse\x12(\n\x07reading\x18\x01 \x01(\x0b\x32\x17.rtmixd.v1.ClockReading2\xa3\x01\n\x0c\x43lockService\x12\x43\n\x08GetClock\x12\x1a.rtmixd.v1.GetClockRequest\x1a\x1b.rtmixd.v1.GetClockResponse\x12N\n\x0bStreamClock\x12\x1d.rtmixd.v1.StreamClockRequest\x1a\x1e.rtmixd.v1.StreamClockResponse0\x01\x42@\n\rorg.rtmixd.v1P\x01Z!rtmixd.org/api/rtmixd/v1;rtmixdv1\xaa\x02\tRtmixd.V1b\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rtmixd.v1.clock_pb2', globals())
@@ -24,15 +24,15 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   DESCRIPTOR._serialized_options = b'\n\rorg.rtmixd.v1P\001Z!rtmixd.org/api/rtmixd/v1;rtmixdv1\252\002\tRtmixd.V1'
   _CLOCKREADING._serialized_start=102
-  _CLOCKREADING._serialized_end=379
-  _GETCLOCKREQUEST._serialized_start=381
-  _GETCLOCKREQUEST._serialized_end=398
-  _GETCLOCKRESPONSE._serialized_start=400
-  _GETCLOCKRESPONSE._serialized_end=460
-  _STREAMCLOCKREQUEST._serialized_start=462
-  _STREAMCLOCKREQUEST._serialized_end=527
-  _STREAMCLOCKRESPONSE._serialized_start=529
-  _STREAMCLOCKRESPONSE._serialized_end=592
-  _CLOCKSERVICE._serialized_start=595
-  _CLOCKSERVICE._serialized_end=758
+  _CLOCKREADING._serialized_end=576
+  _GETCLOCKREQUEST._serialized_start=578
+  _GETCLOCKREQUEST._serialized_end=595
+  _GETCLOCKRESPONSE._serialized_start=597
+  _GETCLOCKRESPONSE._serialized_end=657
+  _STREAMCLOCKREQUEST._serialized_start=659
+  _STREAMCLOCKREQUEST._serialized_end=724
+  _STREAMCLOCKRESPONSE._serialized_start=726
+  _STREAMCLOCKRESPONSE._serialized_end=789
+  _CLOCKSERVICE._serialized_start=792
+  _CLOCKSERVICE._serialized_end=955
 # @@protoc_insertion_point(module_scope)
