@@ -104,7 +104,7 @@ class TestQuickstart:
         monkeypatch.setenv("RTMIXD_TARGET", server.target)
         monkeypatch.setenv("MPLBACKEND", "Agg")
         monkeypatch.chdir(tmp_path)
-        assert paste("quickstart.md") == 6
+        assert paste("quickstart.md") == 7
         assert {path.name for path in tmp_path.iterdir()} == {
             "chirp.png",
             "chirp.wav",
