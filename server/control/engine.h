@@ -146,8 +146,9 @@ class Engine {
   // --- Actions ---
   virtual void Schedule(const std::string& session_id, BatchSpec batch,
                         std::function<void(absl::StatusOr<BatchAdmitted>)> callback) = 0;
-  // Lets a batch start that was scheduled with `prepare`. Again, it gives the same answer. NOT_FOUND
-  // if the session has no such batch; FAILED_PRECONDITION (kWrongState) if it is too late.
+  // Lets a batch start that was scheduled with `prepare`. Again, it gives the same answer.
+  // NOT_FOUND if the session has no such batch; FAILED_PRECONDITION (kWrongState) if it is too
+  // late.
   virtual absl::StatusOr<BatchCommitted> CommitBatch(const std::string& session_id,
                                                      const std::string& batch_id) = 0;
   virtual absl::StatusOr<ActionReport> GetAction(const std::string& session_id,

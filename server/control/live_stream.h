@@ -127,7 +127,7 @@ class LiveStream {
   XrunDetector xrun_detector_;
   int64_t next_xrun_sequence_ = 0;  // not told yet
   int64_t next_relock_sequence_ = 0;
-  std::deque<Clips> clips_;         // by frame
+  std::deque<Clips> clips_;  // by frame
   std::vector<Hole> holes_;
 };
 

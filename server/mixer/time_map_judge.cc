@@ -379,7 +379,21 @@ void TimeMap::FinishCandidate(size_t end_block) {
     if (places.size() > 1) step.bound_frames += kPartBoundSigmas * line_->cell_scatter / npf;
     steps.push_back(step);
   }
-  const std::vector<Flags> alone = AssignFlags(candidate.flags, &steps);
+  std::vector<Flags> alone = AssignFlags(candidate.flags, &steps);
+  if (steps.size() == 1 && !alone.empty() && alone.size() == candidate.flags.size() &&
+      std::abs(steps[0].lost_frames) < shortest_detectable_loss_frames_) {
+    // Too short to be placed for sure, and a flag tells of something elsewhere: one xrun, at either
+    // place or between.
+    Step& step = steps[0];
+    for (const Flags& flag : alone) {
+      step.earliest_frame =
+          std::min(step.earliest_frame, std::max(epoch_frame_ + 1, flag.frame - FlagReachFrames()));
+      step.latest_frame = std::max(step.latest_frame, flag.frame);
+      step.host_flags |= flag.host_flags;
+    }
+    step.frame = alone.front().frame;
+    alone.clear();
+  }
   if (steps.empty()) {
     AddFlagged(alone, level / npf, bound);
   } else {
