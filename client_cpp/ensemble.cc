@@ -130,7 +130,7 @@ absl::Status Ensemble::Commit() {
       prepared_ && std::all_of(report_.parts.begin(), report_.parts.end(),
                                [](const EnsemblePart& part) { return part.status.ok(); });
   if (!all_prepared) return absl::FailedPreconditionError("the ensemble is not prepared");
-  const absl::Status status = OnAll([](const Member& member, EnsemblePart& part) {
+  absl::Status status = OnAll([](const Member& member, EnsemblePart& part) {
     v1::CommitBatchRequest request;
     request.set_batch_id(part.batch_id);
     return member.session->client()

@@ -49,14 +49,14 @@ Signal Delay(const Signal& period, double delay_frames, int reach) {
     const double x = i - part;
     const double sinc = std::abs(x) < 1e-12 ? 1 : std::sin(pi * x) / (pi * x);
     const double window = std::abs(x) >= reach ? 0 : 0.5 + 0.5 * std::cos(pi * x / reach);
-    taps[static_cast<size_t>(i + reach)] = sinc * window;
+    taps[i + reach] = sinc * window;
   }
   Signal delayed(period.size());
   for (int n = 0; n < size; ++n) {
     double sum = 0;
     for (int i = -reach; i <= reach; ++i) {
       const int from = ((n - whole - i) % size + size) % size;
-      sum += taps[static_cast<size_t>(i + reach)] * period[static_cast<size_t>(from)];
+      sum += taps[i + reach] * period[static_cast<size_t>(from)];
     }
     delayed[static_cast<size_t>(n)] = sum;
   }

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -16,15 +15,29 @@ struct Stem {
   double y;
 };
 
+// The number behind `mark`, with which `text` begins; `*end` is what comes after it, null if there
+// is none.
+double NumberAt(const char* text, char mark, const char** end) {
+  *end = nullptr;
+  if (text == nullptr || *text != mark) return 0;
+  char* after = nullptr;
+  const double number = std::strtod(text + 1, &after);
+  if (after != text + 1) *end = after;
+  return number;
+}
+
 // The stems of the path with this id, as the picture has them.
 std::vector<Stem> Stems(const std::string& svg) {
   std::vector<Stem> stems;
   size_t at = svg.find("id=\"response\"");
   at = svg.find("d=\"M", at + 13);
   while ((at = svg.find('M', at)) != std::string::npos) {
-    Stem stem{};
-    if (std::sscanf(svg.c_str() + at, "M%lf %lfV%lf", &stem.x, &stem.zero, &stem.y) != 3) break;
-    stems.push_back(stem);
+    const char* end = nullptr;
+    const double x = NumberAt(svg.c_str() + at, 'M', &end);
+    const double zero = NumberAt(end, ' ', &end);
+    const double y = NumberAt(end, 'V', &end);
+    if (end == nullptr) break;
+    stems.push_back({x, zero, y});
     ++at;
   }
   return stems;
@@ -53,9 +66,10 @@ TEST(ImpulsePictureTest, DelayIsBetweenTheStems) {
   const std::string svg = ImpulsePicture(response, 0.5, "");
   const std::vector<Stem> stems = Stems(svg);
   ASSERT_EQ(stems.size(), 129U);
-  double x = 0;
   const size_t at = svg.find("id=\"delay\"");
-  ASSERT_EQ(std::sscanf(svg.c_str() + svg.find("d=\"M", at + 9), "d=\"M%lf", &x), 1);
+  const char* end = nullptr;
+  const double x = NumberAt(svg.c_str() + svg.find("d=\"M", at + 9) + 3, 'M', &end);
+  ASSERT_NE(end, nullptr);
   EXPECT_NEAR(x, (stems[64].x + stems[65].x) / 2, 0.02);
   EXPECT_NEAR(stems[63].zero - stems[63].y, (stems[64].zero - stems[64].y) / 2, 0.02);
 }

@@ -13,7 +13,7 @@
 namespace rtmixd::rtmixctl {
 
 absl::StatusOr<Length> Length::Parse(absl::string_view text) {
-  const absl::Status refusal = absl::InvalidArgumentError(
+  absl::Status refusal = absl::InvalidArgumentError(
       absl::StrFormat("'%s' is not a length: a whole number of frames from 0 to %d, or a time from "
                       "0 to %.12g s such as 10ms, 1.5s or 2min",
                       text, kMaxFrame, kMaxSeconds));

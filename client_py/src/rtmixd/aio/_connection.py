@@ -519,4 +519,10 @@ async def _true_error(call: Any, error: Any) -> Any:
             trailer = grpc.aio.Metadata(*(await call.trailing_metadata() or ()))
             return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailer, details=details)
         await asyncio.sleep(_STATUS_POLL_SECONDS)
-    return error
+    # The server says nothing of it: what broke is the connection.
+    return grpc.aio.AioRpcError(
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.aio.Metadata(),
+        grpc.aio.Metadata(),
+        details=f"the call broke while a message was written: {error.details()}",
+    )
