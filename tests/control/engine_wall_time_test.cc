@@ -117,7 +117,9 @@ TEST_F(EngineWallTimeTest, WaitingBatchHasItsRoom) {
   EXPECT_EQ(ReasonOf(refused.status()), ErrorReason::kLimitExceeded);
   RunSeconds(99);
   rig_.Finish(session_);
-  for (const ActionReport& report : *rig_.engine().ListActions(session_, false)) {
+  const auto reports = rig_.engine().ListActions(session_, false);
+  ASSERT_TRUE(reports.ok()) << reports.status();
+  for (const ActionReport& report : *reports) {
     EXPECT_EQ(report.end_reason, ActionEnd::kCompleted);
   }
 }

@@ -42,6 +42,12 @@ struct Truth {
 };
 
 class EngineXrunTest : public testing::TestWithParam<Case> {
+ public:
+  ~EngineXrunTest() override {
+    watch_ = nullptr;
+    engine_ = nullptr;
+  }
+
  protected:
   EngineXrunTest() : random_(GetParam().late ? 5 : 6) {
     auto device = std::make_unique<SteppedVirtualDevice>(/*clock_error_ppm=*/50);
@@ -66,10 +72,6 @@ class EngineXrunTest : public testing::TestWithParam<Case> {
     spec.ttl = absl::Minutes(30);
     session_ = engine_->CreateSession(spec)->info.session_id;
     watch_ = *engine_->WatchActions(session_, /*include_present=*/false, [] {});
-  }
-  ~EngineXrunTest() override {
-    watch_ = nullptr;
-    engine_ = nullptr;
   }
 
   int64_t Uniform(int64_t least, int64_t most) {

@@ -41,8 +41,11 @@ WallTimeSimulation::Result WallTimeSimulation::Run(const Options& options) {
   }
   const absl::Time epoch = absl::FromUnixSeconds(1'800'000'000);
   Result result;
-  for (double moment_seconds = kFirstMomentSeconds; moment_seconds < options.hours * 3600;
-       moment_seconds += options.start_every_seconds) {
+  const auto starts = static_cast<int64_t>(
+      std::ceil((options.hours * 3600 - kFirstMomentSeconds) / options.start_every_seconds));
+  for (int64_t start = 0; start < starts; ++start) {
+    const double moment_seconds =
+        kFirstMomentSeconds + static_cast<double>(start) * options.start_every_seconds;
     double first = 0;
     double last = 0;
     for (size_t i = 0; i < servers.size(); ++i) {

@@ -202,7 +202,7 @@ int main(int argc, char** argv) {
       {"pairs, half flagged, up to 200 ms late", 1, 20 * 256, true, 0.5, 0.2},
   };
   struct Disturbance {
-    const char* name;
+    const char* name = nullptr;
     rtmixd::BlockSimulator::Options options;
   };
   const Disturbance kDisturbances[] = {
