@@ -48,11 +48,15 @@ def test_progress_tells_what_is_buffered_and_what_has_sounded(target: str) -> No
             assert await play.write(noise(4000, 1)) == 4000
             await play._core.wait_until(lambda: play._core.play_progress.received_position == 4000)
             assert (play.buffered_frames, play.played_frames) == (4000, 0)
+            assert repr(play) == (
+                f"<PlayStream {play.action_id}, 1 channels, 4000 frames buffered, 0 underruns>"
+            )
             assert play.start_frame is None
             await play.write(noise(1000, 1))
             await play.end()
             await play.wait(until="done")
             assert play.play_done
+            assert "done" in repr(play)
             assert (play.buffered_frames, play.played_frames) == (0, 5000)
             assert play.start_frame is not None
 

@@ -114,6 +114,10 @@ class PlaySide(_Stream):
         assert self._core.play is not None
         return self._core.play
 
+    def _play_in_words(self) -> str:
+        state = "done" if self.play_done else f"{self.buffered_frames} frames buffered"
+        return f"{state}, {self.underruns} underruns"
+
     @property
     def channels(self) -> int:
         """Channels of the sound."""
@@ -363,6 +367,10 @@ class RecordSide(_Stream):
     def _record(self) -> RecordWindow:
         assert self._core.record is not None
         return self._core.record
+
+    def _record_in_words(self) -> str:
+        state = "done" if self.record_done else f"{self.readable_frames} to be read"
+        return f"{self.recorded_frames} frames recorded, {state}"
 
     @property
     def sample_rate_hz(self) -> float:

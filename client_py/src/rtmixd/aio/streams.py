@@ -45,6 +45,9 @@ class PlayStream(PlaySide):
         """Id of its action."""
         return self._core.opened.play.action_id
 
+    def __repr__(self) -> str:
+        return f"<PlayStream {self.action_id}, {self.channels} channels, {self._play_in_words()}>"
+
     async def wait(self, timeout: Optional[float] = None, until: Until = "ended") -> Report:
         """Wait for the play: `wait_play`."""
         return await self.wait_play(timeout, until)
@@ -82,6 +85,10 @@ class RecordStream(RecordSide):
     def action_id(self) -> str:
         """Id of its action."""
         return self._core.opened.record.action_id
+
+    def __repr__(self) -> str:
+        said = self._record_in_words()
+        return f"<RecordStream {self.action_id}, {self.channels} channels, {said}>"
 
     @property
     def channels(self) -> int:
@@ -141,6 +148,13 @@ class DuplexStream(PlaySide, RecordSide):
     def record_channels(self) -> int:
         """Channels of the recording."""
         return self._core.opened.record.channels
+
+    def __repr__(self) -> str:
+        return (
+            f"<DuplexStream {self.play_action_id}, {self.channels} channels,"
+            f" {self._play_in_words()}; {self.record_action_id}, {self.record_channels} channels,"
+            f" {self._record_in_words()}>"
+        )
 
     @property
     def record_start_frame(self) -> Optional[int]:
