@@ -146,9 +146,14 @@ absl::Status EngineImpl::LendOwn(Submission* submission,
     }
     const std::optional<int64_t>& frame = action->report.requested_start_frame;
     Voice* after = nullptr;
-    if (!frame.has_value() && action->after != nullptr) {
-      const auto found = made.find(action->after.get());
-      after = found != made.end() ? found->second : action->after->voice;
+    if (!frame.has_value() && action->start.kind == StartSpec::Kind::kAfter) {
+      const Action* const predecessor = action->after.get();
+      const auto found = made.find(predecessor);
+      if (found != made.end()) {
+        after = found->second;
+      } else if (predecessor != nullptr) {
+        after = predecessor->voice;
+      }
       if (after == nullptr) continue;
     }
     Batch& batch = action->with_origin && !frame.has_value() ? *floating : *placed;

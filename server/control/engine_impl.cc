@@ -329,9 +329,9 @@ void EngineImpl::TakeBlocks() {
 }
 
 void EngineImpl::NameTouched(int64_t earliest_frame, int64_t latest_frame, LogEntry* entry) const {
-  const auto look = [&](const Action& action) {
+  const auto look = [&, stream = stream_.get()](const Action& action) {
     const std::optional<int64_t>& start_frame = action.report.start_frame;
-    if (action.stream != stream_ || !start_frame.has_value() ||
+    if (action.stream.get() != stream || !start_frame.has_value() ||
         !(action.is_play() || action.is_record())) {
       return;
     }
