@@ -477,17 +477,17 @@ TEST(XrunDetectorTest, NoRecordingThatOneOfTwoLossesTouchedSaysNo) {
       feed(uniform(3 * kSecond, 6 * kSecond));
     }
     feed(6 * kSecond);
-    for (size_t i = 0; i < truth.size(); ++i) {
-      SCOPED_TRACE(testing::Message() << truth[i].lost_frames << " lost before " << truth[i].frame);
+    for (const auto& loss : truth) {
+      SCOPED_TRACE(testing::Message() << loss.lost_frames << " lost before " << loss.frame);
       for (int k = 0; k < 30; ++k) {
-        const int64_t begin = truth[i].frame - uniform(0, k < 10 ? 600 : 2 * kSecond);
-        const int64_t end = truth[i].frame + uniform(1, k < 20 ? 600 : 2 * kSecond);
-        if (static_cast<double>(truth[i].lost_frames) <
+        const int64_t begin = loss.frame - uniform(0, k < 10 ? 600 : 2 * kSecond);
+        const int64_t end = loss.frame + uniform(1, k < 20 ? 600 : 2 * kSecond);
+        if (static_cast<double>(loss.lost_frames) <
             stream.detector.ShortestDetectableLossFrames(begin, end)) {
           continue;
         }
         ASSERT_NE(stream.detector.Touched(begin, end), TouchedByXrun::kNo)
-            << begin - truth[i].frame << " to " << end - truth[i].frame;
+            << begin - loss.frame << " to " << end - loss.frame;
       }
     }
     // Lengths hold for all that lies in a range.
