@@ -21,8 +21,8 @@ absl::Status EngineImpl::Follow(const std::shared_ptr<Action>& action,
     action->report.requested_start_frame = after->ending->end_frame;
     return absl::OkStatus();
   }
-  if (std::erase_if(after->successors, [](const auto& successor) { return successor.expired(); }),
-      after->successors.size() >= kMaxSuccessors) {
+  std::erase_if(after->successors, [](const auto& successor) { return successor.expired(); });
+  if (after->successors.size() >= kMaxSuccessors) {
     return LimitExceeded("max_successors_per_action", absl::StrCat(after->successors.size() + 1),
                          absl::StrCat(kMaxSuccessors));
   }

@@ -168,7 +168,8 @@ absl::Status EngineImpl::LinkMembers(const std::string& session_id, const BatchS
   for (const std::shared_ptr<Action>& member : submission->members) {
     if (!member->report.key.empty()) by_key[member->report.key] = member;
   }
-  absl::flat_hash_map<const Action*, int> asked;  // changes of each
+  absl::flat_hash_map<const Action*, int> asked;         // changes of each
+  absl::flat_hash_map<const Action*, size_t> following;  // each
   const auto find = [&](const ActionRefSpec& ref,
                         const std::string& field) -> absl::StatusOr<std::shared_ptr<Action>> {
     mu_.AssertHeld();
@@ -185,6 +186,12 @@ absl::Status EngineImpl::LinkMembers(const std::string& session_id, const BatchS
       if (!after.ok()) return after.status();
       absl::Status status = Follow(action, *after, field + ".start.after");
       if (!status.ok()) return status;
+      // Those of this batch are linked when it is admitted.
+      const size_t successors = (*after)->successors.size() + ++following[after->get()];
+      if (action->after != nullptr && successors > kMaxSuccessors) {
+        return LimitExceeded("max_successors_per_action", absl::StrCat(successors),
+                             absl::StrCat(kMaxSuccessors));
+      }
     }
     const auto* const cancel = std::get_if<CancelSpec>(&spec.what);
     const auto* const change = std::get_if<ChangeSpec>(&spec.what);

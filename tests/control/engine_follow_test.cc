@@ -293,5 +293,16 @@ TEST_F(EngineFollowTest, SixtyFourFollowOneAndNoMore) {
   EXPECT_EQ(LimitOf(status), "64");
 }
 
+TEST_F(EngineFollowTest, MembersOfOneBatchCountToo) {
+  const BatchAdmitted head = Schedule(At(5000, {Play("", 1, 10)}));
+  const StartSpec after = AfterId(head.actions[0].action_id);
+  const std::vector<ActionSpec> some(40, Play("", 1, 1, after));
+  Schedule(At(0, some));
+  EXPECT_EQ(FieldOf(rig_.ScheduleNow(session_, At(0, some)).status()), "max_successors_per_action");
+  // What was refused has left its places.
+  Schedule(At(0, std::vector<ActionSpec>(24, Play("", 1, 1, after))));
+  rig_.Finish(session_);
+}
+
 }  // namespace
 }  // namespace rtmixd
