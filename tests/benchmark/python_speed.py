@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 import rtmixd
 from rtmixd.local_server import LocalServer
 from rtmixd.specs import Play, after, at_frame
