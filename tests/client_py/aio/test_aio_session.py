@@ -14,7 +14,7 @@ import pytest
 from stream_rig import noise, run
 
 import rtmixd
-from rtmixd import Cancel, Play, Record, Stats, after, aio, at_frame, at_time
+from rtmixd import Cancel, Play, Record, Stats, _methods, after, aio, at_frame, at_time
 from rtmixd.aio._connection import Connection
 from rtmixd.local_server import LocalServer
 
@@ -291,6 +291,37 @@ def test_a_task_that_is_cancelled_cancels_its_play(server: LocalServer) -> None:
                 await playing
             (action,) = await session.actions()
             assert (await action.wait(until="done")).end_reason == "cancelled"
+
+    run(test())
+
+
+def test_an_action_that_is_listed_before_its_batch_was_answered_is_told_of_its_end(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with aio.Client(server.target) as client, client.session() as session:
+            listed = asyncio.Event()
+            call = Connection.call
+
+            async def late(self: Connection, method: Any, *arguments: Any, **options: Any) -> Any:
+                response = await call(self, method, *arguments, **options)
+                if method is _methods.SCHEDULE_ACTIONS:
+                    await listed.wait()
+                return response
+
+            monkeypatch.setattr(Connection, "call", late)
+            playing = asyncio.ensure_future(session.play(np.ones(RATE_HZ * 60, np.float32)))
+            async for entry in client.events(0, ["action_started"]):
+                if entry.session_id == session.id:
+                    break
+            (action,) = await session.actions()
+            playing.cancel()
+            listed.set()
+            # Its traceback keeps the batch alive.
+            with pytest.raises(asyncio.CancelledError):
+                await playing
+            assert (await action.wait(until="done")).end_reason == "cancelled"
+            assert await session.actions() == [action]
 
     run(test())
 

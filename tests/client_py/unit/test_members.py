@@ -10,6 +10,7 @@ import pytest
 from rtmixd import shaping, specs
 from rtmixd.aio._members import Members
 from rtmixd.aio._watch import Watch
+from rtmixd.aio.action import Action
 from rtmixd.v1 import action_pb2
 
 
@@ -88,10 +89,10 @@ def test_report_counts_whether_it_comes_before_or_after_its_action_was_made() ->
 
 def test_watch_feeds_actions_of_a_batch_and_what_came_before_its_answer() -> None:
     feeder = watch()
-    feeder.scheduling()
-    feeder.deliver(report("a-2", "DONE"))
-    batch = members()
-    feeder.scheduled(batch)
+    with feeder.expecting():
+        feeder.deliver(report("a-2", "DONE"))
+        batch = members()
+        feeder.add_batch(batch)
     assert batch[2].done
     feeder.deliver(report("a-0", "ACTIVE"))
     assert batch[0].report.state == "active"
@@ -100,9 +101,8 @@ def test_watch_feeds_actions_of_a_batch_and_what_came_before_its_answer() -> Non
 
 def test_one_action_keeps_its_batch_fed() -> None:
     feeder = watch()
-    feeder.scheduling()
     batch = members()
-    feeder.scheduled(batch)
+    feeder.add_batch(batch)
     kept = batch[1]
     del batch
     gc.collect()
@@ -112,10 +112,40 @@ def test_one_action_keeps_its_batch_fed() -> None:
 
 def test_batch_that_nobody_holds_is_forgotten() -> None:
     feeder = watch()
-    feeder.scheduling()
     batch = members()
-    feeder.scheduled(batch)
+    feeder.add_batch(batch)
     del batch
     gc.collect()
     assert feeder.find("a-1") is None
     assert feeder._batches == {}
+
+
+def test_action_that_was_listed_before_its_batch_was_known_is_fed_and_stays_the_same() -> None:
+    feeder = watch()
+    with feeder.expecting():
+        session: Any = Session()
+        listed = Action(session, report("a-1", "ACTIVE"))
+        feeder.add(listed)
+        batch = members()
+        feeder.add_batch(batch)
+    assert feeder.find("a-1") is batch[1] is listed
+    feeder.deliver(report("a-1", "ENDED"))
+    assert listed.ended
+
+
+def test_what_was_told_before_an_action_was_listed_counts() -> None:
+    feeder = watch()
+    with feeder.expecting():
+        feeder.deliver(report("a-1", "DONE"))
+        session: Any = Session()
+        listed = Action(session, report("a-1", "ACTIVE"))
+        feeder.add(listed)
+        assert listed.done
+
+
+def test_what_was_told_of_unknown_actions_is_not_kept_for_ever() -> None:
+    feeder = watch()
+    feeder.deliver(report("a-1", "DONE"))
+    with feeder.expecting():
+        feeder.deliver(report("a-2", "DONE"))
+    assert feeder._strays == {}

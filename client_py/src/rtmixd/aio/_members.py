@@ -90,6 +90,12 @@ class Members(Sequence[Action]):
         """Return the action with this id, which is one of `ids`."""
         return self._get(self._place(action_id))
 
+    def adopt(self, action: Action) -> None:
+        """Take in an action of these that was listed before the batch was known."""
+        with self._lock:
+            action._members = self
+            self._made[self._place(action.id)] = action
+
     def made(self) -> list[Action]:
         """Return the actions that somebody asked for."""
         with self._lock:

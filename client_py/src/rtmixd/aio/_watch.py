@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import weakref
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Optional
 
 from google.protobuf import duration_pb2
@@ -32,9 +34,9 @@ class Watch:
         self._actions: weakref.WeakValueDictionary[str, Action] = weakref.WeakValueDictionary()
         # By the ids of their actions.
         self._batches: dict[str, weakref.ref[Members]] = {}
-        # What was told of actions whose schedule call has not been answered yet.
+        # What was told of actions that nobody knows, while calls are under way whose answers name some.
         self._strays: dict[str, action_pb2.ActionReport] = {}
-        self._scheduling = 0
+        self._expecting = 0
         self._task: Optional[asyncio.Task[None]] = None
         self._failure: Optional[errors.RtmixdError] = None
 
@@ -56,25 +58,38 @@ class Watch:
         members = self._members(action_id)
         return self._actions.get(action_id) if members is None else members.find(action_id)
 
-    def scheduling(self) -> None:
-        """Note that actions are about to be made. Needs a `scheduled`."""
-        self._scheduling += 1
+    @contextlib.contextmanager
+    def expecting(self) -> Iterator[None]:
+        """Keep what is told of unknown actions while a call is under way whose answer names some.
 
-    def scheduled(self, members: Optional[Members]) -> None:
-        """Feed these actions, too; None if none came about."""
-        if members is not None:
-            ids = members.ids
-            batch = weakref.ref(members, lambda _: self._forget(ids))
-            self._batches.update(dict.fromkeys(ids, batch))
-            for action_id in [one for one in self._strays if one in self._batches]:
-                self.deliver(self._strays.pop(action_id))
-        self._scheduling -= 1
-        if not self._scheduling:
-            self._strays.clear()
+        What is told may overtake that answer, and is told once.
+        """
+        self._expecting += 1
+        try:
+            yield
+        finally:
+            self._expecting -= 1
+            if not self._expecting:
+                self._strays.clear()
+
+    def add_batch(self, members: Members) -> None:
+        """Feed these actions, too; those that were told of before stay the same objects."""
+        ids = members.ids
+        batch = weakref.ref(members, lambda _: self._forget(ids))
+        self._batches.update(dict.fromkeys(ids, batch))
+        for action in list(self._actions.values()):
+            if self._batches.get(action.id) is batch:
+                self._actions.pop(action.id, None)
+                members.adopt(action)
+        for action_id in [one for one in self._strays if one in self._batches]:
+            self.deliver(self._strays.pop(action_id))
 
     def add(self, action: Action) -> None:
         """Feed this action, too."""
         self._actions[action.id] = action
+        told = self._strays.pop(action.id, None)
+        if told is not None:
+            action._tell(told)
 
     def deliver(self, report: action_pb2.ActionReport) -> None:
         """Take in a report, wherever it comes from."""
@@ -84,7 +99,7 @@ class Watch:
             members.deliver(report)
         elif action is not None:
             action._tell(report)
-        elif self._scheduling:
+        elif self._expecting:
             self._strays[report.action_id] = report
 
     def fail(self, error: errors.RtmixdError) -> None:

@@ -186,14 +186,13 @@ class Session(SessionStreams, SessionChanges):
             _convert.fill_origin(request, origin)
         wanted, uploaded = await self._upload_long(wanted, wire)
         self._watch.start()
-        self._watch.scheduling()
-        members: Optional[Members] = None
         try:
             _convert.fill_actions(request, wanted, wire)
-            response = await self._call(_methods.SCHEDULE_ACTIONS, request, retry=True)
-            members = Members(self, response, wanted)
+            with self._watch.expecting():
+                response = await self._call(_methods.SCHEDULE_ACTIONS, request, retry=True)
+                members = Members(self, response, wanted)
+                self._watch.add_batch(members)
         finally:
-            self._watch.scheduled(members)
             # What plays them plays on.
             for buffer in uploaded:
                 self._later(buffer.__aexit__(None, None, None))
@@ -561,12 +560,13 @@ class Session(SessionStreams, SessionChanges):
         self._watch.start()
         found: list[Action] = []
         request = action_pb2.ListActionsRequest(active_only=active_only, page_size=1000)
-        while True:
-            response = await self._call(_methods.LIST_ACTIONS, request, retry=True)
-            found.extend(self._adopt(report) for report in response.reports)
-            if not response.next_page_token:
-                return found
-            request.page_token = response.next_page_token
+        with self._watch.expecting():
+            while True:
+                response = await self._call(_methods.LIST_ACTIONS, request, retry=True)
+                found.extend(self._adopt(report) for report in response.reports)
+                if not response.next_page_token:
+                    return found
+                request.page_token = response.next_page_token
 
     async def wait(
         self,
