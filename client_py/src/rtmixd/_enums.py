@@ -49,7 +49,6 @@ def short_name(enum: str, number: int) -> str:
     return _tables(enum)[0].get(number, "unspecified")
 
 
-@cache
 def number_of(enum: str, word: str, field: str) -> Any:
     """Return the value for a word.
 
@@ -59,7 +58,7 @@ def number_of(enum: str, word: str, field: str) -> Any:
         If there is none, naming `field`.
     """
     names, numbers = _tables(enum)
-    if word not in numbers or word == "unspecified":
+    if not isinstance(word, str) or word not in numbers or word == "unspecified":
         allowed = ", ".join(name for name in names.values() if name != "unspecified")
         raise InvalidArgument(
             f"{field} is {word!r}: it has to be one of {allowed}",

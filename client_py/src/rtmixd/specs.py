@@ -9,6 +9,7 @@ from typing import Literal, Optional, Protocol, Union
 
 from numpy.typing import ArrayLike
 
+from rtmixd._numbers import number, whole
 from rtmixd.errors import InvalidArgument
 from rtmixd.shaping import AnyChange, Fade, Loop
 
@@ -98,12 +99,12 @@ class Start:
 
 def after(frames: int) -> Start:
     """Start `frames` frames, at least 0, after the origin of the batch."""
-    return Start("after", int(frames))
+    return Start("after", whole(frames, "start"))
 
 
 def at_frame(frame: int) -> Start:
     """Start at a frame of the stream, 0 to 2^53. A frame that has passed is late."""
-    return Start("frame", int(frame))
+    return Start("frame", whole(frame, "start"))
 
 
 def at_time(seconds: float) -> Start:
@@ -112,7 +113,7 @@ def at_time(seconds: float) -> Start:
     A play is moved ahead by the output latency and a recording back by the input latency, in whole
     frames, so that both line up through a cable.
     """
-    return Start("time", float(seconds))
+    return Start("time", number(seconds, "start"))
 
 
 def at_end_of(target: AnyTarget) -> Start:

@@ -23,6 +23,7 @@ from rtmixd import (
     playlist,
 )
 from rtmixd.aio import _convert
+from rtmixd.aio._schedule_request import encode_request, played_frames
 from rtmixd.aio._stream_config import play_config
 from rtmixd.v1 import action_pb2, common_pb2
 
@@ -45,8 +46,9 @@ class Stream:
 
 
 def converted(*wanted: Any) -> list[action_pb2.ActionSpec]:
-    request = action_pb2.ScheduleActionsRequest()
-    _convert.fill_actions(request, wanted)
+    encoded = encode_request(action_pb2.ScheduleActionsRequest(request_id="r"), wanted)
+    request = action_pb2.ScheduleActionsRequest.FromString(encoded)
+    assert request.request_id == "r"
     return list(request.actions)
 
 
@@ -256,14 +258,14 @@ def test_frames_that_will_sound_are_counted() -> None:
                     continue
                 spec = Play([0.5], offset_frames=offset, max_frames=limit, loop=loop)
                 expected = frames_that_sound(6, offset, limit, loop)
-                assert _convert.played_frames(spec, 6) == expected, spec
+                assert played_frames(spec, 6) == expected, spec
                 checked += 1
     assert checked > 300
 
 
 def test_what_has_no_end_has_no_length() -> None:
     with pytest.raises(rtmixd.InvalidArgument) as caught:
-        _convert.played_frames(Play([0.5], loop=True), 6)
+        played_frames(Play([0.5], loop=True), 6)
     assert caught.value.field == "loop.passes"
 
 

@@ -7,7 +7,7 @@ import contextlib
 import os
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator
-from typing import Any, Optional, TypeVar
+from typing import Any, Optional, TypeVar, Union
 
 import grpc
 import grpc.aio
@@ -123,13 +123,13 @@ class _Link:
         timeout: Optional[float],
         channel: Optional[grpc.aio.Channel] = None,
     ) -> Any:
-        """Start a call; `request` is None, a message, or an iterator of messages."""
+        """Start a call; `request` is None, or a message, which may be encoded already."""
         kind = ("stream" if method.client_streams else "unary") + (
             "_stream" if method.server_streams else "_unary"
         )
         multicallable = getattr(channel or self._channel, kind)(
             method.path,
-            request_serializer=method.request.SerializeToString,
+            request_serializer=_encoded,
             response_deserializer=method.response.FromString,
         )
         arguments = () if request is None else (request,)
@@ -283,7 +283,7 @@ class Connection:
     async def call(
         self,
         method: Method[_Request, _Response],
-        request: _Request,
+        request: Union[_Request, bytes],
         *,
         token: str = "",
         timeout: float = CALL_SECONDS,
@@ -296,7 +296,7 @@ class Connection:
         method : Method
             Which.
         request : message
-            What goes in.
+            What goes in; it may be encoded already.
         token : str, optional
             Of the session.
         timeout : float, optional
@@ -317,10 +317,11 @@ class Connection:
         """
         loop = asyncio.get_running_loop()
         give_up = loop.time() + max(SILENCE_SECONDS, self._patience)
+        encoded = _encoded(request)
         while True:
             link = self._current()
             try:
-                return await self._unary(link, method, request, token, timeout)
+                return await self._unary(link, method, encoded, token, timeout)
             except errors.Disconnected:
                 # What fell silent was waited for already, by whoever called first.
                 silent = link.lost and self._patience <= SILENCE_SECONDS
@@ -435,11 +436,11 @@ class Connection:
         self,
         link: _Link,
         method: Method[_Request, _Response],
-        request: Any,
+        request: bytes,
         token: str,
         timeout: float,
     ) -> _Response:
-        size = request.ByteSize()
+        size = len(request)
         call = link.start(method, request, token, timeout + size / _SLOWEST_BYTES_PER_SECOND)
         link.watch(size)
         try:
@@ -487,6 +488,10 @@ class Connection:
             text = f"the server at {self.target} did not answer in time"
             return errors.Timeout(text, code=error.code)
         return error
+
+
+def _encoded(request: Any) -> bytes:
+    return request if isinstance(request, bytes) else request.SerializeToString()
 
 
 # The process in which gRPC was used first.

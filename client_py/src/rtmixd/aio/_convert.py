@@ -11,15 +11,14 @@ from google.protobuf import duration_pb2
 
 from rtmixd import shaping, specs
 from rtmixd._enums import number_of
+from rtmixd._numbers import number, whole
 from rtmixd.errors import InvalidArgument
 from rtmixd.info import DirectionSettings, StreamSettings
-from rtmixd.samples import Wire, encode, to_frames
+from rtmixd.samples import Wire
 from rtmixd.v1 import action_pb2, common_pb2, device_pb2
 
 # A fade as callers say it.
 AnyFade = Union[shaping.Fade, int, None]
-# Plays of buffers, by all that they say.
-_Plays = dict[tuple[Any, ...], action_pb2.PlaySpec]
 
 
 def duration(seconds: float, field: str) -> duration_pb2.Duration:
@@ -28,8 +27,9 @@ def duration(seconds: float, field: str) -> duration_pb2.Duration:
     Raises
     ------
     InvalidArgument
-        If `seconds` is not finite.
+        If `seconds` is no number or not finite.
     """
+    seconds = number(seconds, field)
     if not math.isfinite(seconds) or abs(seconds) > 1e9:
         raise InvalidArgument(
             f"{field} is {seconds}: it has to be a number of seconds",
@@ -39,8 +39,8 @@ def duration(seconds: float, field: str) -> duration_pb2.Duration:
         )
     nanos = round(seconds * 1e9)
     sign = -1 if nanos < 0 else 1
-    whole, rest = divmod(abs(nanos), 10**9)
-    return duration_pb2.Duration(seconds=sign * whole, nanos=sign * rest)
+    full, rest = divmod(abs(nanos), 10**9)
+    return duration_pb2.Duration(seconds=sign * full, nanos=sign * rest)
 
 
 def sample_format(wire: Wire) -> Any:
@@ -53,50 +53,13 @@ def channel_map(channels: Optional[Iterable[int]], field: str) -> Optional[commo
     if channels is None:
         return None
     try:
-        return common_pb2.ChannelMap(channels=[int(channel) for channel in channels])
+        return common_pb2.ChannelMap(channels=[operator.index(channel) for channel in channels])
     except (TypeError, ValueError):
-        raise _no_channels(channels, field) from None
-
-
-def _no_channels(channels: object, field: str) -> InvalidArgument:
-    return InvalidArgument(
-        f"{field} is {channels!r}: it has to be a sequence of channel numbers from 1",
-        field=field,
-        value=repr(channels),
-    )
-
-
-def fill_actions(
-    request: action_pb2.ScheduleActionsRequest,
-    wanted: Iterable[specs.Spec],
-    wire: Wire = "float32",
-) -> None:
-    """Describe actions; a sound that is not a buffer travels inside.
-
-    Filling fields one by one, and copying what repeats, takes a quarter of the time of constructing
-    messages from their fields, which counts in batches of thousands.
-    """
-    plays: _Plays = {}
-    for spec in wanted:
-        message = request.actions.add()
-        if spec.key:
-            message.key = spec.key
-        if spec.start is not None:
-            fill_start(message.start, spec.start)
-        message.late_policy = number_of("LatePolicy", spec.late, "late")
-        if isinstance(spec, specs.Play):
-            message.play.CopyFrom(_play(spec, wire, plays))
-        elif isinstance(spec, specs.Record):
-            message.record.CopyFrom(_record(spec))
-        elif isinstance(spec, specs.Cancel):
-            _fill_target(message.cancel, spec.target)
-            if spec.fade is not None:
-                message.cancel.fade.CopyFrom(fade(spec.fade, "fade"))
-        elif isinstance(spec, specs.Change):
-            _fill_target(message.change, spec.target)
-            fill_change(message.change, spec.to)
-        else:
-            message.stats.CopyFrom(action_pb2.StatsSpec(reset_baseline=spec.reset))
+        raise InvalidArgument(
+            f"{field} is {channels!r}: it has to be a sequence of channel numbers from 1",
+            field=field,
+            value=repr(channels),
+        ) from None
 
 
 def fill_origin(request: action_pb2.ScheduleActionsRequest, at: specs.Start) -> None:
@@ -108,7 +71,7 @@ def fill_origin(request: action_pb2.ScheduleActionsRequest, at: specs.Start) -> 
             value=repr(at),
         )
     if at.kind == "frame":
-        request.origin_frame = int(at.value)
+        request.origin_frame = whole(at.value, "origin")
     elif at.kind == "wall_time":
         seconds, nanos = divmod(int(at.value), 10**9)
         request.origin_wall_time.seconds = seconds
@@ -126,23 +89,15 @@ def fill_start(message: common_pb2.Start, at: specs.Start) -> None:
             value=repr(at),
         )
     if at.kind == "after":
-        message.offset_frames = int(at.value)
+        message.offset_frames = whole(at.value, "start")
     elif at.kind == "frame":
-        message.frame = int(at.value)
+        message.frame = whole(at.value, "start")
     elif at.kind == "time":
         message.stream_time_seconds = float(at.value)
     elif at.kind == "end_of_key":
         message.after.key = str(at.value)
     else:
         message.after.action_id = str(at.value)
-
-
-def _fill_target(message: Any, target: specs.AnyTarget) -> None:
-    """Write which action a cancel or a change is about."""
-    if isinstance(target, str):
-        message.key = target
-    else:
-        message.action_id = specs.required_action_id(target, "target")
 
 
 def fill_change(message: Any, change: shaping.AnyChange) -> None:
@@ -172,7 +127,7 @@ def fill_change(message: Any, change: shaping.AnyChange) -> None:
 
 def gain_change(gain: float, how: AnyFade) -> common_pb2.GainChange:
     """Return a GainChange."""
-    return common_pb2.GainChange(gain=float(gain), fade=fade(how, "fade"))
+    return common_pb2.GainChange(gain=number(gain, "gain"), fade=fade(how, "fade"))
 
 
 def fade(how: AnyFade, field: str) -> Optional[common_pb2.Fade]:
@@ -183,130 +138,13 @@ def fade(how: AnyFade, field: str) -> Optional[common_pb2.Fade]:
     InvalidArgument
         Its length is no whole number, or its shape is none; says `field`.
     """
-    whole = _fade(how, field)
-    if whole is None:
+    if how is None:
         return None
+    if not isinstance(how, shaping.Fade):
+        return common_pb2.Fade(frames=whole(how, field), shape=common_pb2.FADE_SHAPE_LINEAR)
     return common_pb2.Fade(
-        frames=whole.frames, shape=number_of("FadeShape", whole.shape, f"{field}.shape")
-    )
-
-
-def _fade(how: AnyFade, field: str) -> Optional[shaping.Fade]:
-    """Return a fade of what callers say, its length checked."""
-    if how is None:
-        return None
-    if isinstance(how, shaping.Fade):
-        return shaping.Fade(_whole(how.frames, f"{field}.frames"), how.shape)
-    return shaping.Fade(_whole(how, field))
-
-
-def _loop(how: Union[shaping.Loop, int, None]) -> Optional[shaping.Loop]:
-    """Return a loop of what callers say, its numbers checked; None if nothing is repeated."""
-    if how is None:
-        return None
-    if isinstance(how, bool):
-        return shaping.Loop() if how else None
-    if not isinstance(how, shaping.Loop):
-        return shaping.Loop(_whole(how, "loop"))
-    return shaping.Loop(
-        None if how.passes is None else _whole(how.passes, "loop.passes"),
-        _whole(how.begin_frame, "loop.begin_frame"),
-        None if how.end_frame is None else _whole(how.end_frame, "loop.end_frame"),
-    )
-
-
-def played_frames(spec: specs.Play, sound_frames: int) -> int:
-    """Return how many frames of a sound will sound.
-
-    Raises
-    ------
-    InvalidArgument
-        It has no end.
-    """
-    frames = max(0, sound_frames - _whole(spec.offset_frames, "offset_frames"))
-    limit = None if spec.max_frames is None else _whole(spec.max_frames, "max_frames")
-    loop = _loop(spec.loop)
-    if loop is not None:
-        if loop.passes is None and limit is None:
-            raise InvalidArgument(
-                "loop has no end: give it a number of passes, or max_frames",
-                field="loop.passes",
-                limit="at least 1",
-            )
-        if loop.passes is None:
-            return limit or 0
-        end = sound_frames if loop.end_frame is None else loop.end_frame
-        frames += (end - loop.begin_frame) * (loop.passes - 1)
-    return frames if limit is None else min(frames, limit)
-
-
-def _whole(value: object, field: str) -> int:
-    """Return a number of frames, or of passes; seconds are none."""
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise InvalidArgument(
-            f"{field} is {value!r}: it has to be a whole number", field=field, value=repr(value)
-        ) from None
-
-
-def sound_of(spec: specs.Play) -> Any:
-    """Return the sound of a play as (frames, channels) of float32."""
-    outputs = None if spec.outputs is None else len(list(spec.outputs))
-    return to_frames(spec.sound, outputs or None)  # type: ignore[arg-type]
-
-
-def _play(spec: specs.Play, wire: Wire, plays: _Plays) -> action_pb2.PlaySpec:
-    try:
-        outputs = None if spec.outputs is None else tuple(map(int, spec.outputs))
-    except (TypeError, ValueError):
-        raise _no_channels(spec.outputs, "outputs") from None
-    buffer_id = specs.id_of(spec.sound)
-    fade_in = _fade(spec.fade_in, "fade_in")
-    fade_out = _fade(spec.fade_out, "fade_out")
-    offset_frames = _whole(spec.offset_frames, "offset_frames")
-    max_frames = None if spec.max_frames is None else _whole(spec.max_frames, "max_frames")
-    loop = _loop(spec.loop)
-    shape = (fade_in, fade_out, offset_frames, max_frames, loop)
-    what = (buffer_id, outputs, spec.gain, spec.xrun, shape)
-    message = plays.get(what)
-    if message is not None:
-        return message
-    message = action_pb2.PlaySpec(
-        gain=spec.gain,
-        channel_map=channel_map(outputs, "outputs"),
-        xrun_policy=number_of("XrunPolicy", spec.xrun, "xrun"),
-        fade_in=fade(fade_in, "fade_in"),
-        fade_out=fade(fade_out, "fade_out"),
-        offset_frames=offset_frames,
-        max_frames=max_frames,
-    )
-    if loop is not None:
-        message.loop.CopyFrom(
-            action_pb2.Loop(
-                begin_frame=loop.begin_frame, end_frame=loop.end_frame, passes=loop.passes
-            )
-        )
-    if buffer_id is not None:
-        message.buffer_id = buffer_id
-        plays[what] = message
-        return message
-    sound = sound_of(spec)
-    message.inline_audio.channels = sound.shape[1]
-    message.inline_audio.sample_format = sample_format(wire)
-    message.inline_audio.data = encode(sound, wire)
-    return message
-
-
-def _record(spec: specs.Record) -> action_pb2.RecordSpec:
-    return action_pb2.RecordSpec(
-        buffer_id="" if spec.buffer is None else spec.buffer.id,
-        frames=None if spec.frames is None else int(spec.frames),
-        channel_map=channel_map(spec.inputs, "inputs"),
-        source=number_of("RecordSource", spec.source, "source"),
-        label=spec.label,
-        keep=spec.keep,
-        leave_open=spec.leave_open,
+        frames=whole(how.frames, f"{field}.frames"),
+        shape=number_of("FadeShape", how.shape, f"{field}.shape"),
     )
 
 

@@ -48,7 +48,7 @@ class Members(Sequence[Action]):
     ) -> None:
         self._session = session
         self._response = response
-        self._kinds = [_kind_of(spec) for spec in wanted]
+        self._spec_types = [type(spec) for spec in wanted]
         # Not the sounds themselves, which may be long.
         self._played_ids = [
             specs.id_of(spec.sound) if isinstance(spec, specs.Play) else None for spec in wanted
@@ -151,7 +151,7 @@ class Members(Sequence[Action]):
             action_id=scheduled.action_id,
             key=scheduled.key,
             batch_id=self._response.batch_id,
-            kind=self._kinds[place],
+            kind=_kind_of(self._spec_types[place]),
             state=action_pb2.ACTION_STATE_PENDING,
             stream_id=self._response.stream_id,
             requested_start_frame=start,
@@ -159,8 +159,5 @@ class Members(Sequence[Action]):
         )
 
 
-def _kind_of(spec: specs.Spec) -> action_pb2.ActionKind:
-    kind = _KINDS.get(type(spec))
-    if kind is None:
-        kind = next(_KINDS[known] for known in _KINDS if isinstance(spec, known))
-    return kind
+def _kind_of(spec: type[specs.Spec]) -> action_pb2.ActionKind:
+    return next(_KINDS[known] for known in _KINDS if issubclass(spec, known))

@@ -34,7 +34,7 @@ class Watch:
         self._actions: weakref.WeakValueDictionary[str, Action] = weakref.WeakValueDictionary()
         # By the ids of their actions.
         self._batches: dict[str, weakref.ref[Members]] = {}
-        # What was told of actions that nobody knows, while calls are under way whose answers name some.
+        # What was told of actions that nobody knows, while answers that name some.
         self._strays: dict[str, action_pb2.ActionReport] = {}
         self._expecting = 0
         self._task: Optional[asyncio.Task[None]] = None

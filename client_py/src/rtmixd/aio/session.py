@@ -24,6 +24,7 @@ from rtmixd.aio._connection import (
 )
 from rtmixd.aio._members import Members
 from rtmixd.aio._opening import Opening
+from rtmixd.aio._schedule_request import encode_request, played_frames, sound_of
 from rtmixd.aio._session_changes import SessionChanges
 from rtmixd.aio._session_streams import SessionStreams
 from rtmixd.aio._stream_host import StreamHost
@@ -187,9 +188,9 @@ class Session(SessionStreams, SessionChanges):
         wanted, uploaded = await self._upload_long(wanted, wire)
         self._watch.start()
         try:
-            _convert.fill_actions(request, wanted, wire)
+            encoded = encode_request(request, wanted, wire)
             with self._watch.expecting():
-                response = await self._call(_methods.SCHEDULE_ACTIONS, request, retry=True)
+                response = await self._call(_methods.SCHEDULE_ACTIONS, encoded, retry=True)
                 members = Members(self, response, wanted)
                 self._watch.add_batch(members)
         finally:
@@ -396,9 +397,9 @@ class Session(SessionStreams, SessionChanges):
         if buffer_id is not None:
             frames = (await self._buffer_info(buffer_id)).frames
         else:
-            play = replace(play, sound=_convert.sound_of(play))
+            play = replace(play, sound=sound_of(play))
             frames = len(play.sound)  # type: ignore[arg-type]
-        frames = _convert.played_frames(play, frames)
+        frames = played_frames(play, frames)
         frames += await self._client._frames_of(tail) if tail else 0
         record = specs.Record(frames, inputs, source, late, start, key="record")
         batch = await self._begin([record, play], align=True, wire=wire)
@@ -921,7 +922,7 @@ class Session(SessionStreams, SessionChanges):
     async def _call(
         self,
         method: Method[_Request, _Response],
-        request: _Request,
+        request: Union[_Request, bytes],
         *,
         timeout: float = CALL_SECONDS,
         retry: bool = False,
@@ -978,7 +979,7 @@ class Session(SessionStreams, SessionChanges):
         buffers: dict[int, Buffer] = {}
         for spec in wanted:
             if isinstance(spec, specs.Play) and specs.id_of(spec.sound) is None:
-                sound: NDArray[np.float32] = _convert.sound_of(spec)
+                sound: NDArray[np.float32] = sound_of(spec)
                 size = sound.size * samples.bytes_per_sample(wire)
                 if size > room:
                     buffer = buffers.get(id(spec.sound))
