@@ -8,6 +8,17 @@
 #include "client_cpp/random_id.h"
 
 namespace rtmixd::client {
+namespace {
+
+// Waits are made of slices: they tell whether the server is there, and shorter ones let whoever
+// asks stop soon.
+absl::Duration NextSlice(absl::Time deadline, const KeepWaiting& keep_waiting) {
+  const absl::Duration longest =
+      keep_waiting == nullptr ? absl::Seconds(1) : absl::Milliseconds(250);
+  return std::clamp(deadline - absl::Now(), absl::ZeroDuration(), longest);
+}
+
+}  // namespace
 
 absl::StatusOr<v1::ScheduleActionsResponse> ScheduleActions(Session& session,
                                                             v1::ScheduleActionsRequest request) {
@@ -41,12 +52,8 @@ absl::StatusOr<v1::WaitActionsResponse> WaitActions(Session& session,
   v1::WaitActionsRequest request;
   request.mutable_action_ids()->Add(action_ids.begin(), action_ids.end());
   request.set_until_done(what == WaitFor::kDone);
-  // Slices tell whether the server is there; shorter ones let whoever asks stop soon.
-  const absl::Duration longest_slice =
-      keep_waiting == nullptr ? absl::Seconds(1) : absl::Milliseconds(250);
   while (true) {
-    const absl::Duration slice =
-        std::clamp(deadline - absl::Now(), absl::ZeroDuration(), longest_slice);
+    const absl::Duration slice = NextSlice(deadline, keep_waiting);
     *request.mutable_timeout() = ToProto(slice);
     auto response =
         session.client().Call(&Stubs::actions, &v1::ActionService::Stub::WaitActions, request,
@@ -57,6 +64,38 @@ absl::StatusOr<v1::WaitActionsResponse> WaitActions(Session& session,
     if (request.action_ids().empty()) {
       *request.mutable_action_ids() = response->still_running();
       for (const auto& report : response->ended()) request.add_action_ids(report.action_id());
+    }
+  }
+}
+
+absl::StatusOr<v1::BatchReport> GetBatch(Session& session, const std::string& batch_id) {
+  v1::GetBatchRequest request;
+  request.set_batch_id(batch_id);
+  auto response = session.client().Call(&Stubs::actions, &v1::ActionService::Stub::GetBatch,
+                                        request, session.call(kSilenceLimit, /*retry=*/true));
+  if (!response.ok()) return response.status();
+  return std::move(*response->mutable_report());
+}
+
+absl::StatusOr<v1::BatchReport> WaitBatch(Session& session, const std::string& batch_id,
+                                          absl::Duration timeout, const KeepWaiting& keep_waiting,
+                                          WaitFor what) {
+  const absl::Time deadline = absl::Now() + timeout;
+  v1::WaitBatchRequest request;
+  request.set_batch_id(batch_id);
+  request.set_until_done(what == WaitFor::kDone);
+  while (true) {
+    const absl::Duration slice = NextSlice(deadline, keep_waiting);
+    *request.mutable_timeout() = ToProto(slice);
+    auto response =
+        session.client().Call(&Stubs::actions, &v1::ActionService::Stub::WaitBatch, request,
+                              session.call(slice + absl::Seconds(2), /*retry=*/true));
+    if (!response.ok()) return response.status();
+    const v1::ActionState state = response->report().state();
+    const bool come = state == v1::ACTION_STATE_ENDED ||
+                      (what == WaitFor::kDone && state == v1::ACTION_STATE_DONE);
+    if (come || absl::Now() >= deadline || (keep_waiting != nullptr && !keep_waiting())) {
+      return std::move(*response->mutable_report());
     }
   }
 }

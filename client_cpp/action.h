@@ -52,6 +52,17 @@ absl::StatusOr<v1::WaitActionsResponse> WaitActions(Session& session,
                                                     const KeepWaiting& keep_waiting = nullptr,
                                                     WaitFor what = WaitFor::kEnded);
 
+// What has become of a batch as a whole. NOT_FOUND if the session never had it or the report of one
+// of its actions was forgotten.
+absl::StatusOr<v1::BatchReport> GetBatch(Session& session, const std::string& batch_id);
+
+// The same when all of its actions are as far as `what` says, or after `timeout`, which may be
+// infinite, or when `keep_waiting` says so; see its state.
+absl::StatusOr<v1::BatchReport> WaitBatch(Session& session, const std::string& batch_id,
+                                          absl::Duration timeout,
+                                          const KeepWaiting& keep_waiting = nullptr,
+                                          WaitFor what = WaitFor::kEnded);
+
 // One scheduled thing, by its id.
 //
 // Threading: any thread.

@@ -57,6 +57,15 @@ absl::StatusOr<ExitCode> Wait(Context& context, const std::vector<std::string>& 
   return code;
 }
 
+absl::StatusOr<ExitCode> Batch(Context& context, const std::string& batch_id) {
+  auto session = context.OpenSession("batch");
+  if (!session.ok()) return session.status();
+  const auto report = client::GetBatch(**session, batch_id);
+  if (!report.ok()) return report.status();
+  context.Answer(*report, DescribeBatch(*report));
+  return ExitCode::kOk;
+}
+
 absl::StatusOr<ExitCode> Cancel(Context& context, const CancelOptions& options) {
   auto session = context.OpenSession("cancel");
   if (!session.ok()) return session.status();
@@ -88,6 +97,15 @@ void AddActionCommands(Context& context) {
                   "  rtmixctl actions --active\n" + session_note,
                   [active_only](Context& c) { return Actions(c, *active_only); })
       ->add_flag("--active", *active_only, "Leave finished ones out");
+
+  auto batch_id = std::make_shared<std::string>();
+  context
+      .AddCommand(
+          "batch", "What became of a batch as a whole",
+          "  rtmixctl batch t-3\n  rtmixctl wait && rtmixctl batch t-3 --json\n" + session_note,
+          [batch_id](Context& c) { return Batch(c, *batch_id); })
+      ->add_option("BATCH", *batch_id, "Its id")
+      ->required();
 
   auto wait_ids = std::make_shared<std::vector<std::string>>();
   auto until_done = std::make_shared<bool>(false);

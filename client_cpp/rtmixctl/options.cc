@@ -53,7 +53,7 @@ void AddWallTime(CLI::App& command, std::optional<absl::Time>& moment) {
       },
       "Start at this moment of the clock of the server's host");
   at->type_name("TIME");
-  for (const char* const other : {"--in", "--start-frame", "--after"}) {
+  for (const char* const other : {"--in", "--start-frame", "--after", "--ago"}) {
     if (auto* const option = command.get_option_no_throw(other)) at->excludes(option);
   }
 }

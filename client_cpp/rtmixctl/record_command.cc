@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "client_cpp/action.h"
+#include "client_cpp/duration.h"
 #include "client_cpp/record_stream.h"
 #include "client_cpp/rtmixctl/commands.h"
 #include "client_cpp/rtmixctl/interrupt.h"
@@ -27,6 +28,7 @@ struct RecordOptions {
   std::optional<int64_t> frames;
   std::optional<double> ago_seconds;
   StartOptions start;
+  std::optional<absl::Time> at;
   OutcomeOptions outcome;
 };
 
@@ -44,6 +46,9 @@ v1::RecordConfig Config(const RecordOptions& options, const v1::AudioStream& str
     config.set_frames(std::llround(*options.seconds * stream.sample_rate_hz()));
   }
   if (const auto frame = options.start.FrameOn(stream)) config.mutable_start()->set_frame(*frame);
+  if (options.at.has_value()) {
+    *config.mutable_start()->mutable_wall_time() = client::ToProto(*options.at);
+  }
   if (options.ago_seconds.has_value()) {
     const int64_t back = std::llround(*options.ago_seconds * stream.sample_rate_hz());
     config.mutable_start()->set_frame(std::max<int64_t>(0, stream.next_frame() - back));
@@ -145,6 +150,7 @@ void AddRecordCommand(Context& context) {
       ->check(Seconds())
       ->excludes(record->get_option("--start-frame"))
       ->excludes(record->get_option("--in"));
+  AddWallTime(*record, options->at);
   options->outcome.AddTo(*record);
 }
 

@@ -60,6 +60,23 @@ std::string DescribeTouched(const v1::ActionReport& report) {
   }
 }
 
+std::string DescribeTouched(const v1::BatchReport& report) {
+  switch (report.touched()) {
+    case v1::TOUCHED_NO:
+      return "  no xrun touched it\n";
+    case v1::TOUCHED_YES:
+      return absl::StrFormat("  %d xrun%s touched %d of its actions:\n", report.xrun_count(),
+                             report.xrun_count() == 1 ? "" : "s", report.touched_actions());
+    default:
+      if (report.state() != v1::ACTION_STATE_ENDED) {
+        return "  it is not known yet whether an xrun touched it\n";
+      }
+      return absl::StrFormat(
+          "  it cannot be told whether an xrun touched it (losses from %d frames on would show)\n",
+          report.shortest_detectable_loss_frames());
+  }
+}
+
 }  // namespace
 
 std::string DescribeKind(v1::ActionKind kind) {
@@ -245,6 +262,48 @@ std::string DescribeReport(const v1::ActionReport& report) {
   if (report.clipped_samples() > 0) {
     absl::StrAppendFormat(&text, "  the mix clipped %d samples meanwhile\n",
                           report.clipped_samples());
+  }
+  return text;
+}
+
+std::string DescribeBatch(const v1::BatchReport& report) {
+  std::string text = absl::StrFormat("batch %s (%d action%s):", report.batch_id(), report.actions(),
+                                     report.actions() == 1 ? "" : "s");
+  const char* separator = " ";
+  const auto append = [&](int actions, absl::string_view what) {
+    if (actions == 0) return;
+    absl::StrAppendFormat(&text, "%s%d %s", separator, actions, what);
+    separator = ", ";
+  };
+  append(report.pending_actions(), "waiting");
+  append(report.active_actions(), "running");
+  for (const v1::EndCount& end : report.ends())
+    append(end.actions(), DescribeEnd(end.end_reason()));
+  absl::StrAppend(&text, "\n");
+  if (report.has_start_frame()) {
+    absl::StrAppendFormat(&text, "  started on frame %d\n", report.start_frame());
+  }
+  if (report.has_end_frame()) {
+    absl::StrAppendFormat(&text, "  ended before frame %d\n", report.end_frame());
+  }
+  if (report.late_actions() > 0) {
+    absl::StrAppendFormat(&text, "  %d late, by up to %d frames\n", report.late_actions(),
+                          report.late_frames());
+  }
+  if (report.dropped_frames() > 0) {
+    absl::StrAppendFormat(&text, "  %d frames were dropped\n", report.dropped_frames());
+  }
+  if (report.gap_count() > 0) {
+    absl::StrAppendFormat(&text, "  %d gaps, %d frames in all\n", report.gap_count(),
+                          report.gap_frames());
+  }
+  if (report.clipped_actions() > 0) {
+    absl::StrAppendFormat(&text, "  the mix was clipped while %d of them ran, %d samples or more\n",
+                          report.clipped_actions(), report.clipped_samples());
+  }
+  absl::StrAppend(&text, DescribeTouched(report));
+  for (const v1::Xrun& xrun : report.xruns()) {
+    absl::StrAppendFormat(&text, "    %s\n", DescribeXrun(xrun));
   }
   return text;
 }

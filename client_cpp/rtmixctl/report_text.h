@@ -13,6 +13,9 @@ namespace rtmixd::rtmixctl {
 // What happened to an action, and on which frame, in plain words; a few lines.
 std::string DescribeReport(const v1::ActionReport& report);
 
+// What the reports of a batch say together; a few lines.
+std::string DescribeBatch(const v1::BatchReport& report);
+
 // What happened, in one line without its time. Kinds that are newer than this tool are told by
 // their number.
 std::string DescribeEvent(const v1::LogEntry& entry);

@@ -73,6 +73,63 @@ TEST(ReportTextTest, TellsWhatIsNotKnownOfAnXrun) {
   EXPECT_THAT(DescribeReport(report), HasSubstr("lost an unknown number of frames"));
 }
 
+TEST(ReportTextTest, ABatchIsToldInNumbers) {
+  v1::BatchReport report;
+  report.set_batch_id("t-3");
+  report.set_actions(1);
+  report.set_pending_actions(1);
+  report.set_state(v1::ACTION_STATE_PENDING);
+  report.set_touched(v1::TOUCHED_CANNOT_TELL);
+  EXPECT_EQ(DescribeBatch(report),
+            "batch t-3 (1 action): 1 waiting\n"
+            "  it is not known yet whether an xrun touched it\n");
+  report.set_actions(5);
+  report.set_pending_actions(0);
+  report.set_ended_actions(5);
+  report.set_state(v1::ACTION_STATE_ENDED);
+  v1::EndCount& completed = *report.add_ends();
+  completed.set_end_reason(v1::END_REASON_COMPLETED);
+  completed.set_actions(3);
+  v1::EndCount& cancelled = *report.add_ends();
+  cancelled.set_end_reason(v1::END_REASON_CANCELLED);
+  cancelled.set_actions(2);
+  report.set_start_frame(100);
+  report.set_end_frame(5000);
+  report.set_late_actions(2);
+  report.set_late_frames(30);
+  report.set_dropped_frames(7);
+  report.set_gap_count(4);
+  report.set_gap_frames(600);
+  report.set_clipped_actions(3);
+  report.set_clipped_samples(9);
+  report.set_shortest_detectable_loss_frames(12);
+  const std::string frames =
+      "batch t-3 (5 actions): 3 completed, 2 cancelled\n"
+      "  started on frame 100\n"
+      "  ended before frame 5000\n"
+      "  2 late, by up to 30 frames\n"
+      "  7 frames were dropped\n"
+      "  4 gaps, 600 frames in all\n"
+      "  the mix was clipped while 3 of them ran, 9 samples or more\n";
+  EXPECT_EQ(DescribeBatch(report),
+            frames +
+                "  it cannot be told whether an xrun touched it (losses from 12 frames on would "
+                "show)\n");
+  report.set_touched(v1::TOUCHED_YES);
+  report.set_touched_actions(2);
+  report.set_xrun_count(1);
+  v1::Xrun& xrun = *report.add_xruns();
+  xrun.set_frame(1200);
+  xrun.set_side(v1::XRUN_SIDE_INPUT);
+  xrun.set_lost_frames(64);
+  EXPECT_EQ(
+      DescribeBatch(report),
+      frames + "  1 xrun touched 2 of its actions:\n    before frame 1200 input lost 64 frames\n");
+  report.set_touched(v1::TOUCHED_NO);
+  report.clear_xruns();
+  EXPECT_EQ(DescribeBatch(report), frames + "  no xrun touched it\n");
+}
+
 TEST(ReportTextTest, EventsTellTheirXrunAndWhomItTouched) {
   v1::LogEntry entry;
   entry.set_kind(v1::EVENT_KIND_XRUN);

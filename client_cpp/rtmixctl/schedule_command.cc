@@ -15,6 +15,7 @@
 #include "client_cpp/rtmixctl/interrupt.h"
 #include "client_cpp/rtmixctl/json.h"
 #include "client_cpp/rtmixctl/options.h"
+#include "client_cpp/rtmixctl/report_text.h"
 #include "client_cpp/rtmixctl/validators.h"
 
 namespace rtmixd::rtmixctl {
@@ -153,6 +154,11 @@ absl::StatusOr<ExitCode> Schedule(Context& context, const ScheduleOptions& optio
   // A batch may cancel its own members.
   auto code = context.AnswerReports(*answer, options.outcome.report_path,
                                     {.cancel_is_ok = true, .strict = options.outcome.strict});
+  if (!context.json()) {
+    const auto batch = client::GetBatch(**session, scheduled->batch_id());
+    if (!batch.ok()) return batch.status();
+    std::fputs(DescribeBatch(*batch).c_str(), stdout);
+  }
   if (Interrupt::Seen()) return ExitCode::kInterrupted;
   return code;
 }

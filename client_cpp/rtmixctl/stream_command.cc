@@ -18,6 +18,7 @@
 #include "absl/strings/str_format.h"
 #include "client_cpp/action.h"
 #include "client_cpp/audio_stream.h"
+#include "client_cpp/duration.h"
 #include "client_cpp/rtmixctl/commands.h"
 #include "client_cpp/rtmixctl/fade_option.h"
 #include "client_cpp/rtmixctl/interrupt.h"
@@ -49,6 +50,7 @@ struct StreamOptions {
   std::optional<double> seconds;
   double tail_seconds = 0;
   StartOptions start;
+  std::optional<absl::Time> at;
   OutcomeOptions outcome;
 };
 
@@ -135,7 +137,9 @@ v1::DuplexConfig Config(const StreamOptions& options, const v1::AudioStream& str
                         int play_channels) {
   v1::DuplexConfig config;
   const double rate = stream.sample_rate_hz();
-  const auto frame = options.start.FrameOn(stream);
+  v1::Start start;
+  if (const auto frame = options.start.FrameOn(stream)) start.set_frame(*frame);
+  if (options.at.has_value()) *start.mutable_wall_time() = client::ToProto(*options.at);
   if (options.play) {
     v1::PlayConfig& play = *config.mutable_play();
     play.set_channels(play_channels);
@@ -147,7 +151,7 @@ v1::DuplexConfig Config(const StreamOptions& options, const v1::AudioStream& str
     if (options.fade_in.has_value()) *play.mutable_fade_in() = options.fade_in->At(rate);
     if (options.fade_out.has_value()) *play.mutable_fade_out() = options.fade_out->At(rate);
     if (options.max_length.has_value()) play.set_max_frames(options.max_length->FramesAt(rate));
-    if (frame.has_value()) play.mutable_start()->set_frame(*frame);
+    *play.mutable_start() = start;
     if (!options.outputs.empty()) {
       *play.mutable_channel_map() = client::ToChannelMap(options.outputs);
     }
@@ -158,7 +162,7 @@ v1::DuplexConfig Config(const StreamOptions& options, const v1::AudioStream& str
     record.set_source(options.source);
     record.set_granted_position(std::llround(5 * rate));
     if (options.seconds.has_value()) record.set_frames(std::llround(*options.seconds * rate));
-    if (frame.has_value()) record.mutable_start()->set_frame(*frame);
+    *record.mutable_start() = start;
     if (!options.inputs.empty()) {
       *record.mutable_channel_map() = client::ToChannelMap(options.inputs);
     }
@@ -326,6 +330,7 @@ void AddStreamCommand(Context& context) {
       ->type_name("SECONDS")
       ->check(Seconds());
   options->start.AddTo(*stream);
+  AddWallTime(*stream, options->at);
   options->outcome.AddTo(*stream);
 }
 

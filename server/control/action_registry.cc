@@ -30,6 +30,7 @@ void ActionRegistry::Add(std::shared_ptr<Action> action) {
   ++session.unfinished;
   session.actions.emplace(action->number, action);
   by_id_.emplace(action->report.action_id, action);
+  if (!action->report.batch_id.empty()) batches_[action->report.batch_id].push_back(action);
   unfinished_.emplace(action->number, std::move(action));
 }
 
@@ -65,6 +66,7 @@ std::shared_ptr<Action> ActionRegistry::Forget(Session* session, int64_t number)
   const auto found = session->actions.find(number);
   std::shared_ptr<Action> action = std::move(found->second);
   by_id_.erase(action->report.action_id);
+  batches_.erase(action->report.batch_id);
   session->actions.erase(found);
   return action;
 }
@@ -79,6 +81,15 @@ absl::StatusOr<std::shared_ptr<Action>> ActionRegistry::Find(const std::string& 
                                                            .field = field,
                                                            .value = action_id,
                                                            .limit = "an action of the session"});
+  }
+  return found->second;
+}
+
+absl::StatusOr<std::vector<std::shared_ptr<Action>>> ActionRegistry::FindBatch(
+    const std::string& session_id, const std::string& batch_id) const {
+  const auto found = batches_.find(batch_id);
+  if (found == batches_.end() || found->second.front()->session_id != session_id) {
+    return NotFound("batch_id", batch_id, "batch");
   }
   return found->second;
 }

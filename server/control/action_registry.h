@@ -42,6 +42,10 @@ class ActionRegistry {
   absl::StatusOr<std::shared_ptr<Action>> Find(const std::string& session_id,
                                                const std::string& action_id,
                                                const std::string& field) const;
+  // The actions of a batch, in its order. NOT_FOUND unless it is the session's and the reports of
+  // all of them are kept.
+  absl::StatusOr<std::vector<std::shared_ptr<Action>>> FindBatch(const std::string& session_id,
+                                                                 const std::string& batch_id) const;
   // Whether its report is kept.
   bool Knows(const Action& action) const { return by_id_.contains(action.report.action_id); }
   // In order of admission.
@@ -70,6 +74,8 @@ class ActionRegistry {
   int64_t last_number_ = 0;
   std::map<int64_t, std::shared_ptr<Action>> unfinished_;
   absl::flat_hash_map<std::string, std::shared_ptr<Action>> by_id_;
+  // By batch id; those of which no report was forgotten.
+  absl::flat_hash_map<std::string, std::vector<std::shared_ptr<Action>>> batches_;
   absl::flat_hash_map<std::string, Session> sessions_;
 };
 

@@ -182,6 +182,13 @@ class Engine {
                              const std::vector<std::string>& action_ids, bool any, bool until_done,
                              absl::Duration timeout,
                              std::function<void(absl::StatusOr<WaitAnswer>)> callback) = 0;
+  // The reports of a batch together. NOT_FOUND unless the session had it and all of them are kept.
+  virtual absl::StatusOr<BatchReport> GetBatch(const std::string& session_id,
+                                               const std::string& batch_id) = 0;
+  // The same when all have ended (or are done) or the time is over.
+  virtual WaitId WaitBatch(const std::string& session_id, const std::string& batch_id,
+                           bool until_done, absl::Duration timeout,
+                           std::function<void(absl::StatusOr<BatchReport>)> callback) = 0;
   // `include_present`: begins with all that have not ended. `on_change` comes when there is
   // something to be read after there was nothing, when the session has ended and when the engine
   // stops; never after the destruction of the watch has returned. RESOURCE_EXHAUSTED at

@@ -233,6 +233,7 @@ std::optional<int64_t> EngineImpl::FrameOf(const Action& action,
     case StartSpec::Kind::kAfter:
       return action.report.requested_start_frame;
     case StartSpec::Kind::kOffset:
+    case StartSpec::Kind::kWallTime:  // is no action's own
       break;
   }
   if (!submission.origin.has_value()) return std::nullopt;

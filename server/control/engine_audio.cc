@@ -18,7 +18,17 @@ namespace {
 constexpr double kRingSeconds = 0.5;
 constexpr double kChunkSeconds = 0.01;
 
-bool StartsNow(const Action& action) { return action.start.kind == StartSpec::Kind::kOffset; }
+bool StartsNow(const StartSpec& start) { return start.kind == StartSpec::Kind::kOffset; }
+
+std::optional<absl::Time> WallTimeOf(const StartSpec& start) {
+  if (start.kind != StartSpec::Kind::kWallTime) return std::nullopt;
+  return start.wall_time;
+}
+
+// A stream by the wall clock counts from that moment, its origin.
+StartSpec FromOrigin(const StartSpec& start) {
+  return WallTimeOf(start).has_value() ? StartSpec{} : start;
+}
 
 // Makes a recording go on at `resume_position` for the call that takes it over.
 absl::Status Rewind(Action& action, int64_t resume_position, const std::string& field) {
@@ -92,7 +102,7 @@ std::shared_ptr<Action> EngineImpl::MakePlayAction(const std::string& session_id
   action->session_id = session_id;
   action->session_label = sessions_.Label(session_id);
   action->stream = stream_;
-  action->start = spec.start;
+  action->start = FromOrigin(spec.start);
   action->late_policy = spec.late_policy;
   action->xrun_policy = spec.xrun_policy;
   action->underrun_policy = spec.underrun_policy;
@@ -109,7 +119,7 @@ std::shared_ptr<Action> EngineImpl::MakePlayAction(const std::string& session_id
   action->play_feed->feed = ring.feed;
   action->play_feed->ring_frames = ring.frames;
   // What starts at a frame starts there, whatever has come by then.
-  action->play_feed->handed_over = !StartsNow(*action);
+  action->play_feed->handed_over = !StartsNow(spec.start);
   action->signal = std::make_shared<ChangeSignal>();
   action->reattachable = spec.reattachable;
   return action;
@@ -125,7 +135,7 @@ absl::StatusOr<std::shared_ptr<Action>> EngineImpl::MakeRecordAction(const std::
   action->session_id = session_id;
   action->session_label = sessions_.Label(session_id);
   action->stream = stream_;
-  action->start = spec.start;
+  action->start = FromOrigin(spec.start);
   action->late_policy = spec.late_policy;
   action->source = spec.source;
   action->report.kind = ActionKind::kRecordStream;
@@ -149,7 +159,8 @@ absl::StatusOr<std::shared_ptr<Action>> EngineImpl::MakeRecordAction(const std::
 
 absl::Status EngineImpl::AdmitStreams(const std::string& session_id,
                                       const std::vector<std::shared_ptr<Action>>& actions,
-                                      int64_t record_shift_frames) {
+                                      int64_t record_shift_frames,
+                                      std::optional<absl::Time> wall_origin) {
   absl::Status status = actions_.CheckRoom(session_id, static_cast<int64_t>(actions.size()));
   if (!status.ok()) return status;
   auto submission = std::make_unique<Submission>();
@@ -157,6 +168,9 @@ absl::Status EngineImpl::AdmitStreams(const std::string& session_id,
   submission->stream = stream_;
   submission->members = actions;
   submission->record_shift_frames = record_shift_frames;
+  submission->wall_origin = wall_origin;
+  submission->waiting = wall_origin.has_value();
+  if (submission->waiting) submission->record_shift_frames = RoundTripFrames();
   bool origin_comes_with_audio = false;
   for (const std::shared_ptr<Action>& action : actions) {
     action->submission = submission.get();
@@ -164,7 +178,7 @@ absl::Status EngineImpl::AdmitStreams(const std::string& session_id,
       origin_comes_with_audio = true;
     }
   }
-  if (!origin_comes_with_audio) submission->origin = NextFrame();
+  if (!origin_comes_with_audio && !submission->waiting) submission->origin = NextFrame();
   return Admit(std::move(submission));
 }
 
@@ -249,9 +263,9 @@ absl::StatusOr<std::unique_ptr<PlayStream>> EngineImpl::OpenPlay(const std::stri
   const std::shared_ptr<Action> action = MakePlayAction(session_id, spec, "", *ring);
   status = FollowIfAsked(action, "start.after");
   if (!status.ok()) return status;
-  status = AdmitStreams(session_id, {action}, 0);
+  status = AdmitStreams(session_id, {action}, 0, WallTimeOf(spec.start));
   if (!status.ok()) return status;
-  feeds_.push_back(action);
+  if (!action->over) feeds_.push_back(action);
   return MakePlayStream(action, spec, std::move(on_change), ring->slot);
 }
 
@@ -279,7 +293,7 @@ absl::StatusOr<std::unique_ptr<RecordStream>> EngineImpl::OpenRecord(const std::
   if (!status.ok()) return status;
   auto slot = TakeStreamSlot();
   if (!slot.ok()) return slot.status();
-  status = AdmitStreams(session_id, {*action}, 0);
+  status = AdmitStreams(session_id, {*action}, 0, WallTimeOf(spec.start));
   if (!status.ok()) return status;
   return MakeRecordStream(*action, spec, std::move(on_change), *std::move(slot));
 }
@@ -291,6 +305,10 @@ absl::StatusOr<Engine::DuplexStream> EngineImpl::OpenDuplex(const std::string& s
                                                             ChangeCallback on_change) {
   if (!play.reattach_action_id.empty() || !record.reattach_action_id.empty()) {
     return ReattachDuplex(session_id, play, record, std::move(on_change));
+  }
+  const std::optional<absl::Time> wall_origin = WallTimeOf(play.start);
+  if (WallTimeOf(record.start) != wall_origin) {
+    return BadField("record.start.wall_time", "another moment", "that of play.start, both or none");
   }
   const auto ring = MakePlayRing(session_id, play, "play.");
   if (!ring.ok()) return ring.status();
@@ -304,9 +322,9 @@ absl::StatusOr<Engine::DuplexStream> EngineImpl::OpenDuplex(const std::string& s
   status = FollowIfAsked(play_action, "play.start.after");
   if (status.ok()) status = FollowIfAsked(*record_action, "record.start.after");
   if (!status.ok()) return status;
-  status = AdmitStreams(session_id, {play_action, *record_action}, shift);
+  status = AdmitStreams(session_id, {play_action, *record_action}, shift, wall_origin);
   if (!status.ok()) return status;
-  feeds_.push_back(play_action);
+  if (!play_action->over) feeds_.push_back(play_action);
   DuplexStream duplex;
   duplex.play = MakePlayStream(play_action, play, on_change, ring->slot);
   duplex.record = MakeRecordStream(*record_action, record, on_change, ring->slot);

@@ -135,6 +135,11 @@ class EngineImpl : public Engine {
   WaitId WaitActions(const std::string& session_id, const std::vector<std::string>& action_ids,
                      bool any, bool until_done, absl::Duration timeout,
                      std::function<void(absl::StatusOr<WaitAnswer>)> callback) override;
+  absl::StatusOr<BatchReport> GetBatch(const std::string& session_id,
+                                       const std::string& batch_id) override;
+  WaitId WaitBatch(const std::string& session_id, const std::string& batch_id, bool until_done,
+                   absl::Duration timeout,
+                   std::function<void(absl::StatusOr<BatchReport>)> callback) override;
   absl::StatusOr<std::unique_ptr<ActionWatch>> WatchActions(const std::string& session_id,
                                                             bool include_present,
                                                             ChangeCallback on_change) override;
@@ -206,6 +211,9 @@ class EngineImpl : public Engine {
     bool until_done = false;
     bool Over(const Action& action) const { return until_done ? action.done() : action.ended(); }
     std::function<void(absl::StatusOr<WaitAnswer>)> on_actions;
+    // For a batch, whose actions they are.
+    std::string batch_id;
+    std::function<void(absl::StatusOr<BatchReport>)> on_batch;
     // For being exclusive.
     std::function<void(absl::StatusOr<ExclusiveAnswer>)> on_exclusive;
   };
@@ -255,6 +263,9 @@ class EngineImpl : public Engine {
   void WindUp(const SessionInfo& session, EventKind how) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void GrantExclusive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   ExclusiveAnswer AnswerExclusive(const std::string& session_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Waits for `wait.actions`; RESOURCE_EXHAUSTED at max_waits.
+  absl::StatusOr<WaitId> BeginWait(Wait wait, absl::Duration timeout)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void FinishWait(WaitId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // --- Calls of the device (engine_device.cc) ---
@@ -492,6 +503,9 @@ class EngineImpl : public Engine {
   void TellEnd(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // --- What can be told (engine_reports.cc) ---
+  BatchReport ReportOf(const std::string& batch_id,
+                       const std::vector<std::shared_ptr<Action>>& actions)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   ActionReport ReportOf(const Action& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   StreamStatsInfo CountersOf(const std::string& session_id, int64_t end_frame, bool reset_baseline)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -533,10 +547,12 @@ class EngineImpl : public Engine {
                                                            const RecordStreamSpec& spec,
                                                            const std::string& prefix)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Admits streams that start together; `record_shift_frames` as in Submission.
+  // Admits streams that start together, at a moment of the wall clock if there is one;
+  // `record_shift_frames` as in Submission.
   absl::Status AdmitStreams(const std::string& session_id,
                             const std::vector<std::shared_ptr<Action>>& actions,
-                            int64_t record_shift_frames) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+                            int64_t record_shift_frames, std::optional<absl::Time> wall_origin)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<std::shared_ptr<Action>> Reattach(const std::string& session_id,
                                                    const std::string& action_id, ActionKind kind,
                                                    const std::string& field)

@@ -1,5 +1,6 @@
 // What can be told of actions and of the stream's counters.
 
+#include "server/control/batch_sum.h"
 #include "server/control/engine_impl.h"
 
 namespace rtmixd {
@@ -23,6 +24,29 @@ absl::StatusOr<std::vector<ActionReport>> EngineImpl::ListActions(const std::str
     reports.push_back(ReportOf(*action));
   }
   return reports;
+}
+
+absl::StatusOr<BatchReport> EngineImpl::GetBatch(const std::string& session_id,
+                                                 const std::string& batch_id) {
+  Lock lock(this);
+  if (absl::Status status = CheckSession(session_id); !status.ok()) return status;
+  const absl::StatusOr<std::vector<std::shared_ptr<Action>>> actions =
+      actions_.FindBatch(session_id, batch_id);
+  if (!actions.ok()) return actions.status();
+  return ReportOf(batch_id, *actions);
+}
+
+BatchReport EngineImpl::ReportOf(const std::string& batch_id,
+                                 const std::vector<std::shared_ptr<Action>>& actions) {
+  BatchSum sum(batch_id);
+  for (const std::shared_ptr<Action>& action : actions) {
+    if (action->ended()) {
+      sum.Add(action->report);
+    } else {
+      sum.Add(ReportOf(*action));
+    }
+  }
+  return sum.Report();
 }
 
 absl::StatusOr<StreamStatsInfo> EngineImpl::GetStats(const std::string& session_id,

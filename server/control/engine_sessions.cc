@@ -217,40 +217,64 @@ Engine::WaitId EngineImpl::WaitActions(const std::string& session_id,
                                        std::function<void(absl::StatusOr<WaitAnswer>)> callback) {
   Lock lock(this);
   absl::Status error = CheckSession(session_id);
-  std::vector<std::shared_ptr<Action>> actions;
+  Wait wait;
   if (error.ok() && action_ids.empty()) {
-    actions =
+    wait.actions =
         until_done ? actions_.List(session_id, /*unfinished_only=*/true) : NotEnded(session_id);
   }
   for (size_t i = 0; error.ok() && i < action_ids.size(); ++i) {
     absl::StatusOr<std::shared_ptr<Action>> action =
         actions_.Find(session_id, action_ids[i], absl::StrCat("action_ids[", i, "]"));
     error = action.status();
-    if (action.ok()) actions.push_back(*std::move(action));
+    if (action.ok()) wait.actions.push_back(*std::move(action));
   }
-  Wait wait;
+  wait.session_id = session_id;
+  wait.any = any;
   wait.until_done = until_done;
-  for (const std::shared_ptr<Action>& action : actions)
-    wait.remaining += wait.Over(*action) ? 0 : 1;
-  const bool at_once = wait.remaining == 0 || timeout <= absl::ZeroDuration() ||
-                       (any && wait.remaining < static_cast<int64_t>(actions.size()));
-  if (error.ok() && !at_once && static_cast<int>(waits_.size()) >= limits_.max_waits) {
-    error = LimitExceeded("max_waits", absl::StrCat(waits_.size() + 1),
-                          absl::StrCat(limits_.max_waits));
+  wait.on_actions = callback;
+  const absl::StatusOr<WaitId> id = error.ok() ? BeginWait(std::move(wait), timeout) : error;
+  if (id.ok()) return *id;
+  Defer([callback = std::move(callback), error = id.status()] { callback(error); });
+  return 0;
+}
+
+Engine::WaitId EngineImpl::WaitBatch(const std::string& session_id, const std::string& batch_id,
+                                     bool until_done, absl::Duration timeout,
+                                     std::function<void(absl::StatusOr<BatchReport>)> callback) {
+  Lock lock(this);
+  absl::Status error = CheckSession(session_id);
+  Wait wait;
+  if (error.ok()) {
+    absl::StatusOr<std::vector<std::shared_ptr<Action>>> actions =
+        actions_.FindBatch(session_id, batch_id);
+    error = actions.status();
+    if (actions.ok()) wait.actions = *std::move(actions);
   }
-  if (!error.ok()) {
-    Defer([callback = std::move(callback), error] { callback(error); });
-    return 0;
+  wait.session_id = session_id;
+  wait.until_done = until_done;
+  wait.batch_id = batch_id;
+  wait.on_batch = callback;
+  const absl::StatusOr<WaitId> id = error.ok() ? BeginWait(std::move(wait), timeout) : error;
+  if (id.ok()) return *id;
+  Defer([callback = std::move(callback), error = id.status()] { callback(error); });
+  return 0;
+}
+
+absl::StatusOr<Engine::WaitId> EngineImpl::BeginWait(Wait wait, absl::Duration timeout) {
+  for (const std::shared_ptr<Action>& action : wait.actions) {
+    wait.remaining += wait.Over(*action) ? 0 : 1;
+  }
+  const bool at_once = wait.remaining == 0 || timeout <= absl::ZeroDuration() ||
+                       (wait.any && wait.remaining < static_cast<int64_t>(wait.actions.size()));
+  if (!at_once && static_cast<int>(waits_.size()) >= limits_.max_waits) {
+    return LimitExceeded("max_waits", absl::StrCat(waits_.size() + 1),
+                         absl::StrCat(limits_.max_waits));
   }
   const WaitId id = ++last_wait_;
-  wait.session_id = session_id;
   wait.deadline_nanos = NowNanos() + absl::ToInt64Nanoseconds(std::min(timeout, absl::Hours(24)));
-  wait.any = any;
-  wait.on_actions = std::move(callback);
-  for (const std::shared_ptr<Action>& action : actions) {
+  for (const std::shared_ptr<Action>& action : wait.actions) {
     if (!wait.Over(*action)) action->waits.push_back(id);
   }
-  wait.actions = std::move(actions);
   waits_.emplace(id, std::move(wait));
   if (at_once) FinishWait(id);
   return id;
@@ -276,13 +300,21 @@ void EngineImpl::FinishWait(WaitId id) {
     });
     return;
   }
+  for (const std::shared_ptr<Action>& action : wait.actions) {
+    if (!wait.Over(*action)) std::erase(action->waits, id);
+  }
+  if (wait.on_batch) {
+    Defer([callback = std::move(wait.on_batch), report = ReportOf(wait.batch_id, wait.actions)] {
+      callback(report);
+    });
+    return;
+  }
   WaitAnswer answer;
   for (const std::shared_ptr<Action>& action : wait.actions) {
     if (wait.Over(*action)) {
       answer.ended.push_back(ReportOf(*action));
     } else {
       answer.still_running.push_back(action->report.action_id);
-      std::erase(action->waits, id);
     }
   }
   Defer([callback = std::move(wait.on_actions), answer = std::move(answer)] { callback(answer); });

@@ -101,8 +101,11 @@ void EngineImpl::FixOrigin(Submission* submission, const ClockPair& now) {
   LogEntry entry = Event(EventKind::kNote);
   entry.session_id = submission->session_id;
   entry.frame = fixed.frame;
+  // Streams are no batch.
+  const std::string& batch_id = submission->admitted.batch_id;
   entry.text = absl::StrFormat(
-      "batch %s: the wall clock's %s is this frame, +-%.3f frames", submission->admitted.batch_id,
+      "%s: the wall clock's %s is this frame, +-%.3f frames",
+      batch_id.empty() ? submission->members[0]->report.action_id : "batch " + batch_id,
       absl::FormatTime(*submission->wall_origin, absl::UTCTimeZone()), fixed.uncertainty_frames);
   events_.Append(std::move(entry));
 }
@@ -173,11 +176,17 @@ void EngineImpl::NoteStartWallTime(Action* action) {
   ActionReport& report = action->report;
   if (!report.origin_wall_time.has_value() || !report.start_frame.has_value()) return;
   const StreamInfo& info = action->stream->info();
-  const bool at_input = action->is_record() && action->source == RecordSource::kInput;
-  const FrameWallTime started =
-      WallTimeAtFrame(action->stream->time_map(), ReadClocks(), *report.start_frame,
-                      at_input ? -info.input_latency_frames : info.output_latency_frames);
-  report.start_wall_time = started.moment;
+  int64_t latency_frames = info.output_latency_frames;
+  double excess_frames = 0;  // of a recording, beyond latency_frames
+  if (action->is_record() && action->source == RecordSource::kInput) {
+    latency_frames = -info.input_latency_frames;
+    if (const CalibrationInfo* const calibration = PresentCalibration()) {
+      excess_frames = calibration->excess_frames();
+    }
+  }
+  const FrameWallTime started = WallTimeAtFrame(action->stream->time_map(), ReadClocks(),
+                                                *report.start_frame, latency_frames);
+  report.start_wall_time = started.moment - absl::Seconds(excess_frames / info.sample_rate_hz);
   report.start_wall_time_uncertainty_frames = started.uncertainty_frames;
 }
 

@@ -158,6 +158,7 @@ absl::Status CheckStreamStart(const StartSpec& start, double sample_rate_hz,
     return BadField(field + ".after.key", start.after.key,
                     "an action_id: a stream has no batch with keys");
   }
+  if (start.kind == StartSpec::Kind::kWallTime) return absl::OkStatus();
   return CheckStart(start, sample_rate_hz, field);
 }
 
@@ -185,6 +186,9 @@ absl::Status CheckStart(const StartSpec& start, double sample_rate_hz, const std
     case StartSpec::Kind::kAfter:
       if (!start.after.key.empty() || !start.after.action_id.empty()) return absl::OkStatus();
       return BadField(field + ".after", "empty", "a key or an action_id");
+    case StartSpec::Kind::kWallTime:
+      return BadField(field + ".wall_time", absl::FormatTime(start.wall_time, absl::UTCTimeZone()),
+                      "absent: in a batch origin_wall_time says it");
   }
   return absl::OkStatus();
 }

@@ -77,11 +77,12 @@ struct ActionRefSpec {
   std::string action_id = {};
 };
 struct StartSpec {
-  enum class Kind { kOffset, kFrame, kStreamTime, kAfter };
+  enum class Kind { kOffset, kFrame, kStreamTime, kAfter, kWallTime };
   Kind kind = Kind::kOffset;
-  int64_t frames = 0;        // kOffset: from the origin; kFrame: the frame
-  double seconds = 0;        // kStreamTime
-  ActionRefSpec after = {};  // kAfter
+  int64_t frames = 0;         // kOffset: from the origin; kFrame: the frame
+  double seconds = 0;         // kStreamTime
+  ActionRefSpec after = {};   // kAfter
+  absl::Time wall_time = {};  // kWallTime: of a stream
 };
 struct LoopSpec {
   int64_t begin_frame = 0;
@@ -276,6 +277,35 @@ struct ActionReport {
   std::optional<double> start_wall_time_uncertainty_frames;
   std::optional<double> wall_clock_max_error_seconds;
   bool calibrated = false;
+};
+struct EndCount {
+  ActionEnd reason = ActionEnd::kNone;
+  int actions = 0;
+};
+struct BatchReport {
+  std::string batch_id;
+  std::string stream_id;
+  ActionState state = ActionState::kPending;
+  int actions = 0;
+  int pending_actions = 0;
+  int active_actions = 0;
+  int done_actions = 0;
+  int ended_actions = 0;
+  std::vector<EndCount> ends;
+  std::optional<int64_t> start_frame;
+  std::optional<int64_t> end_frame;
+  Touched touched = Touched::kNo;
+  int touched_actions = 0;
+  int64_t shortest_detectable_loss_frames = 0;
+  std::vector<XrunInfo> xruns;
+  int64_t xrun_count = 0;
+  int64_t gap_count = 0;
+  int64_t gap_frames = 0;
+  int late_actions = 0;
+  int64_t late_frames = 0;
+  int64_t dropped_frames = 0;
+  int clipped_actions = 0;
+  int64_t clipped_samples = 0;
 };
 struct ChangesAdmitted {
   int64_t frame = 0;

@@ -192,6 +192,33 @@ grpc::ServerUnaryReactor* ActionService::WaitActions(grpc::CallbackServerContext
   });
 }
 
+grpc::ServerUnaryReactor* ActionService::GetBatch(grpc::CallbackServerContext* context,
+                                                  const v1::GetBatchRequest* request,
+                                                  v1::GetBatchResponse* response) {
+  const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
+  if (!session.ok()) return Reply(context, session.status());
+  const absl::StatusOr<BatchReport> report = engine_.GetBatch(*session, request->batch_id());
+  if (!report.ok()) return Reply(context, report.status());
+  *response->mutable_report() = ToProto(*report);
+  return Reply(context, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* ActionService::WaitBatch(grpc::CallbackServerContext* context,
+                                                   const v1::WaitBatchRequest* request,
+                                                   v1::WaitBatchResponse* response) {
+  const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
+  if (!session.ok()) return Reply(context, session.status());
+  const absl::StatusOr<absl::Duration> timeout = WaitTimeout(*request);
+  if (!timeout.ok()) return Reply(context, timeout.status());
+  return ReplyLater(engine_, [&](const FinishCallback& finish) {
+    return engine_.WaitBatch(*session, request->batch_id(), request->until_done(), *timeout,
+                             [response, finish](const absl::StatusOr<BatchReport>& report) {
+                               if (report.ok()) *response->mutable_report() = ToProto(*report);
+                               finish(report.status());
+                             });
+  });
+}
+
 grpc::ServerWriteReactor<v1::WatchActionsResponse>* ActionService::WatchActions(
     grpc::CallbackServerContext* context, const v1::WatchActionsRequest* request) {
   absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);

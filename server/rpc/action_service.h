@@ -32,6 +32,12 @@ class ActionService final : public v1::ActionService::CallbackService {
   grpc::ServerUnaryReactor* WaitActions(grpc::CallbackServerContext* context,
                                         const v1::WaitActionsRequest* request,
                                         v1::WaitActionsResponse* response) override;
+  grpc::ServerUnaryReactor* GetBatch(grpc::CallbackServerContext* context,
+                                     const v1::GetBatchRequest* request,
+                                     v1::GetBatchResponse* response) override;
+  grpc::ServerUnaryReactor* WaitBatch(grpc::CallbackServerContext* context,
+                                      const v1::WaitBatchRequest* request,
+                                      v1::WaitBatchResponse* response) override;
   grpc::ServerWriteReactor<v1::WatchActionsResponse>* WatchActions(
       grpc::CallbackServerContext* context, const v1::WatchActionsRequest* request) override;
   grpc::ServerUnaryReactor* GetStats(grpc::CallbackServerContext* context,

@@ -51,6 +51,14 @@ absl::StatusOr<StartSpec> FromProto(const v1::Start& proto, const std::string& f
       start.kind = StartSpec::Kind::kAfter;
       start.after = {.key = proto.after().key(), .action_id = proto.after().action_id()};
       break;
+    case v1::Start::kWallTime: {
+      start.kind = StartSpec::Kind::kWallTime;
+      const absl::StatusOr<absl::Time> time =
+          rtmixd::FromProto(proto.wall_time(), field + ".wall_time");
+      if (!time.ok()) return time.status();
+      start.wall_time = *time;
+      break;
+    }
     case v1::Start::AT_NOT_SET:
       break;
   }
@@ -312,6 +320,38 @@ v1::ActionReport ToProto(const ActionReport& report) {
     proto.set_wall_clock_max_error_seconds(*report.wall_clock_max_error_seconds);
   }
   proto.set_calibrated(report.calibrated);
+  return proto;
+}
+
+v1::BatchReport ToProto(const BatchReport& report) {
+  v1::BatchReport proto;
+  proto.set_batch_id(report.batch_id);
+  proto.set_stream_id(report.stream_id);
+  proto.set_state(static_cast<v1::ActionState>(report.state));
+  proto.set_actions(report.actions);
+  proto.set_pending_actions(report.pending_actions);
+  proto.set_active_actions(report.active_actions);
+  proto.set_done_actions(report.done_actions);
+  proto.set_ended_actions(report.ended_actions);
+  for (const EndCount& end : report.ends) {
+    v1::EndCount* const added = proto.add_ends();
+    added->set_end_reason(static_cast<v1::EndReason>(end.reason));
+    added->set_actions(end.actions);
+  }
+  if (report.start_frame) proto.set_start_frame(*report.start_frame);
+  if (report.end_frame) proto.set_end_frame(*report.end_frame);
+  proto.set_touched(static_cast<v1::Touched>(report.touched));
+  proto.set_touched_actions(report.touched_actions);
+  proto.set_shortest_detectable_loss_frames(report.shortest_detectable_loss_frames);
+  for (const XrunInfo& xrun : report.xruns) *proto.add_xruns() = ToProto(xrun);
+  proto.set_xrun_count(report.xrun_count);
+  proto.set_gap_count(report.gap_count);
+  proto.set_gap_frames(report.gap_frames);
+  proto.set_late_actions(report.late_actions);
+  proto.set_late_frames(report.late_frames);
+  proto.set_dropped_frames(report.dropped_frames);
+  proto.set_clipped_actions(report.clipped_actions);
+  proto.set_clipped_samples(report.clipped_samples);
   return proto;
 }
 

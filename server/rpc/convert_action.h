@@ -16,6 +16,7 @@ namespace rtmixd {
 v1::Xrun ToProto(const XrunInfo& xrun);
 v1::Gap ToProto(const GapInfo& gap);
 v1::ActionReport ToProto(const ActionReport& report);
+v1::BatchReport ToProto(const BatchReport& report);
 v1::StreamStats ToProto(const StreamStatsInfo& stats);
 v1::ScheduleActionsResponse ToProto(const BatchAdmitted& admitted);
 v1::CommitBatchResponse ToProto(const BatchCommitted& committed);

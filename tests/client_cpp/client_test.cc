@@ -339,6 +339,32 @@ TEST(PlayRecTest, SoundLargerThanAMessageIsUploadedFirst) {
   EXPECT_EQ(buffers->buffers_size(), 0);
 }
 
+TEST_F(ClientTest, ABatchHasAReportAsAWhole) {
+  v1::ScheduleActionsRequest request;
+  request.add_actions()->mutable_record()->set_frames(4800);
+  request.add_actions()->mutable_record();
+  const auto scheduled = client::ScheduleActions(*session_, request);
+  ASSERT_TRUE(scheduled.ok()) << scheduled.status();
+  const auto running = client::WaitBatch(*session_, scheduled->batch_id(), absl::Milliseconds(10));
+  ASSERT_TRUE(running.ok()) << running.status();
+  EXPECT_NE(running->state(), v1::ACTION_STATE_ENDED);
+  v1::CancelActionsRequest cancel;
+  cancel.set_all(true);
+  ASSERT_TRUE(client::CancelActions(*session_, cancel).ok());
+  const auto done = client::WaitBatch(*session_, scheduled->batch_id(), absl::InfiniteDuration(),
+                                      nullptr, client::WaitFor::kDone);
+  ASSERT_TRUE(done.ok()) << done.status();
+  EXPECT_EQ(done->pending_actions() + done->active_actions(), 0);
+  const auto ended = client::WaitBatch(*session_, scheduled->batch_id(), absl::InfiniteDuration());
+  ASSERT_TRUE(ended.ok()) << ended.status();
+  EXPECT_EQ(ended->state(), v1::ACTION_STATE_ENDED);
+  EXPECT_EQ(ended->ended_actions(), 2);
+  const auto got = client::GetBatch(*session_, scheduled->batch_id());
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ(got->SerializeAsString(), ended->SerializeAsString());
+  EXPECT_TRUE(absl::IsNotFound(client::GetBatch(*session_, "t-none").status()));
+}
+
 TEST_F(ClientTest, WaitNoticesThatTheServerIsGone) {
   v1::ScheduleActionsRequest request;
   request.add_actions()->mutable_record();

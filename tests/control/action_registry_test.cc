@@ -59,6 +59,25 @@ TEST_F(ActionRegistryTest, EmptyOneKnowsNothing) {
   registry_.ForgetSession("s-1");
 }
 
+TEST_F(ActionRegistryTest, ActionsOfABatchAreFoundInTheirOrder) {
+  std::vector<std::shared_ptr<Action>> batch;
+  for (int i = 0; i < 2; ++i) {
+    auto action = std::make_shared<Action>();
+    action->session_id = "s-1";
+    action->report.batch_id = "t-1";
+    registry_.Number(action.get());
+    registry_.Add(action);
+    batch.push_back(action);
+  }
+  Add("s-1");
+  const auto found = registry_.FindBatch("s-1", "t-1");
+  ASSERT_TRUE(found.ok());
+  EXPECT_EQ(*found, batch);
+  EXPECT_EQ(registry_.FindBatch("s-2", "t-1").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(registry_.FindBatch("s-1", "t-2").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(registry_.FindBatch("s-1", "").status().code(), absl::StatusCode::kNotFound);
+}
+
 TEST_F(ActionRegistryTest, UnknownIdIsNamed) {
   const absl::Status status = registry_.Find("s-1", "a-7", "target.action_id").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);

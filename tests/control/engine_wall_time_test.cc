@@ -1,6 +1,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -343,6 +344,164 @@ TEST(EngineWallTimeFreshTest, ClockAnswersWhatTheHostSaysOfItsWallClock) {
   EXPECT_TRUE(reading.wall_clock.synchronized);
   EXPECT_EQ(reading.wall_clock.max_error_seconds, 0.25);
   EXPECT_EQ(reading.wall_clock.estimated_error_seconds, 0.001);
+}
+
+// A play stream of one channel, whose start is a moment.
+PlayStreamSpec StreamAt(absl::Time moment) {
+  PlayStreamSpec spec;
+  spec.channels = 1;
+  spec.start = {.kind = StartSpec::Kind::kWallTime, .wall_time = moment};
+  return spec;
+}
+RecordStreamSpec RecordStreamAt(absl::Time moment, int64_t frames) {
+  RecordStreamSpec spec;
+  spec.frames = frames;
+  spec.grant_all = true;
+  spec.start = {.kind = StartSpec::Kind::kWallTime, .wall_time = moment};
+  return spec;
+}
+
+TEST_F(EngineWallTimeTest, AStreamStartsAtItsMoment) {
+  const int64_t frame = rig_.next_frame() + 5 * kRate - kOut;
+  auto stream = rig_.engine().OpenPlay(session_, StreamAt(InFrames(5 * kRate)), [] {});
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  ASSERT_TRUE((*stream)->Push(0, TestBytes(1, 1, 0, 300)).ok());
+  ASSERT_TRUE((*stream)->EndOfSound().ok());
+  const std::string id = (*stream)->action_id();
+  RunSeconds(2.9);
+  EXPECT_EQ(rig_.Report(session_, id).state, ActionState::kPending);
+  EXPECT_FALSE(rig_.Report(session_, id).origin_frame.has_value());
+  RunSeconds(0.2);
+  EXPECT_EQ(rig_.Report(session_, id).requested_start_frame, frame);
+  rig_.Finish(session_);
+  const ActionReport report = rig_.Report(session_, id);
+  EXPECT_EQ(report.start_frame, frame);
+  EXPECT_EQ(report.origin_frame, frame);
+  EXPECT_EQ(report.late_frames, 0);
+  EXPECT_TRUE(report.start_wall_time.has_value());
+  EXPECT_LT(report.origin_uncertainty_frames.value_or(99), 3);
+  const std::vector<float> sent = rig_.device().sent(0);
+  for (int64_t f = frame - 100; f < frame + 400; ++f) {
+    const bool sounds = f >= frame && f < frame + 300;
+    ASSERT_EQ(sent[f], sounds ? TestSample(1, 0, f - frame) : 0.0F) << f;
+  }
+}
+
+TEST_F(EngineWallTimeTest, ADuplexStreamIsAlignedAtTheConverters) {
+  const int64_t frame = rig_.next_frame() + 3 * kRate - kOut;
+  const absl::Time moment = InFrames(3 * kRate);
+  auto duplex = rig_.engine().OpenDuplex(session_, StreamAt(moment), RecordStreamAt(moment, 100),
+                                         false, [] {});
+  ASSERT_TRUE(duplex.ok()) << duplex.status();
+  ASSERT_TRUE(duplex->play->Push(0, TestBytes(1, 1, 0, 300)).ok());
+  ASSERT_TRUE(duplex->play->EndOfSound().ok());
+  RunSeconds(3.1);
+  EXPECT_EQ(rig_.Report(session_, duplex->play->action_id()).start_frame, frame);
+  EXPECT_EQ(rig_.Report(session_, duplex->record->action_id()).start_frame, frame + kOut + kIn);
+}
+
+TEST_F(EngineWallTimeTest, TheHalvesOfADuplexStreamStartTogether) {
+  const absl::Time moment = InFrames(3 * kRate);
+  RecordStreamSpec now;
+  now.frames = 100;
+  for (const auto& record : {RecordStreamAt(moment + absl::Milliseconds(1), 100), std::move(now)}) {
+    const auto refused = rig_.engine().OpenDuplex(session_, StreamAt(moment), record, false, [] {});
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(FieldOf(refused.status()), "record.start.wall_time");
+  }
+  EXPECT_TRUE(rig_.engine().ListActions(session_, false)->empty());
+}
+
+TEST_F(EngineWallTimeTest, AMemberOfABatchHasNoMomentOfItsOwn) {
+  BatchSpec batch = NowBatch({PlayInline("p", 1, 1, 100, 0)});
+  batch.actions[0].start = {.kind = StartSpec::Kind::kWallTime, .wall_time = InFrames(kRate)};
+  const auto refused = rig_.ScheduleNow(session_, batch);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(FieldOf(refused.status()), "actions[0].start.wall_time");
+}
+
+TEST_F(EngineWallTimeTest, AStreamThatWaitsEndsWithItsCall) {
+  auto stream = rig_.engine().OpenPlay(session_, StreamAt(InFrames(60 * kRate)), [] {});
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  auto record = rig_.engine().OpenRecord(session_, RecordStreamAt(InFrames(60 * kRate), 10), [] {});
+  ASSERT_TRUE(record.ok()) << record.status();
+  ASSERT_TRUE((*stream)->Push(0, TestBytes(1, 1, 0, 300)).ok());
+  const std::string play_id = (*stream)->action_id();
+  const std::string record_id = (*record)->action_id();
+  RunSeconds(1);
+  stream->reset();
+  record->reset();
+  RunSeconds(1);
+  for (const std::string& id : {play_id, record_id}) {
+    EXPECT_EQ(rig_.Report(session_, id).state, ActionState::kEnded);
+    EXPECT_EQ(rig_.Report(session_, id).end_reason, ActionEnd::kDisconnected);
+  }
+  RunSeconds(60);
+  for (const float sample : rig_.device().sent(0)) ASSERT_EQ(sample, 0.0F);
+}
+
+TEST_F(EngineWallTimeTest, AStreamWhoseMomentHasPassedIsLate) {
+  auto stream = rig_.engine().OpenPlay(session_, StreamAt(InFrames(-kRate)), [] {});
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  ASSERT_TRUE((*stream)->Push(0, TestBytes(1, 1, 0, 300)).ok());
+  ASSERT_TRUE((*stream)->EndOfSound().ok());
+  const int64_t next = rig_.next_frame();
+  rig_.Finish(session_);
+  const ActionReport report = rig_.Report(session_, (*stream)->action_id());
+  EXPECT_EQ(report.start_frame, next);
+  EXPECT_EQ(report.late_frames, kRate + kOut);
+}
+
+TEST_F(EngineWallTimeTest, AStreamThatFollowsOneThatWaitsStartsAtItsEnd) {
+  auto first = rig_.engine().OpenPlay(session_, StreamAt(InFrames(4 * kRate)), [] {});
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_TRUE((*first)->Push(0, TestBytes(1, 1, 0, 300)).ok());
+  ASSERT_TRUE((*first)->EndOfSound().ok());
+  BatchSpec batch = NowBatch({PlayInline("next", 2, 1, 100, 0)});
+  batch.actions[0].start = {.kind = StartSpec::Kind::kAfter,
+                            .after = {.action_id = (*first)->action_id()}};
+  const auto next = rig_.Schedule(session_, batch);
+  ASSERT_TRUE(next.ok()) << next.status();
+  rig_.Finish(session_);
+  const ActionReport report = rig_.Report(session_, (*first)->action_id());
+  EXPECT_EQ(report.end_frame, *report.start_frame + 300);
+  EXPECT_EQ(rig_.Report(session_, IdOf(next)).start_frame, report.end_frame);
+}
+
+TEST_F(EngineWallTimeTest, StartOfARecordingCountsItsCalibration) {
+  // The cable is longer than the latencies that are claimed, and by a part of a frame.
+  constexpr double kExcess = 64.25;
+  const auto calibration =
+      rig_.engine().SetCalibration(session_, {.found = true,
+                                              .stream_id = rig_.engine().GetStream().stream_id,
+                                              .output_channel = 1,
+                                              .input_channel = 1,
+                                              .round_trip_frames = kIn + kOut + kExcess,
+                                              .repeats = 3,
+                                              .gain = 1,
+                                              .confidence = 0.99,
+                                              .measure_time = absl::UnixEpoch()});
+  ASSERT_TRUE(calibration.ok()) << calibration.status();
+  const int64_t next = rig_.next_frame();
+  const absl::Time moment = InFrames(kRate);
+  RecordSpec output;
+  output.frames = 100;
+  output.source = RecordSource::kOutput;
+  ActionSpec of_outputs = RecordNew("o", 100, 0);
+  of_outputs.what = output;
+  auto admitted = rig_.ScheduleNow(
+      session_,
+      AtWallTime(moment, {PlayInline("p", 1, 1, 100, 0), RecordNew("r", 100, 0), of_outputs}));
+  ASSERT_TRUE(admitted.ok()) << admitted.status();
+  rig_.Finish(session_);
+  EXPECT_EQ(rig_.Report(session_, IdOf(admitted, 1)).start_frame, next + kRate + kIn + 64);
+  for (int member = 0; member < 3; ++member) {
+    const ActionReport report = rig_.Report(session_, IdOf(admitted, member));
+    ASSERT_TRUE(report.start_wall_time.has_value());
+    const double off_frames = absl::ToDoubleSeconds(*report.start_wall_time - moment) * kRate;
+    // The recording starts a quarter of a frame before what sounds at the moment comes in.
+    EXPECT_NEAR(off_frames, member == 1 ? -0.25 : 0.0, 0.1) << report.key;
+  }
 }
 
 }  // namespace

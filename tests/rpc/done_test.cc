@@ -107,6 +107,45 @@ TEST_F(DoneTest, WaitUntilDoneComesBackBeforeTheReportIsFinal) {
   EXPECT_EQ(answer.ended(0).state(), v1::ACTION_STATE_ENDED);
 }
 
+TEST_F(DoneTest, ABatchHasAReportAsAWhole) {
+  v1::ScheduleActionsResponse scheduled;
+  ASSERT_TRUE(actions_->ScheduleActions(Call().get(), PlayAndRecord(), &scheduled).ok());
+  v1::WaitBatchRequest request;
+  request.set_batch_id(scheduled.batch_id());
+  request.set_until_done(true);
+  v1::WaitBatchResponse done;
+  ASSERT_TRUE(actions_->WaitBatch(Call().get(), request, &done).ok());
+  EXPECT_EQ(done.report().state(), v1::ACTION_STATE_DONE);
+  EXPECT_EQ(done.report().touched(), v1::TOUCHED_CANNOT_TELL);
+  request.set_until_done(false);
+  v1::WaitBatchResponse ended;
+  ASSERT_TRUE(actions_->WaitBatch(Call().get(), request, &ended).ok());
+  v1::GetBatchRequest get;
+  get.set_batch_id(scheduled.batch_id());
+  v1::GetBatchResponse got;
+  ASSERT_TRUE(actions_->GetBatch(Call().get(), get, &got).ok());
+  EXPECT_EQ(got.SerializeAsString(), ended.SerializeAsString());
+  const v1::BatchReport& report = got.report();
+  EXPECT_EQ(report.batch_id(), scheduled.batch_id());
+  EXPECT_EQ(report.stream_id(), scheduled.stream_id());
+  EXPECT_EQ(report.state(), v1::ACTION_STATE_ENDED);
+  EXPECT_EQ(report.actions(), 2);
+  EXPECT_EQ(report.ended_actions(), 2);
+  ASSERT_EQ(report.ends_size(), 1);
+  EXPECT_EQ(report.ends(0).end_reason(), v1::END_REASON_COMPLETED);
+  EXPECT_EQ(report.ends(0).actions(), 2);
+  EXPECT_EQ(report.start_frame(), scheduled.origin_frame());
+  EXPECT_EQ(report.end_frame(), scheduled.origin_frame() + 3000);
+  EXPECT_NE(report.touched(), v1::TOUCHED_YES);
+
+  get.set_batch_id("t-none");
+  const grpc::Status unknown = actions_->GetBatch(Call().get(), get, &got);
+  EXPECT_EQ(unknown.error_code(), grpc::StatusCode::NOT_FOUND);
+  request.set_batch_id("t-none");
+  EXPECT_EQ(actions_->WaitBatch(Call().get(), request, &done).error_code(),
+            grpc::StatusCode::NOT_FOUND);
+}
+
 TEST_F(DoneTest, WatchBeginsWithWhatIsThereIfAsked) {
   v1::ScheduleActionsRequest request;
   request.add_actions()->mutable_record();

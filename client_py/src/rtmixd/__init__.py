@@ -23,6 +23,7 @@ from rtmixd._sync import (
 from rtmixd.aio.streams import (
     LostAudio,
 )
+from rtmixd.batch_report import BatchReport
 from rtmixd.ensemble import (
     EnsembleError,
     EnsemblePart,
@@ -122,6 +123,7 @@ __all__ = [
     "Action",
     "BadPosition",
     "Batch",
+    "BatchReport",
     "Belated",
     "BlockStats",
     "Buffer",

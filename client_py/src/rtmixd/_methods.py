@@ -83,6 +83,20 @@ WAIT_ACTIONS: Method[action_pb2.WaitActionsRequest, action_pb2.WaitActionsRespon
     False,
     False,
 )
+GET_BATCH: Method[action_pb2.GetBatchRequest, action_pb2.GetBatchResponse] = Method(
+    "/rtmixd.v1.ActionService/GetBatch",
+    action_pb2.GetBatchRequest,
+    action_pb2.GetBatchResponse,
+    False,
+    False,
+)
+WAIT_BATCH: Method[action_pb2.WaitBatchRequest, action_pb2.WaitBatchResponse] = Method(
+    "/rtmixd.v1.ActionService/WaitBatch",
+    action_pb2.WaitBatchRequest,
+    action_pb2.WaitBatchResponse,
+    False,
+    False,
+)
 WATCH_ACTIONS: Method[action_pb2.WatchActionsRequest, action_pb2.WatchActionsResponse] = Method(
     "/rtmixd.v1.ActionService/WatchActions",
     action_pb2.WatchActionsRequest,

@@ -18,6 +18,7 @@ from rtmixd.aio._stream_file import PlayFile
 from rtmixd.aio._stream_file import RecordFile
 from rtmixd.aio.action import Until
 from rtmixd.aio.buffer import Progress
+from rtmixd.batch_report import BatchReport
 from rtmixd.ensemble import EnsembleReport
 from rtmixd.info import BufferInfo
 from rtmixd.info import ClockReading
@@ -427,8 +428,8 @@ class Session(Twin):
         gain : float, optional
             Linear factor; by default 1.
         start : Start, optional
-            When, by `at_frame`, `at_time` or `at_end_of`; by default as soon as `prebuffer_frames`
-            are there.
+            When, by `at_frame`, `at_time`, `at_end_of` or `at_wall_time`; by default as soon as
+            `prebuffer_frames` are there.
         late : {"play", "skip", "trim"}, optional
             What if its start has passed.
         underrun : {"silence", "end", "keep_timeline"}, optional
@@ -491,8 +492,8 @@ class Session(Twin):
         source : {"input", "output"}, optional
             The device's inputs, or what goes to its outputs.
         start : Start, optional
-            When, by `at_frame`, `at_time` or `at_end_of`; by default now. May be in the past, as
-            far as the server's history reaches.
+            When, by `at_frame`, `at_time`, `at_end_of` or `at_wall_time`; by default now. May be in
+            the past, as far as the server's history reaches.
         late : {"play", "skip", "trim"}, optional
             What if the history does not reach there.
         chunk_frames : int, optional
@@ -1357,6 +1358,21 @@ class Batch(Twin):
             The time is over. The actions go on.
         """
         return _loop.run(self._async.wait(timeout, until))
+
+    def report(self) -> BatchReport:
+        """Ask what has become of it as a whole; final after `wait`.
+
+        Returns
+        -------
+        BatchReport
+            As it is now.
+
+        Raises
+        ------
+        NotFound
+            It ended so long ago that a report of its actions was forgotten.
+        """
+        return _loop.run(self._async.report())
 
     def commit(self) -> Optional[int]:
         """Let it start, if it was scheduled with `prepare`. May be repeated.

@@ -472,7 +472,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain dicts, lists, numbers and ISO 8601 times."""
-        return _plain(asdict(self))  # type: ignore[no-any-return]
+        return plain(self)
 
     def to_json(self, indent: Optional[int] = 2) -> str:
         """Return it as JSON.
@@ -530,6 +530,11 @@ class Report:
         if self.clipped_samples:
             parts.append(f"{_count(self.clipped_samples, 'sample')} clipped")
         return f"<Report {', '.join(parts)}>"
+
+
+def plain(report: Any) -> dict[str, Any]:
+    """Return a report as plain dicts, lists, numbers and ISO 8601 times."""
+    return _plain(asdict(report))  # type: ignore[no-any-return]
 
 
 def _count(number: int, thing: str) -> str:

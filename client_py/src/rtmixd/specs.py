@@ -158,8 +158,8 @@ def required_action_id(target: object, field: str) -> str:
 def at_wall_time(moment: Union[datetime, float]) -> Start:
     """Start at a moment of the wall clock of the server's host, at the converter.
 
-    Only for the origin of a batch, whose members then all start by `after`. The server fixes the
-    frame 2 s before; see docs/timing.md.
+    For the origin of a batch, whose members then all start by `after`, and for streams. The server
+    fixes the frame 2 s before; see docs/timing.md.
 
     Parameters
     ----------

@@ -160,8 +160,39 @@ def test_a_prepared_batch_without_an_origin_starts_when_it_is_committed(
 def test_a_member_has_no_wall_time_of_its_own(server: LocalServer) -> None:
     async def test() -> None:
         async with aio.Client(server.target) as client, client.session("me") as session:
-            with pytest.raises(rtmixd.InvalidArgument):
+            with pytest.raises(rtmixd.InvalidArgument) as refused:
                 await session.schedule(Play(noise(480, 1), start=at_wall_time(time.time())))
+            assert refused.value.field == "actions[0].start.wall_time"
+
+    run(test())
+
+
+def test_streams_start_at_a_moment(server: LocalServer) -> None:
+    async def test() -> None:
+        async with aio.Client(server.target) as client, client.session("me") as session:
+            moment = datetime.now(timezone.utc) + timedelta(seconds=AHEAD_SECONDS / 2)
+            start = at_wall_time(moment)
+            async with session.open_play(1, outputs=[1], start=start) as play:
+                await play.write(noise(480, 1))
+                async with session.open_record([1], frames=480, start=start) as record:
+                    heard = await record.read(480, timeout=60)
+                    recorded = await record.wait(timeout=60)
+                await play.end()
+                played = await play.wait(timeout=60)
+            assert heard.shape == (480, 1)
+            for report in (played, recorded):
+                assert report.check().start_frame is not None
+                assert report.origin_wall_time is not None
+                assert abs(report.origin_wall_time - moment) <= timedelta(microseconds=1)
+                assert report.start_wall_time is not None
+                assert report.origin_uncertainty_frames is not None
+                off_frames = (report.start_wall_time - moment).total_seconds() * RATE_HZ
+                assert abs(off_frames) <= report.origin_uncertainty_frames + 0.5
+            # Aligned at the converters: what was sent at the moment came in by then.
+            assert played.origin_frame == played.start_frame
+            assert recorded.start_frame is not None
+            assert played.start_frame is not None
+            assert recorded.start_frame > played.start_frame
 
     run(test())
 

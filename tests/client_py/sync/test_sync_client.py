@@ -39,6 +39,7 @@ def test_a_target_is_found_in_the_environment(
 def test_twins_are_always_the_same(server: LocalServer) -> None:
     with rtmixd.Client(server.target) as client, client.session() as session:
         batch = session.schedule([Record(key="record"), Play(np.ones(48000), key="play")])
+        assert not batch.report().done
         assert isinstance(batch, rtmixd.Batch)
         assert batch[0] is batch["record"] is batch.actions[0] is next(iter(batch))
         assert session.actions()[1] is batch["play"]
@@ -49,6 +50,12 @@ def test_twins_are_always_the_same(server: LocalServer) -> None:
         session.cancel([batch["record"]])
         (report,) = session.wait([batch["record"]], until="done")
         assert report.end_reason == "cancelled"
+        batch.wait()
+        whole = batch.report()
+        assert whole.ended
+        assert (whole.batch_id, whole.actions, whole.ended_actions) == (batch.id, 2, 2)
+        assert whole.ends == {"cancelled": 2}
+        assert whole.end_frame == max(action.report.end_frame for action in batch)
 
 
 def test_buffers_are_closed_by_their_block(server: LocalServer) -> None:

@@ -68,6 +68,19 @@ def test_every_field_that_the_server_tells_is_there() -> None:
     assert_same(message, Report.from_proto(message))
 
 
+def test_every_field_of_a_batch_is_there() -> None:
+    message = action_pb2.BatchReport()
+    fill(message, 1)
+    read = rtmixd.BatchReport.from_proto(message)
+    word = short_name("EndReason", message.ends[0].end_reason)
+    assert read.ends == {word: message.ends[0].actions}
+    assert read.to_dict()["xruns"][0]["frame"] == message.xruns[0].frame
+    del message.ends[:]
+    assert_same(message, rtmixd.BatchReport.from_proto(message))
+    empty = rtmixd.BatchReport.from_proto(action_pb2.BatchReport(batch_id="t-1"))
+    assert (empty.start_frame, empty.end_frame) == (None, None)
+
+
 def test_what_is_absent_is_none() -> None:
     empty = Report.from_proto(action_pb2.ActionReport(action_id="a-1"))
     assert empty.start_frame is None

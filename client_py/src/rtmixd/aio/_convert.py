@@ -7,7 +7,7 @@ import operator
 from collections.abc import Iterable
 from typing import Any, Optional, Union
 
-from google.protobuf import duration_pb2
+from google.protobuf import duration_pb2, timestamp_pb2
 
 from rtmixd import shaping, specs
 from rtmixd._enums import number_of
@@ -73,18 +73,21 @@ def fill_origin(request: action_pb2.ScheduleActionsRequest, at: specs.Start) -> 
     if at.kind == "frame":
         request.origin_frame = whole(at.value, "origin")
     elif at.kind == "wall_time":
-        seconds, nanos = divmod(int(at.value), 10**9)
-        request.origin_wall_time.seconds = seconds
-        request.origin_wall_time.nanos = nanos
+        _fill_moment(request.origin_wall_time, int(at.value))
     else:
         request.origin_stream_time_seconds = float(at.value)
 
 
+def _fill_moment(message: timestamp_pb2.Timestamp, nanos_since_1970: int) -> None:
+    message.seconds, message.nanos = divmod(nanos_since_1970, 10**9)
+
+
 def fill_start(message: common_pb2.Start, at: specs.Start) -> None:
     """Write when an action starts."""
-    if not isinstance(at, specs.Start) or at.kind == "wall_time":
+    if not isinstance(at, specs.Start):
         raise InvalidArgument(
-            f"start is {at!r}: it is made by after(), at_frame(), at_time() or at_end_of()",
+            f"start is {at!r}: it is made by after(), at_frame(), at_time(), at_end_of() or,"
+            " for a stream, at_wall_time()",
             field="start",
             value=repr(at),
         )
@@ -94,6 +97,8 @@ def fill_start(message: common_pb2.Start, at: specs.Start) -> None:
         message.frame = whole(at.value, "start")
     elif at.kind == "time":
         message.stream_time_seconds = float(at.value)
+    elif at.kind == "wall_time":
+        _fill_moment(message.wall_time, int(at.value))
     elif at.kind == "end_of_key":
         message.after.key = str(at.value)
     else:

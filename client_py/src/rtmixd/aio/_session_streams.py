@@ -55,8 +55,8 @@ class SessionStreams:
         gain : float, optional
             Linear factor; by default 1.
         start : Start, optional
-            When, by `at_frame`, `at_time` or `at_end_of`; by default as soon as `prebuffer_frames`
-            are there.
+            When, by `at_frame`, `at_time`, `at_end_of` or `at_wall_time`; by default as soon as
+            `prebuffer_frames` are there.
         late : {"play", "skip", "trim"}, optional
             What if its start has passed.
         underrun : {"silence", "end", "keep_timeline"}, optional
@@ -152,8 +152,8 @@ class SessionStreams:
         source : {"input", "output"}, optional
             The device's inputs, or what goes to its outputs.
         start : Start, optional
-            When, by `at_frame`, `at_time` or `at_end_of`; by default now. May be in the past, as
-            far as the server's history reaches.
+            When, by `at_frame`, `at_time`, `at_end_of` or `at_wall_time`; by default now. May be in
+            the past, as far as the server's history reaches.
         late : {"play", "skip", "trim"}, optional
             What if the history does not reach there.
         chunk_frames : int, optional

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, Optional, Union
 
 from rtmixd import _methods, errors
+from rtmixd.batch_report import BatchReport
 from rtmixd.recording import Recording
 from rtmixd.report import ActionKind, Report
 from rtmixd.shaping import Fade, Gain, LeaveLoop, Pause, Resume
@@ -381,6 +382,24 @@ class Batch:
             The time is over. The actions go on.
         """
         return await self._session.wait(self._members, timeout=timeout, until=until)
+
+    async def report(self) -> BatchReport:
+        """Ask what has become of it as a whole; final after `wait`.
+
+        Returns
+        -------
+        BatchReport
+            As it is now.
+
+        Raises
+        ------
+        NotFound
+            It ended so long ago that a report of its actions was forgotten.
+        """
+        response = await self._session._call(
+            _methods.GET_BATCH, action_pb2.GetBatchRequest(batch_id=self.id), retry=True
+        )
+        return BatchReport.from_proto(response.report)
 
     async def commit(self) -> Optional[int]:
         """Let it start, if it was scheduled with `prepare`. May be repeated.

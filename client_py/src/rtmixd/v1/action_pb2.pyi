@@ -142,6 +142,56 @@ class ActionSpec(_message.Message):
     stats: StatsSpec
     def __init__(self, key: _Optional[str] = ..., start: _Optional[_Union[_common_pb2.Start, _Mapping]] = ..., late_policy: _Optional[_Union[_common_pb2.LatePolicy, str]] = ..., play: _Optional[_Union[PlaySpec, _Mapping]] = ..., record: _Optional[_Union[RecordSpec, _Mapping]] = ..., cancel: _Optional[_Union[CancelSpec, _Mapping]] = ..., stats: _Optional[_Union[StatsSpec, _Mapping]] = ..., change: _Optional[_Union[ChangeSpec, _Mapping]] = ...) -> None: ...
 
+class BatchReport(_message.Message):
+    __slots__ = ["actions", "active_actions", "batch_id", "clipped_actions", "clipped_samples", "done_actions", "dropped_frames", "end_frame", "ended_actions", "ends", "gap_count", "gap_frames", "late_actions", "late_frames", "pending_actions", "shortest_detectable_loss_frames", "start_frame", "state", "stream_id", "touched", "touched_actions", "xrun_count", "xruns"]
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    CLIPPED_ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    CLIPPED_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    DONE_ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    ENDED_ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    ENDS_FIELD_NUMBER: _ClassVar[int]
+    END_FRAME_FIELD_NUMBER: _ClassVar[int]
+    GAP_COUNT_FIELD_NUMBER: _ClassVar[int]
+    GAP_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    LATE_ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    LATE_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    PENDING_ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    SHORTEST_DETECTABLE_LOSS_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    START_FRAME_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    STREAM_ID_FIELD_NUMBER: _ClassVar[int]
+    TOUCHED_ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    TOUCHED_FIELD_NUMBER: _ClassVar[int]
+    XRUNS_FIELD_NUMBER: _ClassVar[int]
+    XRUN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    actions: int
+    active_actions: int
+    batch_id: str
+    clipped_actions: int
+    clipped_samples: int
+    done_actions: int
+    dropped_frames: int
+    end_frame: int
+    ended_actions: int
+    ends: _containers.RepeatedCompositeFieldContainer[EndCount]
+    gap_count: int
+    gap_frames: int
+    late_actions: int
+    late_frames: int
+    pending_actions: int
+    shortest_detectable_loss_frames: int
+    start_frame: int
+    state: ActionState
+    stream_id: str
+    touched: Touched
+    touched_actions: int
+    xrun_count: int
+    xruns: _containers.RepeatedCompositeFieldContainer[Xrun]
+    def __init__(self, batch_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., state: _Optional[_Union[ActionState, str]] = ..., actions: _Optional[int] = ..., pending_actions: _Optional[int] = ..., active_actions: _Optional[int] = ..., done_actions: _Optional[int] = ..., ended_actions: _Optional[int] = ..., ends: _Optional[_Iterable[_Union[EndCount, _Mapping]]] = ..., start_frame: _Optional[int] = ..., end_frame: _Optional[int] = ..., touched: _Optional[_Union[Touched, str]] = ..., touched_actions: _Optional[int] = ..., shortest_detectable_loss_frames: _Optional[int] = ..., xruns: _Optional[_Iterable[_Union[Xrun, _Mapping]]] = ..., xrun_count: _Optional[int] = ..., gap_count: _Optional[int] = ..., gap_frames: _Optional[int] = ..., late_actions: _Optional[int] = ..., late_frames: _Optional[int] = ..., dropped_frames: _Optional[int] = ..., clipped_actions: _Optional[int] = ..., clipped_samples: _Optional[int] = ...) -> None: ...
+
 class BlockStats(_message.Message):
     __slots__ = ["blocks", "input_overflows", "input_underflows", "max_frames", "min_frames", "output_overflows", "output_underflows"]
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
@@ -244,6 +294,14 @@ class CommitBatchResponse(_message.Message):
     origin_uncertainty_frames: float
     def __init__(self, origin_frame: _Optional[int] = ..., origin_uncertainty_frames: _Optional[float] = ...) -> None: ...
 
+class EndCount(_message.Message):
+    __slots__ = ["actions", "end_reason"]
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    END_REASON_FIELD_NUMBER: _ClassVar[int]
+    actions: int
+    end_reason: EndReason
+    def __init__(self, end_reason: _Optional[_Union[EndReason, str]] = ..., actions: _Optional[int] = ...) -> None: ...
+
 class Gap(_message.Message):
     __slots__ = ["frame", "frames", "position"]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
@@ -265,6 +323,18 @@ class GetActionResponse(_message.Message):
     REPORT_FIELD_NUMBER: _ClassVar[int]
     report: ActionReport
     def __init__(self, report: _Optional[_Union[ActionReport, _Mapping]] = ...) -> None: ...
+
+class GetBatchRequest(_message.Message):
+    __slots__ = ["batch_id"]
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    batch_id: str
+    def __init__(self, batch_id: _Optional[str] = ...) -> None: ...
+
+class GetBatchResponse(_message.Message):
+    __slots__ = ["report"]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    report: BatchReport
+    def __init__(self, report: _Optional[_Union[BatchReport, _Mapping]] = ...) -> None: ...
 
 class GetStatsRequest(_message.Message):
     __slots__ = ["reset_baseline"]
@@ -469,6 +539,22 @@ class WaitActionsResponse(_message.Message):
     ended: _containers.RepeatedCompositeFieldContainer[ActionReport]
     still_running: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, ended: _Optional[_Iterable[_Union[ActionReport, _Mapping]]] = ..., still_running: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class WaitBatchRequest(_message.Message):
+    __slots__ = ["batch_id", "timeout", "until_done"]
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_DONE_FIELD_NUMBER: _ClassVar[int]
+    batch_id: str
+    timeout: _duration_pb2.Duration
+    until_done: bool
+    def __init__(self, batch_id: _Optional[str] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., until_done: bool = ...) -> None: ...
+
+class WaitBatchResponse(_message.Message):
+    __slots__ = ["report"]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    report: BatchReport
+    def __init__(self, report: _Optional[_Union[BatchReport, _Mapping]] = ...) -> None: ...
 
 class WatchActionsRequest(_message.Message):
     __slots__ = ["include_present"]

@@ -51,6 +51,16 @@ class ActionServiceStub(object):
                 request_serializer=rtmixd_dot_v1_dot_action__pb2.WaitActionsRequest.SerializeToString,
                 response_deserializer=rtmixd_dot_v1_dot_action__pb2.WaitActionsResponse.FromString,
                 )
+        self.GetBatch = channel.unary_unary(
+                '/rtmixd.v1.ActionService/GetBatch',
+                request_serializer=rtmixd_dot_v1_dot_action__pb2.GetBatchRequest.SerializeToString,
+                response_deserializer=rtmixd_dot_v1_dot_action__pb2.GetBatchResponse.FromString,
+                )
+        self.WaitBatch = channel.unary_unary(
+                '/rtmixd.v1.ActionService/WaitBatch',
+                request_serializer=rtmixd_dot_v1_dot_action__pb2.WaitBatchRequest.SerializeToString,
+                response_deserializer=rtmixd_dot_v1_dot_action__pb2.WaitBatchResponse.FromString,
+                )
         self.WatchActions = channel.unary_stream(
                 '/rtmixd.v1.ActionService/WatchActions',
                 request_serializer=rtmixd_dot_v1_dot_action__pb2.WatchActionsRequest.SerializeToString,
@@ -124,6 +134,22 @@ class ActionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetBatch(self, request, context):
+        """What has become of a batch as a whole, finished or not. NOT_FOUND if the session never had it or
+        the report of one of its actions was forgotten.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WaitBatch(self, request, context):
+        """Waits until all actions of a batch have ended, or are done. Comes back after the timeout in any
+        case. NOT_FOUND as for GetBatch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchActions(self, request, context):
         """Tells the reports of the session's actions as they start, are done and have ended. The first
         answer comes at once, and one comes at least once a second, empty if nothing happened, so that a
@@ -182,6 +208,16 @@ def add_ActionServiceServicer_to_server(servicer, server):
                     servicer.WaitActions,
                     request_deserializer=rtmixd_dot_v1_dot_action__pb2.WaitActionsRequest.FromString,
                     response_serializer=rtmixd_dot_v1_dot_action__pb2.WaitActionsResponse.SerializeToString,
+            ),
+            'GetBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBatch,
+                    request_deserializer=rtmixd_dot_v1_dot_action__pb2.GetBatchRequest.FromString,
+                    response_serializer=rtmixd_dot_v1_dot_action__pb2.GetBatchResponse.SerializeToString,
+            ),
+            'WaitBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.WaitBatch,
+                    request_deserializer=rtmixd_dot_v1_dot_action__pb2.WaitBatchRequest.FromString,
+                    response_serializer=rtmixd_dot_v1_dot_action__pb2.WaitBatchResponse.SerializeToString,
             ),
             'WatchActions': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchActions,
@@ -321,6 +357,40 @@ class ActionService(object):
         return grpc.experimental.unary_unary(request, target, '/rtmixd.v1.ActionService/WaitActions',
             rtmixd_dot_v1_dot_action__pb2.WaitActionsRequest.SerializeToString,
             rtmixd_dot_v1_dot_action__pb2.WaitActionsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def GetBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/rtmixd.v1.ActionService/GetBatch',
+            rtmixd_dot_v1_dot_action__pb2.GetBatchRequest.SerializeToString,
+            rtmixd_dot_v1_dot_action__pb2.GetBatchResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def WaitBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/rtmixd.v1.ActionService/WaitBatch',
+            rtmixd_dot_v1_dot_action__pb2.WaitBatchRequest.SerializeToString,
+            rtmixd_dot_v1_dot_action__pb2.WaitBatchResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -11,9 +11,10 @@ from google.protobuf import symbol_database as _symbol_database
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16rtmixd/v1/common.proto\x12\trtmixd.v1\"\x1e\n\nChannelMap\x12\x10\n\x08\x63hannels\x18\x01 \x03(\x05\",\n\nAudioChunk\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"}\n\x05Start\x12\x17\n\roffset_frames\x18\x01 \x01(\x03H\x00\x12\x0f\n\x05\x66rame\x18\x02 \x01(\x03H\x00\x12\x1d\n\x13stream_time_seconds\x18\x03 \x01(\x01H\x00\x12%\n\x05\x61\x66ter\x18\x04 \x01(\x0b\x32\x14.rtmixd.v1.ActionRefH\x00\x42\x04\n\x02\x61t\"9\n\tActionRef\x12\r\n\x03key\x18\x01 \x01(\tH\x00\x12\x13\n\taction_id\x18\x02 \x01(\tH\x00\x42\x08\n\x06\x61\x63tion\";\n\x04\x46\x61\x64\x65\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x03\x12#\n\x05shape\x18\x02 \x01(\x0e\x32\x14.rtmixd.v1.FadeShape\"9\n\nGainChange\x12\x0c\n\x04gain\x18\x01 \x01(\x02\x12\x1d\n\x04\x66\x61\x64\x65\x18\x02 \x01(\x0b\x32\x0f.rtmixd.v1.Fade*\x93\x01\n\x0cSampleFormat\x12\x1d\n\x19SAMPLE_FORMAT_UNSPECIFIED\x10\x00\x12\x19\n\x15SAMPLE_FORMAT_FLOAT32\x10\x01\x12\x17\n\x13SAMPLE_FORMAT_INT16\x10\x02\x12\x17\n\x13SAMPLE_FORMAT_INT24\x10\x03\x12\x17\n\x13SAMPLE_FORMAT_INT32\x10\x04*Z\n\tFadeShape\x12\x1a\n\x16\x46\x41\x44\x45_SHAPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46\x41\x44\x45_SHAPE_LINEAR\x10\x01\x12\x1a\n\x16\x46\x41\x44\x45_SHAPE_EQUAL_POWER\x10\x02*k\n\nLatePolicy\x12\x1b\n\x17LATE_POLICY_UNSPECIFIED\x10\x00\x12\x14\n\x10LATE_POLICY_PLAY\x10\x01\x12\x14\n\x10LATE_POLICY_SKIP\x10\x02\x12\x14\n\x10LATE_POLICY_TRIM\x10\x03*\x8a\x01\n\x0eUnderrunPolicy\x12\x1f\n\x1bUNDERRUN_POLICY_UNSPECIFIED\x10\x00\x12\x17\n\x13UNDERRUN_POLICY_END\x10\x01\x12\x1b\n\x17UNDERRUN_POLICY_SILENCE\x10\x02\x12!\n\x1dUNDERRUN_POLICY_KEEP_TIMELINE\x10\x03*b\n\nXrunPolicy\x12\x1b\n\x17XRUN_POLICY_UNSPECIFIED\x10\x00\x12\x18\n\x14XRUN_POLICY_CONTINUE\x10\x01\x12\x1d\n\x19XRUN_POLICY_KEEP_TIMELINE\x10\x02*`\n\x0cRecordSource\x12\x1d\n\x19RECORD_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13RECORD_SOURCE_INPUT\x10\x01\x12\x18\n\x14RECORD_SOURCE_OUTPUT\x10\x02\x42@\n\rorg.rtmixd.v1P\x01Z!rtmixd.org/api/rtmixd/v1;rtmixdv1\xaa\x02\tRtmixd.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16rtmixd/v1/common.proto\x12\trtmixd.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1e\n\nChannelMap\x12\x10\n\x08\x63hannels\x18\x01 \x03(\x05\",\n\nAudioChunk\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\xae\x01\n\x05Start\x12\x17\n\roffset_frames\x18\x01 \x01(\x03H\x00\x12\x0f\n\x05\x66rame\x18\x02 \x01(\x03H\x00\x12\x1d\n\x13stream_time_seconds\x18\x03 \x01(\x01H\x00\x12%\n\x05\x61\x66ter\x18\x04 \x01(\x0b\x32\x14.rtmixd.v1.ActionRefH\x00\x12/\n\twall_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x04\n\x02\x61t\"9\n\tActionRef\x12\r\n\x03key\x18\x01 \x01(\tH\x00\x12\x13\n\taction_id\x18\x02 \x01(\tH\x00\x42\x08\n\x06\x61\x63tion\";\n\x04\x46\x61\x64\x65\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x03\x12#\n\x05shape\x18\x02 \x01(\x0e\x32\x14.rtmixd.v1.FadeShape\"9\n\nGainChange\x12\x0c\n\x04gain\x18\x01 \x01(\x02\x12\x1d\n\x04\x66\x61\x64\x65\x18\x02 \x01(\x0b\x32\x0f.rtmixd.v1.Fade*\x93\x01\n\x0cSampleFormat\x12\x1d\n\x19SAMPLE_FORMAT_UNSPECIFIED\x10\x00\x12\x19\n\x15SAMPLE_FORMAT_FLOAT32\x10\x01\x12\x17\n\x13SAMPLE_FORMAT_INT16\x10\x02\x12\x17\n\x13SAMPLE_FORMAT_INT24\x10\x03\x12\x17\n\x13SAMPLE_FORMAT_INT32\x10\x04*Z\n\tFadeShape\x12\x1a\n\x16\x46\x41\x44\x45_SHAPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46\x41\x44\x45_SHAPE_LINEAR\x10\x01\x12\x1a\n\x16\x46\x41\x44\x45_SHAPE_EQUAL_POWER\x10\x02*k\n\nLatePolicy\x12\x1b\n\x17LATE_POLICY_UNSPECIFIED\x10\x00\x12\x14\n\x10LATE_POLICY_PLAY\x10\x01\x12\x14\n\x10LATE_POLICY_SKIP\x10\x02\x12\x14\n\x10LATE_POLICY_TRIM\x10\x03*\x8a\x01\n\x0eUnderrunPolicy\x12\x1f\n\x1bUNDERRUN_POLICY_UNSPECIFIED\x10\x00\x12\x17\n\x13UNDERRUN_POLICY_END\x10\x01\x12\x1b\n\x17UNDERRUN_POLICY_SILENCE\x10\x02\x12!\n\x1dUNDERRUN_POLICY_KEEP_TIMELINE\x10\x03*b\n\nXrunPolicy\x12\x1b\n\x17XRUN_POLICY_UNSPECIFIED\x10\x00\x12\x18\n\x14XRUN_POLICY_CONTINUE\x10\x01\x12\x1d\n\x19XRUN_POLICY_KEEP_TIMELINE\x10\x02*`\n\x0cRecordSource\x12\x1d\n\x19RECORD_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13RECORD_SOURCE_INPUT\x10\x01\x12\x18\n\x14RECORD_SOURCE_OUTPUT\x10\x02\x42@\n\rorg.rtmixd.v1P\x01Z!rtmixd.org/api/rtmixd/v1;rtmixdv1\xaa\x02\tRtmixd.V1b\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rtmixd.v1.common_pb2', globals())
@@ -21,28 +22,28 @@ if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
   DESCRIPTOR._serialized_options = b'\n\rorg.rtmixd.v1P\001Z!rtmixd.org/api/rtmixd/v1;rtmixdv1\252\002\tRtmixd.V1'
-  _SAMPLEFORMAT._serialized_start=422
-  _SAMPLEFORMAT._serialized_end=569
-  _FADESHAPE._serialized_start=571
-  _FADESHAPE._serialized_end=661
-  _LATEPOLICY._serialized_start=663
-  _LATEPOLICY._serialized_end=770
-  _UNDERRUNPOLICY._serialized_start=773
-  _UNDERRUNPOLICY._serialized_end=911
-  _XRUNPOLICY._serialized_start=913
-  _XRUNPOLICY._serialized_end=1011
-  _RECORDSOURCE._serialized_start=1013
-  _RECORDSOURCE._serialized_end=1109
-  _CHANNELMAP._serialized_start=37
-  _CHANNELMAP._serialized_end=67
-  _AUDIOCHUNK._serialized_start=69
-  _AUDIOCHUNK._serialized_end=113
-  _START._serialized_start=115
-  _START._serialized_end=240
-  _ACTIONREF._serialized_start=242
-  _ACTIONREF._serialized_end=299
-  _FADE._serialized_start=301
-  _FADE._serialized_end=360
-  _GAINCHANGE._serialized_start=362
-  _GAINCHANGE._serialized_end=419
+  _SAMPLEFORMAT._serialized_start=505
+  _SAMPLEFORMAT._serialized_end=652
+  _FADESHAPE._serialized_start=654
+  _FADESHAPE._serialized_end=744
+  _LATEPOLICY._serialized_start=746
+  _LATEPOLICY._serialized_end=853
+  _UNDERRUNPOLICY._serialized_start=856
+  _UNDERRUNPOLICY._serialized_end=994
+  _XRUNPOLICY._serialized_start=996
+  _XRUNPOLICY._serialized_end=1094
+  _RECORDSOURCE._serialized_start=1096
+  _RECORDSOURCE._serialized_end=1192
+  _CHANNELMAP._serialized_start=70
+  _CHANNELMAP._serialized_end=100
+  _AUDIOCHUNK._serialized_start=102
+  _AUDIOCHUNK._serialized_end=146
+  _START._serialized_start=149
+  _START._serialized_end=323
+  _ACTIONREF._serialized_start=325
+  _ACTIONREF._serialized_end=382
+  _FADE._serialized_start=384
+  _FADE._serialized_end=443
+  _GAINCHANGE._serialized_start=445
+  _GAINCHANGE._serialized_end=502
 # @@protoc_insertion_point(module_scope)

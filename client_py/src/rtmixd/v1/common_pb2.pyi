@@ -1,3 +1,4 @@
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -67,16 +68,18 @@ class GainChange(_message.Message):
     def __init__(self, gain: _Optional[float] = ..., fade: _Optional[_Union[Fade, _Mapping]] = ...) -> None: ...
 
 class Start(_message.Message):
-    __slots__ = ["after", "frame", "offset_frames", "stream_time_seconds"]
+    __slots__ = ["after", "frame", "offset_frames", "stream_time_seconds", "wall_time"]
     AFTER_FIELD_NUMBER: _ClassVar[int]
     FRAME_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FRAMES_FIELD_NUMBER: _ClassVar[int]
     STREAM_TIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    WALL_TIME_FIELD_NUMBER: _ClassVar[int]
     after: ActionRef
     frame: int
     offset_frames: int
     stream_time_seconds: float
-    def __init__(self, offset_frames: _Optional[int] = ..., frame: _Optional[int] = ..., stream_time_seconds: _Optional[float] = ..., after: _Optional[_Union[ActionRef, _Mapping]] = ...) -> None: ...
+    wall_time: _timestamp_pb2.Timestamp
+    def __init__(self, offset_frames: _Optional[int] = ..., frame: _Optional[int] = ..., stream_time_seconds: _Optional[float] = ..., after: _Optional[_Union[ActionRef, _Mapping]] = ..., wall_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class SampleFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
