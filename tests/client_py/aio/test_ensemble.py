@@ -174,10 +174,10 @@ def test_streams_start_at_a_moment(server: LocalServer) -> None:
             start = at_wall_time(moment)
             async with session.open_play(1, outputs=[1], start=start) as play:
                 await play.write(noise(480, 1))
+                await play.end()
                 async with session.open_record([1], frames=480, start=start) as record:
                     heard = await record.read(480, timeout=60)
                     recorded = await record.wait(timeout=60)
-                await play.end()
                 played = await play.wait(timeout=60)
             assert heard.shape == (480, 1)
             for report in (played, recorded):
