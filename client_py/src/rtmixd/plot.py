@@ -451,8 +451,7 @@ def show_levels(
     LevelMeter
         As it was last drawn.
     """
-    import matplotlib.pyplot as plt
-
+    plt = _pyplot()
     meter = LevelMeter()
     figure: Any = meter.figure
     left = math.inf if seconds is None else max(1, round(seconds / interval))
@@ -521,9 +520,16 @@ def _canvas(figure: Optional[Canvas], *, height: float) -> Any:
     """Return what to draw into; Any, since the two kinds share no typed base."""
     if figure is not None:
         return figure
-    import matplotlib.pyplot as plt
+    return _pyplot().figure(figsize=(10, height), layout="constrained")
 
-    return plt.figure(figsize=(10, height), layout="constrained")
+
+def _pyplot() -> Any:
+    """Return the module, which has no types that every supported version shares."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError("pictures need matplotlib: pip install rtmixd[plot]") from error
+    return plt
 
 
 def _finish(canvas: Any, marking: _Marking, title: Optional[str]) -> None:

@@ -387,6 +387,21 @@ def test_refusals_name_the_field(server: LocalServer) -> None:
                 await session.play([0.5], "ab")  # type: ignore[arg-type]
             with pytest.raises(rtmixd.InvalidArgument, match="ttl"):
                 await client.session(ttl=float("nan"))
+            with pytest.raises(rtmixd.InvalidArgument, match="seconds is 'long'"):
+                await session.rec(seconds="long")  # type: ignore[arg-type]
+            with pytest.raises(rtmixd.InvalidArgument, match="tail is inf"):
+                await session.playrec([0.5], tail=float("inf"))
+            with pytest.raises(rtmixd.InvalidArgument, match="wire is 'int8'"):
+                await session.rec(10, wire="int8")  # type: ignore[arg-type]
+            with pytest.raises(rtmixd.InvalidArgument, match="wire is 'int8'"):
+                await session.playrec([0.5], wire="int8")  # type: ignore[arg-type]
+            with pytest.raises(rtmixd.InvalidArgument, match="channels is 'two'"):
+                await session.open_play("two")  # type: ignore[arg-type]
+            with pytest.raises(rtmixd.InvalidArgument, match=r"inputs is \[1\.5\]"):
+                await session.open_record([1.5])  # type: ignore[list-item]
+            for nothing in ("x", 5, [5]):
+                with pytest.raises(rtmixd.InvalidArgument, match="Play, Record, .* is wanted"):
+                    await session.schedule(nothing)  # type: ignore[arg-type]
             most = (await client.info()).limits.max_batch_actions
             with pytest.raises(rtmixd.LimitExceeded) as limited:
                 await session.schedule([Play(np.zeros(0))] * (most + 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -260,3 +261,9 @@ class TestLevelMeter:
     def test_the_floor_is_below_full_scale(self) -> None:
         with pytest.raises(ValueError, match="floor_db is 0"):
             plot.LevelMeter(floor_db=0)
+
+
+def test_missing_matplotlib_is_told_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match=r"pip install rtmixd\[plot\]"):
+        plot.plot_reports([report()])

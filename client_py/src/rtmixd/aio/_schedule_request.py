@@ -119,7 +119,7 @@ def _play_of_buffer(spec: specs.Play, plays: _Plays) -> Optional[bytes]:
 
 def _body(spec: specs.Spec, wire: Wire) -> bytes:
     """Encode an action but for key and start."""
-    message = action_pb2.ActionSpec(late_policy=number_of("LatePolicy", spec.late, "late"))
+    message = action_pb2.ActionSpec()
     if isinstance(spec, specs.Play):
         _fill_play(message.play, spec, wire)
     elif isinstance(spec, specs.Record):
@@ -131,9 +131,16 @@ def _body(spec: specs.Spec, wire: Wire) -> bytes:
     elif isinstance(spec, specs.Change):
         _fill_target(message.change, spec.target)
         _convert.fill_change(message.change, spec.to)
-    else:
+    elif isinstance(spec, specs.Stats):
         message.stats.reset_baseline = spec.reset
         message.stats.SetInParent()
+    else:
+        raise InvalidArgument(
+            f"a Play, Record, Cancel, Change or Stats is wanted, not {spec!r}",
+            field="specs",
+            value=repr(spec),
+        )
+    message.late_policy = number_of("LatePolicy", spec.late, "late")
     return message.SerializeToString()  # type: ignore[no-any-return]
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Optional
 
 from rtmixd._enums import number_of
-from rtmixd.aio._convert import AnyFade, fade, fill_start
+from rtmixd._numbers import number, whole
+from rtmixd.aio._convert import AnyFade, channel_map, fade, fill_start
 from rtmixd.errors import InvalidArgument
 from rtmixd.specs import Late, Source, Start, Underrun, XrunPolicy
 from rtmixd.v1 import audio_pb2, common_pb2
@@ -33,7 +34,7 @@ def play_config(
                 "channels is missing: give it, or the outputs", field="channels", limit="1 to 1024"
             )
         channels = len(outputs)
-    if not 1 <= channels <= 1024:
+    if not 1 <= whole(channels, "channels") <= 1024:
         raise InvalidArgument(
             f"channels is {channels}; 1 to 1024 are possible",
             field="channels",
@@ -46,15 +47,15 @@ def play_config(
         late_policy=number_of("LatePolicy", late, "late"),
         underrun_policy=number_of("UnderrunPolicy", underrun, "underrun"),
         xrun_policy=number_of("XrunPolicy", xrun, "xrun"),
-        gain=gain,
-        ring_frames=buffer_frames,
-        prebuffer_frames=prebuffer_frames,
+        gain=None if gain is None else number(gain, "gain"),
+        ring_frames=whole(buffer_frames, "buffer_frames"),
+        prebuffer_frames=whole(prebuffer_frames, "prebuffer_frames"),
         fade_in=fade(fade_in, "fade_in"),
         fade_out=fade(fade_out, "fade_out"),
-        max_frames=max_frames,
+        max_frames=None if max_frames is None else whole(max_frames, "max_frames"),
     )
     if outputs is not None:
-        config.channel_map.CopyFrom(common_pb2.ChannelMap(channels=outputs))
+        config.channel_map.CopyFrom(channel_map(outputs, "outputs"))
     return config
 
 
@@ -69,15 +70,15 @@ def record_config(
 ) -> audio_pb2.RecordConfig:
     """Describe a recording; see `rtmixd.aio.RecordStream`."""
     config = audio_pb2.RecordConfig(
-        frames=frames,
+        frames=None if frames is None else whole(frames, "frames"),
         source=number_of("RecordSource", source, "source"),
         start=_start_of(start),
         late_policy=number_of("LatePolicy", late, "late"),
-        chunk_frames=chunk_frames,
+        chunk_frames=whole(chunk_frames, "chunk_frames"),
         granted_position=unread_frames,
     )
     if inputs is not None:
-        config.channel_map.CopyFrom(common_pb2.ChannelMap(channels=inputs))
+        config.channel_map.CopyFrom(channel_map(inputs, "inputs"))
     return config
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Optional, Union
 
 from rtmixd import _methods, errors
 from rtmixd.batch_report import BatchReport
+from rtmixd.aio._tasks import both
 from rtmixd.recording import Recording
 from rtmixd.report import ActionKind, Report
 from rtmixd.shaping import Fade, Gain, LeaveLoop, Pause, Resume
@@ -271,7 +272,7 @@ class Action:
                 f"a {self.kind} records nothing", field="kind", value=self.kind, limit="record"
             )
         await self.wait(timeout, "done")
-        recording, _ = await asyncio.gather(self._session._fetch(self), self.wait(timeout, "ended"))
+        recording, _ = await both(self._session._fetch(self), self.wait(timeout, "ended"))
         return self._session._hand_out(recording, self.report)
 
     def _has_come(self, until: Until) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import Any, Optional
 
 from rtmixd import _methods, errors
 from rtmixd._enums import number_of
+from rtmixd._numbers import number
 from rtmixd.aio import _convert
 from rtmixd.aio._connection import (
     CALL_SECONDS,
@@ -18,6 +20,7 @@ from rtmixd.aio._connection import (
     new_request_id,
 )
 from rtmixd.aio._opening import Opening
+from rtmixd.aio._tasks import both
 from rtmixd.aio.session import Session
 from rtmixd.info import (
     ClockReading,
@@ -253,7 +256,7 @@ class Client:
 
         async def opened() -> Session:
             request = session_pb2.KeepSessionRequest()
-            response, _ = await asyncio.gather(
+            response, _ = await both(
                 self._connection.call(_methods.KEEP_SESSION, request, token=token, retry=True),
                 self._look(),
             )
@@ -367,9 +370,7 @@ class Client:
             exclusive=exclusive,
             request_id=new_request_id(),
         )
-        response, _ = await asyncio.gather(
-            self._call(_methods.CREATE_SESSION, request), self._look()
-        )
+        response, _ = await both(self._call(_methods.CREATE_SESSION, request), self._look())
         return self._made(response.session, response.token, owned=True)
 
     async def _lease(
@@ -403,7 +404,7 @@ class Client:
     async def _look(self) -> None:
         """Learn what sessions need to know of the server."""
         if self._info is None or self._stream_info is None:
-            await asyncio.gather(self.info(), self.stream())
+            await both(self.info(), self.stream())
 
     def _made(self, info: session_pb2.Session, token: str, owned: bool) -> Session:
         session = Session(self, info, token, owned)
@@ -425,14 +426,18 @@ class Client:
             # Another one: look again when its rate is needed.
             self._stream_info = None
 
-    async def _frames_of(self, seconds: float) -> int:
+    async def _frames_of(self, seconds: float, field: str) -> int:
         """Return a length in frames of the stream."""
+        if not math.isfinite(number(seconds, field)):
+            raise errors.InvalidArgument(
+                f"{field} is {seconds}: it has to be finite", field=field, value=str(seconds)
+            )
         info = self._stream_info
         if info is None or not info.id:
             info = await self.stream()
         if not info.id:
             raise errors.NoStream("no stream is open: its rate is not known", reason="no_stream")
-        return round(seconds * info.sample_rate_hz)
+        return round(float(seconds) * info.sample_rate_hz)
 
     def __repr__(self) -> str:
         return f"<Client of {self.target}{', closed' if self._closed else ''}>"

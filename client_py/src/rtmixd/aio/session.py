@@ -28,6 +28,7 @@ from rtmixd.aio._schedule_request import encode_request, played_frames, sound_of
 from rtmixd.aio._session_changes import SessionChanges
 from rtmixd.aio._session_streams import SessionStreams
 from rtmixd.aio._stream_host import StreamHost
+from rtmixd.aio._tasks import both
 from rtmixd.aio._watch import Watch
 from rtmixd.aio.action import Action, Batch, Until
 from rtmixd.aio.buffer import Buffer, Progress, fetch
@@ -311,12 +312,13 @@ class Session(SessionStreams, SessionChanges):
         RtmixdError
             As for `schedule`.
         """
+        samples.bytes_per_sample(wire)
         if (frames is None) == (seconds is None):
             raise errors.InvalidArgument(
                 "say how long: either frames or seconds", field="frames", value=repr(frames)
             )
         if seconds is not None:
-            frames = await self._client._frames_of(seconds)
+            frames = await self._client._frames_of(seconds, "seconds")
         spec = specs.Record(frames, inputs, source, late, start)
         batch = await self._begin(spec)
         recording = await self._finish_recording(batch, timeout, until, wire)
@@ -379,6 +381,7 @@ class Session(SessionStreams, SessionChanges):
         RtmixdError
             As for `schedule`.
         """
+        samples.bytes_per_sample(wire)
         play = specs.Play(
             sound,
             outputs,
@@ -400,7 +403,7 @@ class Session(SessionStreams, SessionChanges):
             play = replace(play, sound=sound_of(play))
             frames = len(play.sound)  # type: ignore[arg-type]
         frames = played_frames(play, frames)
-        frames += await self._client._frames_of(tail) if tail else 0
+        frames += await self._client._frames_of(tail, "tail") if tail else 0
         record = specs.Record(frames, inputs, source, late, start, key="record")
         batch = await self._begin([record, play], align=True, wire=wire)
         recording = await self._finish_recording(batch, timeout, until, wire)
@@ -1023,9 +1026,7 @@ class Session(SessionStreams, SessionChanges):
         record = next(action for action in batch if action.kind == "record")
         await self._finish(batch, timeout, "done")
         # The verdict on xruns comes while the audio does.
-        recording, reports = await asyncio.gather(
-            self._fetch(record, wire), batch.wait(None, until)
-        )
+        recording, reports = await both(self._fetch(record, wire), batch.wait(None, until))
         self._later(self._delete(record.buffer_id))
         play = next((report for report in reports if report.kind == "play"), None)
         return self._hand_out(recording, record.report, play)
