@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, Optional, Union
 
 from rtmixd import _methods, errors
-from rtmixd.batch_report import BatchReport
 from rtmixd.aio._tasks import both
+from rtmixd.batch_report import BatchReport
 from rtmixd.recording import Recording
 from rtmixd.report import ActionKind, Report
 from rtmixd.shaping import Fade, Gain, LeaveLoop, Pause, Resume
