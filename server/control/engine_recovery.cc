@@ -93,7 +93,11 @@ void EngineImpl::DoRecover(const OpPtr& op) {
   CallDevice(
       [this, op, relay,
        settings = stream_->settings()](AudioDevice& device) -> std::function<void()> {
-        return [this, op, relay, info = device.Open(settings, relay.get())] {
+        // A host that hangs costs a thread for each Open, and nothing when it is only asked.
+        const absl::Status asked = device.CheckSettings(settings);
+        absl::StatusOr<StreamInfo> info =
+            asked.ok() ? device.Open(settings, relay.get()) : absl::StatusOr<StreamInfo>(asked);
+        return [this, op, relay, info = std::move(info)] {
           Lock lock(this);
           if (info.ok()) {
             Reopened(op, *info, relay);

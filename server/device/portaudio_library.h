@@ -7,21 +7,53 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace rtmixd {
 
+// A library loaded from a copy of its file in memory, so that its variables are its own, however
+// often it is loaded.
+//
+// Threading: as dlopen.
+class PrivateLibrary {
+ public:
+  PrivateLibrary() = default;  // holds none
+  static absl::StatusOr<PrivateLibrary> Load(const std::string& path);
+  PrivateLibrary(PrivateLibrary&& other) noexcept { *this = std::move(other); }
+  PrivateLibrary& operator=(PrivateLibrary&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    std::swap(handle_, other.handle_);
+    return *this;
+  }
+  ~PrivateLibrary();
+
+  // For dlsym; nullptr if it holds none.
+  void* handle() const { return handle_; }
+
+ private:
+  int fd_ = -1;  // open while it is loaded: the loader takes equal paths for equal libraries
+  void* handle_ = nullptr;
+};
+
 // A copy of the PortAudio library that nobody else in the process has: its file is copied into
 // memory and loaded from there. Exists because a PortAudio whose sound server died can neither be
-// stopped nor terminated; it can be left behind, and a fresh copy used from then on.
+// stopped nor terminated; it can be left behind, and a fresh copy used from then on. PortAudio also
+// asserts that calls of JACK succeed, and they fail when the server has died: in this copy a failed
+// assertion does not abort the process, but holds its thread for ever. The copy does not see the
+// PCM "jack" of ALSA.
 //
 // Threading: as PortAudio, that is: one thread at a time but for what it says otherwise.
 class PortAudioLibrary {
  public:
   // Loads a fresh copy, not initialised. NOT_FOUND if there is no PortAudio on this machine.
-  static absl::StatusOr<std::unique_ptr<PortAudioLibrary>> Load();
+  //
+  // JACK's library keeps what belongs to a server in variables of the process, and crashes if it
+  // has clients of two servers that are alive. `own_jack` gives this copy one of its own; it takes
+  // four of the process's 1024 thread-specific keys until it is unloaded.
+  static absl::StatusOr<std::unique_ptr<PortAudioLibrary>> Load(bool own_jack = false);
 
   // Unloads the copy: only before Initialize, after it failed, or after Terminate.
   ~PortAudioLibrary();
@@ -62,12 +94,15 @@ class PortAudioLibrary {
   decltype(&PaAlsa_EnableRealtimeScheduling) AlsaEnableRealtimeScheduling = nullptr;
 
  private:
-  PortAudioLibrary() = default;
+  explicit PortAudioLibrary(PrivateLibrary copy) : copy_(std::move(copy)) {}
   absl::Status FindFunctions();
+  absl::Status LoadOwnJack();
   void Quieten();
+  // Where functions of JACK are found.
+  void* jack_handle() const { return jack_.handle() != nullptr ? jack_.handle() : copy_.handle(); }
 
-  int fd_ = -1;  // open while the copy is loaded: the loader takes equal paths for equal libraries
-  void* handle_ = nullptr;
+  PrivateLibrary jack_;  // unloaded after what calls it
+  PrivateLibrary copy_;
 };
 
 }  // namespace rtmixd

@@ -1,7 +1,9 @@
 #include "server/device/portaudio_stream.h"
 
+#include <chrono>
 #include <cmath>
 #include <ctime>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -25,10 +27,16 @@ constexpr int64_t kMaxSilenceNanos = 500'000'000;
 // Claims beyond this are no latencies (PipeWire's JACK claims a day).
 constexpr double kMaxLatencySeconds = 10;
 
-// Streams that were abandoned. Never destroyed: host threads may use them until the process ends.
+// Whether a frozen server goes on is looked at so often.
+constexpr timespec kLookPause = {.tv_sec = 0, .tv_nsec = 50'000'000};
+
+// Streams that were not given back to their host. Never destroyed: host threads may use them until
+// the process ends.
 struct LeftBehind {
   Mutex mu;
   std::vector<std::shared_ptr<PortAudioStream>> streams ABSL_GUARDED_BY(mu);
+  // Streams of JACK servers that may still call back.
+  std::atomic<int> undead_jack_clients = 0;
 };
 
 LeftBehind& left_behind() {
@@ -52,19 +60,20 @@ bool ReportsXruns(const DeviceInfo& device, const std::string& jack_version) {
 PortAudioStream::PortAudioStream(std::unique_ptr<PortAudioLibrary> library, std::string client_name)
     : library_(std::move(library)), client_name_(std::move(client_name)) {}
 
-PortAudioStream::~PortAudioStream() {
-  if (initialised_) library_->Terminate();
-}
+// By then the copy is terminated, or never was initialised.
+PortAudioStream::~PortAudioStream() = default;
 
 absl::StatusOr<std::shared_ptr<PortAudioStream>> PortAudioStream::Open(
     const StreamSettings& settings, AudioBlockSink* sink) {
-  absl::StatusOr<std::unique_ptr<PortAudioLibrary>> library = PortAudioLibrary::Load();
+  absl::StatusOr<std::unique_ptr<PortAudioLibrary>> library =
+      PortAudioLibrary::Load(/*own_jack=*/left_behind().undead_jack_clients > 0);
   if (!library.ok()) return library.status();
   std::shared_ptr<PortAudioStream> stream(
       new PortAudioStream(*std::move(library), JackClientName(settings)));
   absl::Status opened = stream->OpenHost(settings, sink);
-  if (!opened.ok()) return opened;
-  return stream;
+  if (opened.ok()) return stream;
+  if (stream->initialised_) stream->Close().IgnoreError();
+  return opened;
 }
 
 absl::Status PortAudioStream::OpenHost(const StreamSettings& settings, AudioBlockSink* sink) {
@@ -72,9 +81,6 @@ absl::Status PortAudioStream::OpenHost(const StreamSettings& settings, AudioBloc
   PaError error = library_->Initialize();
   if (error != paNoError) return library_->ToStatus(error, "PortAudio cannot be initialised");
   initialised_ = true;
-  for (PaHostApiIndex i = 0; i < library_->GetHostApiCount(); ++i) {
-    has_jack_client_ |= library_->GetHostApiInfo(i)->type == paJACK;
-  }
 
   const absl::StatusOr<PortAudioPlan> plan = MakePlan(*library_, settings);
   if (!plan.ok()) return plan.status();
@@ -102,9 +108,7 @@ absl::Status PortAudioStream::OpenHost(const StreamSettings& settings, AudioBloc
   if (!jack_) return absl::OkStatus();
   error = library_->StartStream(stream_);
   if (error == paNoError) return absl::OkStatus();
-  absl::Status refused = library_->ToStatus(error, "the JACK stream does not run");
-  library_->CloseStream(stream_);
-  return refused;
+  return library_->ToStatus(error, "the JACK stream does not run");
 }
 
 StreamInfo PortAudioStream::MakeInfo(const StreamSettings& settings,
@@ -166,12 +170,34 @@ void PortAudioStream::Finished(void* user_data) {
 bool PortAudioStream::ShowsLife() const {
   const int64_t before = callbacks_.load(std::memory_order_relaxed);
   const int64_t deadline_nanos = MonotonicNanos() + kMaxSilenceNanos;
-  while (library_->IsStreamActive(stream_) == 1 && MonotonicNanos() < deadline_nanos) {
+  while (MonotonicNanos() < deadline_nanos) {
+    {
+      const MutexLock lock(&mu_);
+      if (state_ == State::kAbandoned || library_->IsStreamActive(stream_) != 1) return false;
+    }
     if (callbacks_.load(std::memory_order_relaxed) != before) return true;
     constexpr timespec kPause = {.tv_sec = 0, .tv_nsec = 1'000'000};
     nanosleep(&kPause, nullptr);
   }
   return false;
+}
+
+absl::Status PortAudioStream::CallHost(PaError (*call)(PaStream*), const std::string& what) {
+  {
+    const MutexLock lock(&mu_);
+    if (state_ == State::kAbandoned) return absl::AbortedError("the stream was abandoned");
+    in_host_ = true;
+  }
+  const PaError error = call(stream_);
+  {
+    const MutexLock lock(&mu_);
+    in_host_ = false;
+    if (state_ != State::kAbandoned) {
+      return error == paNoError ? absl::OkStatus() : library_->ToStatus(error, what);
+    }
+  }
+  Bury();  // Abandon left it to us
+  return absl::AbortedError("the stream was abandoned");
 }
 
 absl::Status PortAudioStream::Start() {
@@ -186,8 +212,8 @@ absl::Status PortAudioStream::Start() {
     gate_->Open();
   } else {
     finished_.store(false, std::memory_order_relaxed);
-    const PaError error = library_->StartStream(stream_);
-    if (error != paNoError) return library_->ToStatus(error, "the host does not start the stream");
+    absl::Status started = CallHost(library_->StartStream, "the host does not start the stream");
+    if (!started.ok()) return started;
   }
   const MutexLock lock(&mu_);
   if (state_ == State::kAbandoned) return absl::AbortedError("the stream was abandoned");
@@ -200,18 +226,16 @@ absl::Status PortAudioStream::StopHost(PaError (*stop)(PaStream*)) {
     const MutexLock lock(&mu_);
     if (state_ != State::kRunning) return absl::FailedPreconditionError("the stream does not run");
   }
-  absl::Status stopped;
   if (jack_) {
     gate_->Close();
   } else {
-    const PaError error = stop(stream_);
-    if (error != paNoError)
-      stopped = library_->ToStatus(error, "the host does not stop the stream");
+    absl::Status stopped = CallHost(stop, "the host does not stop the stream");
+    if (!stopped.ok()) return stopped;
   }
   const MutexLock lock(&mu_);
   if (state_ == State::kAbandoned) return absl::AbortedError("the stream was abandoned");
-  if (stopped.ok()) state_ = State::kStopped;
-  return stopped;
+  state_ = State::kStopped;
+  return absl::OkStatus();
 }
 
 absl::Status PortAudioStream::Stop() { return StopHost(library_->StopStream); }
@@ -220,8 +244,8 @@ absl::Status PortAudioStream::Abort() { return StopHost(library_->AbortStream); 
 
 absl::Status PortAudioStream::Close() {
   // The sink must not be called from here on, whatever happens.
-  gate_->CloseForGood();
-  if (jack_ && !ShowsLife()) {
+  if (gate_ != nullptr) gate_->CloseForGood();
+  if (jack_ && stream_ != nullptr && !ShowsLife()) {
     Abandon();
     return absl::OkStatus();
   }
@@ -230,41 +254,69 @@ absl::Status PortAudioStream::Close() {
     if (state_ == State::kAbandoned) return absl::AbortedError("the stream was abandoned");
     state_ = State::kClosing;
   }
-  if (jack_) library_->StopStream(stream_);
-  const PaError error = library_->CloseStream(stream_);
-  if (error != paNoError) {
-    Abandon();
-    return library_->ToStatus(error, "the host does not close the stream");
+  Bury();
+  const auto deadline =
+      std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(kClosePatience);
+  const MutexLock lock(&mu_);
+  while (!given_back_ && std::chrono::steady_clock::now() < deadline) {
+    given_back_changed_.WaitFor(&mu_,
+                                absl::FromChrono(deadline - std::chrono::steady_clock::now()));
   }
-  {
-    // It hung for long, then: better not to try Terminate.
-    const MutexLock lock(&mu_);
-    if (state_ == State::kAbandoned) return absl::AbortedError("the stream was abandoned");
-  }
-  // Nothing shows whether a JACK server that the stream does not use is still alive; if it is not,
-  // Terminate aborts the process.
-  if (has_jack_client_ && !jack_) {
-    LeaveForGood();
-    return absl::OkStatus();
-  }
-  initialised_ = false;
-  library_->Terminate();
-  return absl::OkStatus();
+  return close_status_;
 }
 
 void PortAudioStream::Abandon() {
   gate_->CloseForGood();
   {
     const MutexLock lock(&mu_);
-    if (std::exchange(state_, State::kAbandoned) == State::kAbandoned) return;
+    const State before = std::exchange(state_, State::kAbandoned);
+    if (before == State::kAbandoned || before == State::kClosing || in_host_) return;
   }
-  LeaveForGood();
+  Bury();
 }
 
-void PortAudioStream::LeaveForGood() {
+void PortAudioStream::Bury() {
   LeftBehind& behind = left_behind();
-  const MutexLock lock(&behind.mu);
-  behind.streams.push_back(shared_from_this());
+  {
+    const MutexLock lock(&behind.mu);
+    behind.streams.push_back(shared_from_this());
+  }
+  if (jack_) ++behind.undead_jack_clients;
+  std::thread([self = shared_from_this()] { self->GiveBack(); }).detach();
+}
+
+bool PortAudioStream::AwaitLife() const {
+  const int64_t before = callbacks_.load(std::memory_order_relaxed);
+  while (library_->IsStreamActive(stream_) == 1) {
+    if (callbacks_.load(std::memory_order_relaxed) != before) return true;
+    nanosleep(&kLookPause, nullptr);
+  }
+  return false;
+}
+
+void PortAudioStream::GiveBack() {
+  LeftBehind& behind = left_behind();
+  if (jack_ && stream_ != nullptr && !AwaitLife()) {
+    --behind.undead_jack_clients;
+    return;
+  }
+  PaError error = paNoError;
+  if (stream_ != nullptr) {
+    if (jack_) library_->StopStream(stream_);
+    error = library_->CloseStream(stream_);
+  }
+  if (error == paNoError) {
+    library_->Terminate();
+    if (jack_) --behind.undead_jack_clients;
+    const MutexLock lock(&behind.mu);
+    std::erase_if(behind.streams, [this](const auto& stream) { return stream.get() == this; });
+  }
+  const MutexLock lock(&mu_);
+  given_back_ = true;
+  if (error != paNoError) {
+    close_status_ = library_->ToStatus(error, "the host does not close the stream");
+  }
+  given_back_changed_.SignalAll();
 }
 
 int PortAudioStream::abandoned_count() {

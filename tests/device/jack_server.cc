@@ -27,8 +27,8 @@ bool UnshareSharedMemory() {
 
 }  // namespace
 
-JackServer::JackServer(int period_frames)
-    : period_frames_(period_frames), name_(absl::StrCat("rtmixd_test_", getpid())) {
+JackServer::JackServer(int period_frames, const std::string& name)
+    : period_frames_(period_frames), name_(absl::StrCat("rtmixd_test_", getpid(), "_", name)) {
   [[maybe_unused]] static const bool own_memory = UnshareSharedMemory();
   setenv("JACK_DEFAULT_SERVER", name_.c_str(), 1);
   setenv("JACK_NO_START_SERVER", "1", 1);

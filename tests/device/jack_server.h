@@ -17,7 +17,8 @@ namespace rtmixd {
 // Threading: as ChildProcess.
 class JackServer {
  public:
-  explicit JackServer(int period_frames);
+  // `name` tells it from others of the test; the one that was made last is the one that is seen.
+  explicit JackServer(int period_frames, const std::string& name = "jack");
   // Ends the server in good order; one that was killed is started again for that, since what it
   // left behind takes one of the eight places that there are for servers.
   ~JackServer();

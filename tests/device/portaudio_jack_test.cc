@@ -9,6 +9,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,9 +46,13 @@ StreamSettings Loopback() {
 }
 
 // Runs the open stream until `exact` blocks came back exactly, and all stale ones were told. The
-// rate of xruns is the machine's; any other block is an error at once.
-void ExpectLoopback(PortAudioDevice& device, FrameSink& sink, int64_t delay_frames, int64_t exact) {
+// rate of xruns is the machine's; any other block is an error at once. `meanwhile` is called as
+// soon as it runs.
+void ExpectLoopback(
+    PortAudioDevice& device, FrameSink& sink, int64_t delay_frames, int64_t exact,
+    const std::function<void()>& meanwhile = [] {}) {
   ASSERT_TRUE(device.Start().ok());
+  meanwhile();
   LoopbackResult result;
   for (int64_t wanted = exact; result.exact_blocks < exact || result.untold_blocks > 0;
        wanted += exact) {
@@ -224,6 +229,7 @@ TEST_F(PortAudioJackTest, StoppedStreamNoticesItsServersDeathToo) {
 
 TEST_F(PortAudioJackTest, FrozenServerIsAbandonedAndItsLateCallbacksAreShutOff) {
   PortAudioDevice device;
+  const int abandoned = PortAudioDevice::abandoned_count();
   auto first = std::make_unique<FrameSink>(2, 2);
   ASSERT_TRUE(device.Open(Loopback(), first.get()).ok());
   ASSERT_TRUE(device.Start().ok());
@@ -231,12 +237,41 @@ TEST_F(PortAudioJackTest, FrozenServerIsAbandonedAndItsLateCallbacksAreShutOff) 
   server_.Freeze();
   device.Abandon();
   first.reset();
+  EXPECT_EQ(PortAudioDevice::abandoned_count(), abandoned + 1);
   server_.Unfreeze();
   FrameSink second(2, 2);
   const auto info = device.Open(Loopback(), &second);
   ASSERT_TRUE(info.ok()) << info.status();
-  // The old client is still connected to the loopback, silently.
+  // The old client may still be connected to the loopback, silently, until it is taken back.
   ExpectLoopback(device, second, kPeriodFrames, 50);
+  EXPECT_TRUE(
+      PollUntil([&] { return PortAudioDevice::abandoned_count() == abandoned; }, absl::Minutes(1)));
+  ASSERT_TRUE(device.Close().ok());
+}
+
+TEST(PortAudioJackReplacementTest, ServerThatWakesAfterItsReplacementTookOverDoesNoHarm) {
+  const int abandoned = PortAudioDevice::abandoned_count();
+  PortAudioDevice device;
+  auto first_sink = std::make_unique<FrameSink>(2, 2);
+  JackServer first(kPeriodFrames, "first");
+  ASSERT_TRUE(first.Start());
+  ASSERT_TRUE(device.Open(Loopback(), first_sink.get()).ok());
+  ASSERT_TRUE(device.Start().ok());
+  ASSERT_TRUE(first_sink->WaitForBlocks(20));
+  first.Freeze();
+  device.Abandon();
+  first_sink.reset();
+  JackServer second(kPeriodFrames, "second");
+  ASSERT_TRUE(second.Start());
+  FrameSink sink(2, 2);
+  ASSERT_TRUE(device.Open(Loopback(), &sink).ok());
+  ASSERT_NO_FATAL_FAILURE(ExpectLoopback(device, sink, kPeriodFrames, 400, [&] {
+    EXPECT_TRUE(sink.WaitForBlocks(20));
+    EXPECT_EQ(PortAudioDevice::abandoned_count(), abandoned + 1);
+    first.Unfreeze();
+    EXPECT_TRUE(PollUntil([&] { return PortAudioDevice::abandoned_count() == abandoned; },
+                          absl::Minutes(1)));
+  }));
   ASSERT_TRUE(device.Close().ok());
 }
 
