@@ -100,6 +100,8 @@ async def _result_of(awaitable: Awaitable[_Result]) -> _Result:
 
 _lock = threading.Lock()
 _current: Optional[_Loop] = None
+# The interpreter exits: a thread that was started now would never run.
+_ended = False
 # Of the process that this one was forked from: freeing what is gRPC's would crash here.
 _abandoned: list[_Loop] = []
 
@@ -107,6 +109,8 @@ _abandoned: list[_Loop] = []
 def _get() -> _Loop:
     global _current
     with _lock:
+        if _ended:
+            raise Cancelled("the interpreter exits", code="cancelled")
         if _current is None:
             _current = _Loop()
             atexit.register(_stop)
@@ -114,9 +118,10 @@ def _get() -> _Loop:
 
 
 def _stop() -> None:
-    global _current
+    global _current, _ended
     with _lock:
         loop, _current = _current, None
+        _ended = True
     if loop is not None:
         loop.stop()
 
@@ -154,13 +159,25 @@ def run(awaitable: Awaitable[_Result]) -> _Result:
     ------
     RuntimeError
         This is the loop's own thread, which cannot wait for itself.
+    Cancelled
+        The interpreter exits.
     """
-    return _get().run(awaitable)
+    return _or_close(awaitable).run(awaitable)
 
 
 def start(coroutine: Coroutine[Any, Any, _Result]) -> concurrent.futures.Future[_Result]:
     """Run something in the loop, without waiting for it; for any thread."""
-    return asyncio.run_coroutine_threadsafe(coroutine, _get()._loop)
+    return asyncio.run_coroutine_threadsafe(coroutine, _or_close(coroutine)._loop)
+
+
+def _or_close(awaitable: Awaitable[Any]) -> _Loop:
+    """Return the loop in which it is to run; if there will be none, nobody awaits it either."""
+    try:
+        return _get()
+    except Cancelled:
+        if asyncio.iscoroutine(awaitable):
+            awaitable.close()
+        raise
 
 
 def post(function: Callable[..., object], *arguments: Any) -> None:

@@ -38,6 +38,27 @@ LEFT_OPEN = {
         (action,) = session.schedule(Record())
         threading.Thread(target=action.wait, daemon=True).start()
         """,
+    "file that plays": """
+        session = rtmixd.Client(target).session('left')
+        file = session.open_play(1).as_file()
+        file.write(bytes(400))
+        """,
+    "file of what was closed": """
+        with rtmixd.Client(target) as client, client.session('left') as session:
+            with session.open_record([1], frames=100) as stream:
+                file = stream.as_file()
+                file.read()
+        """,
+    "last words": """
+        class Last:
+            def __del__(self):
+                try:
+                    self.session.play(np.ones(9))
+                except rtmixd.Cancelled:
+                    pass
+        last = Last()
+        last.session = rtmixd.Client(target).session('left')
+        """,
     "uncaught error": """
         session = rtmixd.Client(target).session('left')
         session.schedule(Record())

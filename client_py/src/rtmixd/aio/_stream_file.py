@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import io
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rtmixd import samples
+from rtmixd.errors import Cancelled
 from rtmixd.samples import Wire
 
 if TYPE_CHECKING:
     from rtmixd.aio.streams import PlayStream, RecordStream
 
 _Result = TypeVar("_Result")
+# How often whoever waits looks whether the event loop is still there.
+_LOOK_SECONDS = 0.5
 
 
 class PlayFile(io.RawIOBase):
@@ -91,9 +95,16 @@ def _wait(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, _Result]) -
     if running is loop:
         work.close()
         raise RuntimeError("the file of a stream blocks: use it in another thread than its loop's")
+    if not loop.is_running():
+        # So it is when the interpreter exits, which closes what is left open.
+        work.close()
+        raise Cancelled("the event loop of the stream has ended", code="cancelled")
     future = asyncio.run_coroutine_threadsafe(work, loop)
     try:
+        while not future.done() and loop.is_running():
+            concurrent.futures.wait([future], _LOOK_SECONDS)
+        if not future.done():
+            raise Cancelled("the event loop of the stream has ended", code="cancelled")
         return future.result()
-    except BaseException:
+    finally:
         future.cancel()
-        raise

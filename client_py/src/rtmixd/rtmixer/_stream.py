@@ -186,7 +186,7 @@ class Stream:
     def __del__(self) -> None:
         # Nobody can ask for what it does any more. This may be any thread, at any time.
         if not self._closed and self._remote is not None and not self._remote.closed:
-            with contextlib.suppress(RuntimeError):
+            with contextlib.suppress(RuntimeError, errors.Cancelled):
                 _loop.start(self._remote.close())
 
     # What sounddevice's streams have.
