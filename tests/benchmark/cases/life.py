@@ -1,0 +1,90 @@
+"""What a server costs that does nothing, how soon it answers, and what clients cost it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import grpc
+from bench_context import Bench
+from bench_processes import run_json, server
+from bench_table import Figure, Row
+
+from rtmixd.v1 import server_info_pb2, server_info_pb2_grpc
+
+TARGETS = ("//server:rtmixd", "//tests/benchmark/rpc:stream_load")
+
+IDLE_SECONDS = 10.0
+STARTS = 15
+BLOCK_FRAMES = 480  # 10 ms
+CLIENTS = (1, 3, 10, 30, 100, 300, 1000)
+
+
+def idle(bench: Bench) -> Iterator[Row]:
+    """Processor time of an idle server whose stream runs, blocks of 10 ms."""
+    seconds = 2.0 if bench.short else IDLE_SECONDS
+    shares = []
+    with server(bench, "--block-frames", str(BLOCK_FRAMES)) as ours:
+        time.sleep(1)
+        for _ in range(bench.rounds(3)):
+            cpu = ours.cpu_seconds()
+            begin = time.monotonic()
+            time.sleep(seconds)
+            shares.append((ours.cpu_seconds() - cpu) / (time.monotonic() - begin) * 100)
+    figure = Figure.of(shares)
+    yield Row(
+        "idle server",
+        "a stream runs, blocks of 10 ms",
+        "% of a core",
+        figure,
+        goal="at most 1",
+        met=figure.median <= 1,
+    )
+
+
+def start(bench: Bench) -> Iterator[Row]:
+    """From the start of the process to the first answer, virtual device."""
+    taken = []
+    for _ in range(bench.rounds(STARTS)):
+        begin = time.monotonic()
+        with server(bench) as ours:
+            with grpc.insecure_channel(
+                ours.target, [("grpc.use_local_subchannel_pool", 1)]
+            ) as channel:
+                info = server_info_pb2_grpc.ServerInfoServiceStub(channel)
+                info.GetServerInfo(server_info_pb2.GetServerInfoRequest(), wait_for_ready=True)
+                taken.append((time.monotonic() - begin) * 1000)
+    figure = Figure.of(taken)
+    yield Row(
+        "start",
+        "to the first answer, virtual device",
+        "ms",
+        figure,
+        goal="at most 200",
+        met=figure.median <= 200,
+    )
+
+
+def clients(bench: Bench) -> Iterator[Row]:
+    """What clients cost the server, 1 to 1000: each plays a stream in chunks of 100 ms."""
+    seconds = 2.0 if bench.short else 5.0
+    with server(bench) as ours:
+        for count in CLIENTS[:4] if bench.short else CLIENTS:
+            found = run_json(
+                [
+                    *(bench.built("tests/benchmark/rpc/stream_load"), "--target", ours.target),
+                    *("--kind", "play", "--streams", str(count), "--seconds", str(seconds)),
+                    *("--chunk-frames", "4800", "--ring-frames", "24000"),
+                    *("--server-pid", str(ours.pid)),
+                ]
+            )
+            yield Row(
+                "clients",
+                f"{count}, each a connection and a play stream in chunks of 100 ms; "
+                f"{found['underruns']} underruns",
+                "% of a core",
+                Figure.exact(found["server_cores"] * 100),
+            )
+
+
+CASES = {"idle": idle, "start": start, "clients": clients}
