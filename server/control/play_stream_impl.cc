@@ -45,8 +45,8 @@ absl::Status PlayStreamImpl::CheckNotEnded() const {
 absl::Status PlayStreamImpl::Push(int64_t position, std::string_view bytes) {
   if (absl::Status status = CheckNotEnded(); !status.ok()) return status;
   if (static_cast<int64_t>(bytes.size()) > max_chunk_bytes_) {
-    return BadField("data", absl::StrCat(bytes.size(), " bytes"),
-                    absl::StrCat("at most ", max_chunk_bytes_, " bytes"));
+    return LimitExceeded("max_chunk_bytes", absl::StrCat(bytes.size()),
+                         absl::StrCat(max_chunk_bytes_));
   }
   const absl::StatusOr<int64_t> frames = CheckWireAudio(bytes, format_, channels_);
   if (!frames.ok()) return frames.status();

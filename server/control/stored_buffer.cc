@@ -190,8 +190,8 @@ absl::Status StoredBuffer::Append(int64_t position, SampleFormat format, std::st
                                                           .limit = absl::StrCat(next)});
   }
   if (static_cast<int64_t>(bytes.size()) > max_chunk_bytes_) {
-    return BadField("data", absl::StrCat(bytes.size(), " bytes long"),
-                    absl::StrCat("at most ", max_chunk_bytes_, " bytes"));
+    return LimitExceeded("max_chunk_bytes", absl::StrCat(bytes.size()),
+                         absl::StrCat(max_chunk_bytes_));
   }
   const absl::StatusOr<int64_t> frames = CheckWireAudio(bytes, format, spec_.channels);
   if (!frames.ok()) return frames.status();

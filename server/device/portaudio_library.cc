@@ -76,6 +76,10 @@ int OpenPcmButJack(void** pcm, const char* name, int direction, int mode) {
   return open_pcm.load()(pcm, name, direction, mode);
 }
 
+// In place of snd_config_update_free_global, by which PortAudio ends: ALSA's configuration belongs
+// to all copies, and one that is just being initialised would find no devices.
+int KeepConfiguration() { return 0; }
+
 // In place of assert's way to abort: the thread that met the failed assertion stays where it is.
 [[noreturn]] void StandStill(const char* assertion, const char* file, unsigned line,
                              const char* /*function*/) {
@@ -119,6 +123,7 @@ absl::StatusOr<std::unique_ptr<PortAudioLibrary>> PortAudioLibrary::Load(bool ow
   open_pcm = reinterpret_cast<OpenPcm>(dlsym(library->copy_.handle(), "snd_pcm_open"));
   ReplaceImports(library->copy_.handle(), [](const std::string& name) -> void* {
     if (name == "__assert_fail") return reinterpret_cast<void*>(&StandStill);
+    if (name == "snd_config_update_free_global") return reinterpret_cast<void*>(&KeepConfiguration);
     if (name == "snd_pcm_open") return reinterpret_cast<void*>(&OpenPcmButJack);
     return nullptr;
   });

@@ -19,6 +19,7 @@
 #include "client_cpp/play_rec.h"
 #include "client_cpp/session.h"
 #include "tests/client_cpp/tool.h"
+#include "tests/support/dice.h"
 #include "tests/support/polling.h"
 #include "tests/support/tcp_relay.h"
 
@@ -276,6 +277,41 @@ TEST_F(BrokenTransferTest, PartOfABufferIsAppendedWhole) {
   std::vector<float> fetched;
   ASSERT_TRUE((*buffer)->Download({}, Into(&fetched, 0)).ok());
   EXPECT_TRUE(fetched == sound_.samples);
+}
+
+// Wherever the cuts fall: in the greeting of a connection, in a header, in audio.
+TEST_F(BrokenTransferTest, UploadAndDownloadThatAreCutAHundredTimesEachAreExact) {
+  constexpr int kCuts = 100;
+  Dice dice(100);
+  const auto cuts = [&dice] {
+    std::vector<int64_t> bytes;
+    for (int i = 0; i < kCuts; ++i)
+      bytes.push_back(dice.Between(1, 2 * kFrames * kChannels * 4 / kCuts));
+    return bytes;
+  };
+  // Twice as much as the sound may pass before the last cut: the sound is sent as often as it
+  // takes.
+  relay_->CutAfter(TcpRelay::Way::kToServer, cuts());
+  std::vector<std::unique_ptr<client::Buffer>> uploads;
+  while (relay_->cuts() < kCuts) {
+    auto uploaded = client::Buffer::Upload(relayed_, sound_, {});
+    ASSERT_TRUE(uploaded.ok()) << uploaded.status() << " after " << relay_->cuts() << " cuts";
+    uploads.push_back(*std::move(uploaded));
+  }
+  for (const auto& upload : uploads) {
+    auto buffer = client::Buffer::Open(session_, upload->id());
+    ASSERT_TRUE(buffer.ok()) << buffer.status();
+    std::vector<float> fetched;
+    ASSERT_TRUE((*buffer)->Download({}, Into(&fetched, 0)).ok());
+    EXPECT_TRUE(fetched == sound_.samples);
+  }
+  relay_->CutAfter(TcpRelay::Way::kToClient, cuts());
+  while (relay_->cuts() < 2 * kCuts) {
+    std::vector<float> fetched;
+    const absl::Status status = uploads.front()->Download({}, Into(&fetched, 0));
+    ASSERT_TRUE(status.ok()) << status << " after " << relay_->cuts() << " cuts";
+    EXPECT_TRUE(fetched == sound_.samples);
+  }
 }
 
 TEST_F(BrokenTransferTest, DownloadGoesOnWhereItWasCut) {

@@ -211,8 +211,9 @@ TEST_F(BufferStoreTest, RefusedAppendsChangeNothing) {
   EXPECT_EQ(bad.message(), "data at frame 1 channel 2 is nan; must be finite");
   const absl::Status big =
       upload->Append(1, SampleFormat::kFloat32, std::string(4 * 65536 + 8, '\0'));
-  EXPECT_EQ(big.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(GetErrorInfo(big)->limit, "at most 262144 bytes");
+  EXPECT_EQ(big.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(GetErrorInfo(big)->field, "max_chunk_bytes");
+  EXPECT_EQ(GetErrorInfo(big)->limit, "262144");
 
   EXPECT_EQ(upload->info().frames, 1);
   EXPECT_TRUE(upload->Append(1, SampleFormat::kFloat32, FloatBytes({3, 4})).ok());

@@ -11,7 +11,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <deque>
+#include <map>
+#include <queue>
 #include <random>
 #include <utility>
 #include <vector>
@@ -31,6 +32,20 @@ struct Packet {
   int to;
   std::vector<char> bytes;
 };
+
+struct DueLater {
+  bool operator()(const Packet& a, const Packet& b) const { return a.due > b.due; }
+};
+
+// Both ports of a packet with TCP or UDP in IPv4 without options, else 0: what is alike keeps its
+// order.
+uint32_t Ports(const std::vector<char>& packet) {
+  constexpr size_t kPortsAt = 20;
+  uint32_t ports = 0;
+  if (packet.size() >= kPortsAt + sizeof(ports))
+    std::memcpy(&ports, &packet[kPortsAt], sizeof(ports));
+  return ports;
+}
 
 // Makes the end of the cable in one host: packets sent into it can be read from the descriptor.
 absl::StatusOr<int> OpenEnd(const NetworkNamespace& network, const std::string& address) {
@@ -78,17 +93,29 @@ PacketRelay::~PacketRelay() {
   for (const int fd : {tun_fds_[0], tun_fds_[1], stop_fd_}) close(fd);
 }
 
+std::vector<TcpStallLog::Stall> PacketRelay::stalls() const {
+  absl::MutexLock lock(&mu_);
+  return log_.stalls();
+}
+
+void PacketRelay::NoteLost(int from, const std::vector<char>& bytes) {
+  ++lost_;
+  absl::MutexLock lock(&mu_);
+  log_.Lost(from, bytes, absl::Now());
+}
+
 void PacketRelay::Carry() {
   std::mt19937 random(options_.seed);
   std::uniform_real_distribution<double> uniform(0, 1);
-  // The delay is one for all, so they become due in the order they came.
-  std::deque<Packet> on_their_way;
+  std::priority_queue<Packet, std::vector<Packet>, DueLater> on_their_way;
+  std::array<absl::Time, 2> free_at = {absl::InfinitePast(), absl::InfinitePast()};  // each way
+  std::map<std::pair<int, uint32_t>, absl::Time> last_due;  // of each connection, each way
   std::vector<char> bytes(kMaxPacketBytes);
   while (true) {
     timespec timeout = {};
     if (!on_their_way.empty()) {
       timeout =
-          absl::ToTimespec(std::max(on_their_way.front().due - absl::Now(), absl::ZeroDuration()));
+          absl::ToTimespec(std::max(on_their_way.top().due - absl::Now(), absl::ZeroDuration()));
     }
     std::array<pollfd, 3> ready = {{{.fd = tun_fds_[0], .events = POLLIN, .revents = 0},
                                     {.fd = tun_fds_[1], .events = POLLIN, .revents = 0},
@@ -98,16 +125,42 @@ void PacketRelay::Carry() {
     for (int from = 0; from < 2; ++from) {
       ssize_t size = 0;
       while ((size = read(tun_fds_[from], bytes.data(), bytes.size())) > 0) {
-        if (cut_.load() || uniform(random) < options_.loss) continue;
-        on_their_way.push_back({.due = absl::Now() + options_.one_way_delay,
-                                .to = 1 - from,
-                                .bytes = {bytes.begin(), bytes.begin() + size}});
+        Packet packet = {
+            .due = absl::Now(), .to = 1 - from, .bytes = {bytes.begin(), bytes.begin() + size}};
+        bool lost = cut_.load() || uniform(random) < options_.loss;
+        if (!lost && options_.bytes_per_second > 0) {
+          const absl::Time begin = std::max(packet.due, free_at[from]);
+          lost = begin - packet.due > options_.queue;
+          if (!lost) {
+            free_at[from] = begin + absl::Seconds(static_cast<double>(size) /
+                                                  static_cast<double>(options_.bytes_per_second));
+            packet.due = free_at[from];
+          }
+        }
+        if (lost) {
+          NoteLost(from, packet.bytes);
+          continue;
+        }
+        packet.due += options_.one_way_delay;
+        if (options_.jitter > absl::ZeroDuration()) packet.due += uniform(random) * options_.jitter;
+        absl::Time& last =
+            last_due.try_emplace({from, Ports(packet.bytes)}, packet.due).first->second;
+        // A nanosecond later, since equal times have no order.
+        packet.due = last = std::max(packet.due, last + absl::Nanoseconds(1));
+        on_their_way.push(std::move(packet));
       }
     }
-    while (!on_their_way.empty() && on_their_way.front().due <= absl::Now()) {
-      const Packet packet = std::move(on_their_way.front());
-      on_their_way.pop_front();
-      if (cut_.load()) continue;
+    while (!on_their_way.empty() && on_their_way.top().due <= absl::Now()) {
+      const Packet packet = on_their_way.top();
+      on_their_way.pop();
+      if (cut_.load()) {
+        NoteLost(1 - packet.to, packet.bytes);
+        continue;
+      }
+      {
+        absl::MutexLock lock(&mu_);
+        log_.Delivered(1 - packet.to, packet.bytes, absl::Now());
+      }
       if (write(tun_fds_[packet.to], packet.bytes.data(), packet.bytes.size()) > 0) ++delivered_;
     }
   }

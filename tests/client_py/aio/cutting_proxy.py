@@ -24,7 +24,8 @@ class CuttingProxy:
         self._links: set[_Link] = set()
         self._server_told = asyncio.Event()
         self._server_told.set()
-        self._cut_after: Optional[int] = None
+        self._cuts_after: list[int] = []
+        self.cuts = 0
         self._silence_after: Optional[int] = None
         self._bytes_per_second: Optional[float] = None
         self.target = ""
@@ -67,9 +68,12 @@ class CuttingProxy:
         else:
             self._server_told.clear()
 
-    def cut_after(self, size: int) -> None:
-        """Reset all connections once so many more bytes have passed, in whatever message."""
-        self._cut_after = size
+    def cut_after(self, *sizes: int) -> None:
+        """Reset all connections once so many more bytes have passed, in whatever message.
+
+        Further sizes count from the cut before; `cuts` counts the cuts.
+        """
+        self._cuts_after = list(sizes)
 
     def silence(self) -> None:
         """Let nothing pass on the present connections any more; new ones work."""
@@ -122,11 +126,11 @@ class CuttingProxy:
                     return
                 if link.silent or (link.answers_silent and writer is link.near):
                     continue
-                if self._cut_after is not None:
-                    self._cut_after -= len(piece)
-                    if self._cut_after <= 0:
-                        writer.write(piece[: self._cut_after or len(piece)])
-                        self._cut_after = None
+                if self._cuts_after:
+                    self._cuts_after[0] -= len(piece)
+                    if self._cuts_after[0] <= 0:
+                        writer.write(piece[: self._cuts_after.pop(0) or len(piece)])
+                        self.cuts += 1
                         self.cut()
                         return
                 if self._silence_after is not None:

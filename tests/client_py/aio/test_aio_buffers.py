@@ -145,6 +145,31 @@ def test_an_upload_goes_on_where_the_connection_broke(server: LocalServer) -> No
     run(test())
 
 
+def test_an_upload_and_a_download_that_are_cut_a_hundred_times_each_are_exact(
+    server: LocalServer,
+) -> None:
+    """Wherever the cuts fall: in the greeting of a connection, in a header, in audio."""
+
+    async def test() -> None:
+        async with CuttingProxy(server.target) as proxy:
+            async with aio.Client(proxy.target, patience=60) as client:
+                async with client.session(ttl=60) as session:
+                    sound = noise(1 << 19, 2)
+                    chance = np.random.default_rng(100)
+                    most = 2 * sound.nbytes // 100
+                    proxy.cut_after(*(int(size) for size in chance.integers(1, most, 100)))
+                    buffers = []
+                    while proxy.cuts < 100:
+                        buffers.append(await session.upload(sound))
+                    for buffer in buffers:
+                        np.testing.assert_array_equal(await buffer.download(), sound)
+                    proxy.cut_after(*(int(size) for size in chance.integers(1, most, 100)))
+                    while proxy.cuts < 200:
+                        np.testing.assert_array_equal(await buffers[0].download(), sound)
+
+    run(test())
+
+
 def test_an_upload_waits_for_the_end_of_its_broken_call(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
