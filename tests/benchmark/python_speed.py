@@ -8,8 +8,8 @@
 Transfers and batches alternate between the two clients, and medians are compared; the quickest of
 each side are told, too, since on a busy machine the medians are more its than the clients'. Then a
 stereo stream plays, and one records, in chunks of 10 ms, each in a process of its own whose CPU
-time is taken; meanwhile another process logs how late the machine lets it wake, so that an underrun can be
-told apart from a machine that stood still. Exits with 1 if a goal is missed.
+time is taken; meanwhile another process logs how late the machine lets it wake, so that an underrun
+can be told apart from a machine that stood still. Exits with 1 if a goal is missed.
 """
 
 from __future__ import annotations
