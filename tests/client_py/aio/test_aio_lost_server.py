@@ -74,6 +74,19 @@ def test_all_that_waits_is_told_within_3_s(other_server: LocalServer, lose: Any)
     run(test())
 
 
+def test_later_calls_are_told_as_soon(other_server: LocalServer, lose: Any) -> None:
+    """By then a connection is to be made, which a frozen server neither takes nor refuses."""
+
+    async def test() -> None:
+        async with aio.Client(other_server.target) as client:
+            await client.clock()
+            lose()
+            for _ in range(3):
+                await assert_told(asyncio.ensure_future(client.clock()))
+
+    run(test())
+
+
 @pytest.mark.parametrize("what", ["clock", "schedule", "schedule 4 MiB", "upload", "lease"])
 def test_a_call_to_a_lost_server_is_told_within_3_s(
     other_server: LocalServer, lose: Any, what: str

@@ -33,6 +33,8 @@ DEVICE_SECONDS = 90.0
 _TICK_SECONDS = 0.2
 _PROBE_AFTER_SECONDS = 0.6
 _PAUSE_SECONDS = 0.1
+# How much later than the silence is over whoever calls may be told of it: 3 s in all, with room.
+_OVERTIME_SECONDS = 0.5
 # How long the true status of a call may take that cannot be written to any more.
 _STATUS_POLLS = 100
 _STATUS_POLL_SECONDS = 0.01
@@ -320,12 +322,16 @@ class Connection:
         encoded = _encoded(request)
         while True:
             link = self._current()
+            begin = loop.time()
             try:
                 return await self._unary(link, method, encoded, token, timeout)
             except errors.Disconnected:
                 # What fell silent was waited for already, by whoever called first.
                 silent = link.lost and self._patience <= SILENCE_SECONDS
-                if not retry or silent or loop.time() + _PAUSE_SECONDS >= give_up:
+                again = loop.time() + _PAUSE_SECONDS
+                # A frozen server refuses nothing: trying it once more takes as long as this time.
+                late = again + (loop.time() - begin) >= give_up + _OVERTIME_SECONDS
+                if not retry or silent or again >= give_up or late:
                     raise
             await asyncio.sleep(_PAUSE_SECONDS)
 
