@@ -18,21 +18,22 @@ float FadeGain(float from, float to, int64_t frames, FadeShape shape, int64_t fr
   return static_cast<float>(low + (high - low) * s);
 }
 
-MixRamp GainRamp::RampAt(int64_t position) const noexcept {
+MixRamp GainRamp::RampAt(int64_t position, float scale) const noexcept {
   const bool rises = to_ >= from_;
   return {.low = rises ? from_ : to_,
           .rise = static_cast<double>(rises ? to_ : from_) - (rises ? from_ : to_),
-          .frames = static_cast<double>(frames_),
+          .per_frame = 1 / static_cast<double>(frames_),
           .frame = static_cast<double>(rises ? position : frames_ - position),
           .step = rises ? 1.0 : -1.0,
-          .shape = shape_};
+          .shape = shape_,
+          .scale = scale};
 }
 
 float GainRamp::gain() const noexcept {
   if (!moving()) return to_;
   if (position_ == 0) return from_;
   float gain = 0;
-  PortableMixKernel().ramp(RampAt(position_), &gain, 1);
+  PortableMixKernel().ramp(RampAt(position_, 1.0f), &gain, 1);
   return gain;
 }
 
@@ -48,12 +49,12 @@ void GainRamp::AdvanceRt(int64_t frames) noexcept {
   if (moving()) position_ += std::min(frames, frames_ - position_);
 }
 
-void GainRamp::WriteRt(const MixKernel& kernel, float* gains, int frames) noexcept {
+void GainRamp::WriteRt(const MixKernel& kernel, float scale, float* gains, int frames) noexcept {
   const int ramped =
       moving() ? static_cast<int>(std::min<int64_t>(frames, frames_ - position_)) : 0;
-  if (ramped > 0) kernel.ramp(RampAt(position_), gains, ramped);
-  if (ramped > 0 && position_ == 0) gains[0] = from_;
-  std::fill(gains + ramped, gains + frames, to_);
+  if (ramped > 0) kernel.ramp(RampAt(position_, scale), gains, ramped);
+  if (ramped > 0 && position_ == 0) gains[0] = from_ * scale;
+  std::fill(gains + ramped, gains + frames, to_ * scale);
   AdvanceRt(frames);
 }
 

@@ -25,7 +25,7 @@ struct Fade {
 // fade in to 1 that begin together add up to 1.
 //
 // GainRamp gives what this gives, but for at most one unit in the last place: it computes the sine
-// by its series.
+// by its series, and x with 1 / frames.
 float FadeGain(float from, float to, int64_t frames, FadeShape shape, int64_t frame);
 
 // A gain that stands or is on its way.
@@ -45,11 +45,11 @@ class GainRamp {
   void StartRt(float to, const Fade& fade) noexcept;
   // Passes `frames` frames.
   void AdvanceRt(int64_t frames) noexcept;
-  // Writes the gains of the next `frames` frames, and passes them.
-  void WriteRt(const MixKernel& kernel, float* gains, int frames) noexcept;
+  // Writes the gains of the next `frames` frames, each times `scale`, and passes them.
+  void WriteRt(const MixKernel& kernel, float scale, float* gains, int frames) noexcept;
 
  private:
-  MixRamp RampAt(int64_t position) const noexcept;
+  MixRamp RampAt(int64_t position, float scale) const noexcept;
 
   float from_;
   float to_;

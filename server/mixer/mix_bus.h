@@ -1,7 +1,6 @@
 #ifndef RTMIXD_SERVER_MIXER_MIX_BUS_H_
 #define RTMIXD_SERVER_MIXER_MIX_BUS_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -10,10 +9,9 @@
 
 namespace rtmixd {
 
-// The planar sum of a block. What is added waits in short lists, one per channel, and is summed a
-// list at a time: so the kernel keeps the sum of a stretch in registers while it adds one voice
-// after the other, and reads each voice's samples once. The order on each channel is the order of
-// the AddRt calls.
+// The planar sum of a block. Voices that fill the block and go to the same channels are added many
+// at a time: so the kernel keeps the sum of a stretch in registers while it adds one voice after
+// the other. The order on each channel is the order of the calls.
 //
 // Threading: the audio thread only. Only the constructor allocates, and it touches the memory.
 class MixBus {
@@ -26,22 +24,23 @@ class MixBus {
   // Begins a block of `frames` (<= max_frames) of silence.
   void BeginRt(int frames) noexcept;
 
-  // Room for as many gains as the block has frames; what is written there holds until SumRt. May
-  // sum what was added so far.
-  float* GainsRt() noexcept;
+  // Room for as many gains as the block has frames, for a span of which every channel is added
+  // before it is asked for again.
+  float* GainsRt() noexcept { return gains_.data(); }
   // The same for a moment: whoever calls next writes over it.
   float* ScratchGainsRt() noexcept { return scratch_gains_.data(); }
   const MixKernel& kernel() const noexcept { return kernel_; }
 
-  // Adds a span to channel `channel` (from 0); its samples and gains must hold until SumRt.
-  void AddRt(int channel, const MixSpan& span) noexcept {
-    Waiting& waiting = waiting_[channel];
-    if (waiting.count == kWaitingSpans) SumChannelRt(channel);
-    waiting.spans[waiting.count++] = span;
+  // Adds `count` spans, one after the other, whose channel i goes to channel channel_map[i] (from
+  // 0); no two to the same one, if there is more than one span. `fetch_next`: as of MixKernel.
+  void AddWholeRt(const WholeSpan* spans, int count, const int* channel_map, int channels,
+                  bool fetch_next) noexcept {
+    for (int c = 0; c < channels; ++c) {
+      kernel_.sum_whole(spans, count, c, frames_, fetch_next, planar_[channel_map[c]]);
+    }
   }
-
-  // Sums all that was added; the sum is then in planar().
-  void SumRt() noexcept;
+  // Adds a span to channel `channel`.
+  void AddRt(int channel, const MixSpan& span) noexcept { kernel_.sum(span, planar_[channel]); }
 
   // Multiplies the sum of `channel` with a gain for each frame, from frame `offset` on.
   void ScaleRt(int channel, const float* gains, int offset, int frames) noexcept {
@@ -56,24 +55,12 @@ class MixBus {
   const float* const* planar() const noexcept { return planar_.data(); }
 
  private:
-  static constexpr int kWaitingSpans = 64;  // 2 KiB a channel: the lists of few channels stay in L1
-  static constexpr int kGainRows = 64;
-  struct Waiting {
-    int count = 0;
-    std::array<MixSpan, kWaitingSpans> spans{};
-  };
-
-  void SumChannelRt(int channel) noexcept;
-
   const MixKernel& kernel_;
   int frames_ = 0;
   std::vector<float> samples_;
   std::vector<float*> planar_;
-  std::vector<Waiting> waiting_;
-  std::vector<float> gains_;  // kGainRows rows, each as long as the longest block
-  size_t gain_stride_;
+  std::vector<float> gains_;
   std::vector<float> scratch_gains_;
-  int gain_rows_used_ = 0;
 };
 
 }  // namespace rtmixd

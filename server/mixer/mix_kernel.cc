@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "server/realtime/cache_line.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -19,8 +21,8 @@ constexpr double kSine[] = {
 };
 
 // The gain of one frame; the same operations in the same order in every kernel.
-inline double GainAt(const MixRamp& ramp, int i) noexcept {
-  const double x = (ramp.frame + i * ramp.step) / ramp.frames;
+inline float GainAt(const MixRamp& ramp, int i) noexcept {
+  const double x = (ramp.frame + i * ramp.step) * ramp.per_frame;
   double s = x;
   if (ramp.shape == FadeShape::kEqualPower) {
     const double square = x * x;
@@ -28,25 +30,34 @@ inline double GainAt(const MixRamp& ramp, int i) noexcept {
     for (int k = 8; k >= 0; --k) sum = std::fma(sum, square, kSine[k]);
     s = x * sum;
   }
-  return std::fma(ramp.rise, s, ramp.low);
+  return static_cast<float>(std::fma(ramp.rise, s, ramp.low)) * ramp.scale;
 }
 
 void RampPortable(const MixRamp& ramp, float* gains, int frames) noexcept {
-  for (int i = 0; i < frames; ++i) gains[i] = static_cast<float>(GainAt(ramp, i));
+  for (int i = 0; i < frames; ++i) gains[i] = GainAt(ramp, i);
 }
 
 void MultiplyPortable(const float* gains, float* factors, int frames) noexcept {
   for (int i = 0; i < frames; ++i) factors[i] *= gains[i];
 }
 
-void SumPortable(const MixSpan* spans, int count, int /*frames*/, float* bus) noexcept {
+inline const float* SamplesOf(const WholeSpan& span, int channel) noexcept {
+  return span.samples + int64_t{span.stride} * channel;
+}
+
+void SumWholePortable(const WholeSpan* spans, int count, int channel, int frames,
+                      bool /*fetch_next*/, float* bus) noexcept {
   for (int s = 0; s < count; ++s) {
-    const MixSpan& span = spans[s];
-    float* const out = bus + span.offset;
-    for (int i = 0; i < span.frames; ++i) {
-      const float gain = span.gains != nullptr ? span.gains[i] : span.gain;
-      out[i] = std::fma(gain, span.samples[i], out[i]);
-    }
+    const float* const samples = SamplesOf(spans[s], channel);
+    for (int i = 0; i < frames; ++i) bus[i] = std::fma(spans[s].gain, samples[i], bus[i]);
+  }
+}
+
+void SumPortable(const MixSpan& span, float* bus) noexcept {
+  float* const out = bus + span.offset;
+  for (int i = 0; i < span.frames; ++i) {
+    const float gain = span.gains != nullptr ? span.gains[i] : span.gain;
+    out[i] = std::fma(gain, span.samples[i], out[i]);
   }
 }
 
@@ -71,16 +82,19 @@ int64_t CopyFinitePortable(const float* from, int frames, float* to) noexcept {
   return replaced;
 }
 
-constexpr MixKernel kPortable = {"portable",       SumPortable,  RampPortable,
-                                 MultiplyPortable, ClipPortable, CopyFinitePortable};
+constexpr MixKernel kPortable = {"portable",        SumWholePortable, SumPortable,
+                                 RampPortable,      MultiplyPortable, ClipPortable,
+                                 CopyFinitePortable};
 
 #if defined(__x86_64__)
 #define RTMIXD_AVX2 __attribute__((target("avx2,fma")))
 
-// Adds spans that fill the block, from frame `from` on as many whole groups of kVectors * 8 frames
-// as there are; the bus stays in registers while all spans are added. Returns the frame it got to.
-template <int kVectors>
-RTMIXD_AVX2 int SumGroups(const MixSpan* spans, int count, int from, int frames,
+constexpr int kLineFrames = kCacheLineBytes / sizeof(float);
+
+// Adds spans from frame `from` on, as many whole groups of kVectors * 8 frames as there are; the
+// bus stays in registers while all spans are added. Returns the frame it got to.
+template <int kVectors, bool kFetchNext>
+RTMIXD_AVX2 int SumGroups(const WholeSpan* spans, int count, int channel, int from, int frames,
                           float* bus) noexcept {
   for (; from + kVectors * 8 <= frames; from += kVectors * 8) {
     __m256 sums[kVectors];
@@ -88,7 +102,13 @@ RTMIXD_AVX2 int SumGroups(const MixSpan* spans, int count, int from, int frames,
     for (int v = 0; v < kVectors; ++v) sums[v] = _mm256_loadu_ps(bus + from + v * 8);
     for (int s = 0; s < count; ++s) {
       const __m256 gain = _mm256_set1_ps(spans[s].gain);
-      const float* const samples = spans[s].samples + from;
+      const float* const samples = SamplesOf(spans[s], channel) + from;
+      if (kFetchNext) {
+        // Of the first line this span has touched a part.
+        const float* const next = samples + frames + (kLineFrames - 1);
+#pragma GCC unroll 4
+        for (int i = 0; i < kVectors * 8; i += kLineFrames) __builtin_prefetch(next + i);
+      }
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) {
         sums[v] = _mm256_fmadd_ps(gain, _mm256_loadu_ps(samples + v * 8), sums[v]);
@@ -100,16 +120,32 @@ RTMIXD_AVX2 int SumGroups(const MixSpan* spans, int count, int from, int frames,
   return from;
 }
 
-// Adds spans that are all `frames` long, to the front of `bus`.
-RTMIXD_AVX2 void SumWhole(const MixSpan* spans, int count, int frames, float* bus) noexcept {
-  int i = SumGroups<8>(spans, count, 0, frames, bus);
-  i = SumGroups<1>(spans, count, i, frames, bus);
-  for (; i < frames; ++i) {
-    __m128 sum = _mm_load_ss(bus + i);
-    for (int s = 0; s < count; ++s) {
-      sum = _mm_fmadd_ss(_mm_load_ss(&spans[s].gain), _mm_load_ss(spans[s].samples + i), sum);
-    }
-    _mm_store_ss(bus + i, sum);
+// Lanes below `count` (1 to 7) are set.
+RTMIXD_AVX2 __m256i FirstLanes(int count) noexcept {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0));
+}
+
+template <bool kFetchNext>
+RTMIXD_AVX2 void SumSpans(const WholeSpan* spans, int count, int channel, int frames,
+                          float* bus) noexcept {
+  int from = SumGroups<8, kFetchNext>(spans, count, channel, 0, frames, bus);
+  from = SumGroups<1, kFetchNext>(spans, count, channel, from, frames, bus);
+  if (from == frames) return;
+  const __m256i lanes = FirstLanes(frames - from);
+  __m256 sum = _mm256_maskload_ps(bus + from, lanes);
+  for (int s = 0; s < count; ++s) {
+    const __m256 samples = _mm256_maskload_ps(SamplesOf(spans[s], channel) + from, lanes);
+    sum = _mm256_fmadd_ps(_mm256_set1_ps(spans[s].gain), samples, sum);
+  }
+  _mm256_maskstore_ps(bus + from, lanes, sum);
+}
+
+RTMIXD_AVX2 void SumWholeAvx2(const WholeSpan* spans, int count, int channel, int frames,
+                              bool fetch_next, float* bus) noexcept {
+  if (fetch_next) {
+    SumSpans<true>(spans, count, channel, frames, bus);
+  } else {
+    SumSpans<false>(spans, count, channel, frames, bus);
   }
 }
 
@@ -127,27 +163,20 @@ RTMIXD_AVX2 void SumRamped(const MixSpan& span, float* bus) noexcept {
   }
 }
 
-RTMIXD_AVX2 void SumAvx2(const MixSpan* spans, int count, int frames, float* bus) noexcept {
-  for (int s = 0; s < count;) {
-    int whole = s;
-    while (whole < count && spans[whole].frames == frames && spans[whole].gains == nullptr) ++whole;
-    if (whole > s) SumWhole(spans + s, whole - s, frames, bus);
-    if (whole < count) {
-      const MixSpan& span = spans[whole++];
-      if (span.gains != nullptr) {
-        SumRamped(span, bus + span.offset);
-      } else {
-        SumWhole(&span, 1, span.frames, bus + span.offset);
-      }
-    }
-    s = whole;
+RTMIXD_AVX2 void SumAvx2(const MixSpan& span, float* bus) noexcept {
+  if (span.gains != nullptr) {
+    SumRamped(span, bus + span.offset);
+  } else {
+    const WholeSpan whole = {span.samples, span.gain, 0};
+    SumSpans<false>(&whole, 1, 0, span.frames, bus + span.offset);
   }
 }
 
 RTMIXD_AVX2 void RampAvx2(const MixRamp& ramp, float* gains, int frames) noexcept {
   const __m256d low = _mm256_set1_pd(ramp.low);
   const __m256d rise = _mm256_set1_pd(ramp.rise);
-  const __m256d length = _mm256_set1_pd(ramp.frames);
+  const __m256d per_frame = _mm256_set1_pd(ramp.per_frame);
+  const __m128 scale = _mm_set1_ps(ramp.scale);
   const __m256d four_steps = _mm256_set1_pd(4 * ramp.step);
   // Whole numbers below 2^53: no addition rounds.
   __m256d frame =
@@ -155,7 +184,7 @@ RTMIXD_AVX2 void RampAvx2(const MixRamp& ramp, float* gains, int frames) noexcep
                     _mm256_mul_pd(_mm256_set_pd(3, 2, 1, 0), _mm256_set1_pd(ramp.step)));
   int i = 0;
   for (; i + 4 <= frames; i += 4, frame = _mm256_add_pd(frame, four_steps)) {
-    const __m256d x = _mm256_div_pd(frame, length);
+    const __m256d x = _mm256_mul_pd(frame, per_frame);
     __m256d s = x;
     if (ramp.shape == FadeShape::kEqualPower) {
       const __m256d square = _mm256_mul_pd(x, x);
@@ -164,9 +193,10 @@ RTMIXD_AVX2 void RampAvx2(const MixRamp& ramp, float* gains, int frames) noexcep
       for (int k = 8; k >= 0; --k) sum = _mm256_fmadd_pd(sum, square, _mm256_set1_pd(kSine[k]));
       s = _mm256_mul_pd(x, sum);
     }
-    _mm_storeu_ps(gains + i, _mm256_cvtpd_ps(_mm256_fmadd_pd(rise, s, low)));
+    const __m128 gain = _mm256_cvtpd_ps(_mm256_fmadd_pd(rise, s, low));
+    _mm_storeu_ps(gains + i, _mm_mul_ps(gain, scale));
   }
-  for (; i < frames; ++i) gains[i] = static_cast<float>(GainAt(ramp, i));
+  for (; i < frames; ++i) gains[i] = GainAt(ramp, i);
 }
 
 RTMIXD_AVX2 void MultiplyAvx2(const float* gains, float* factors, int frames) noexcept {
@@ -208,7 +238,8 @@ RTMIXD_AVX2 int64_t CopyFiniteAvx2(const float* from, int frames, float* to) noe
   return replaced + CopyFinitePortable(from + i, frames - i, to + i);
 }
 
-constexpr MixKernel kAvx2 = {"avx2+fma", SumAvx2, RampAvx2, MultiplyAvx2, ClipAvx2, CopyFiniteAvx2};
+constexpr MixKernel kAvx2 = {"avx2+fma",   SumWholeAvx2, SumAvx2,       RampAvx2,
+                             MultiplyAvx2, ClipAvx2,     CopyFiniteAvx2};
 #undef RTMIXD_AVX2
 #endif  // defined(__x86_64__)
 

@@ -5,8 +5,15 @@
 
 namespace rtmixd {
 
-// A piece of one voice's channel that sounds in a block: samples[i] goes to frame offset + i of the
-// bus. 0 <= offset, 0 < frames, offset + frames <= the frames of the block.
+// A voice's piece that fills a block: sample i of its channel c is samples[c * stride + i].
+struct WholeSpan {
+  const float* samples;
+  float gain;
+  int32_t stride;
+};
+
+// A piece of one voice's channel that need not fill the block: samples[i] goes to frame offset + i
+// of the bus. 0 <= offset, 0 < frames, offset + frames <= the frames of the block.
 struct MixSpan {
   const float* samples;
   const float* gains;  // one for each sample; null: `gain` for all
@@ -22,15 +29,17 @@ enum class FadeShape : uint8_t {
   kEqualPower,  // a quarter of a sine
 };
 
-// A stretch of a fade: the gain of its frame i is low + rise * S((frame + i * step) / frames), with
-// S as in fade.h; 0 <= frame + i * step <= frames.
+// A stretch of a fade: the gain of its frame i is low + rise * S((frame + i * step) * per_frame),
+// with S as in fade.h, rounded to float and multiplied with `scale`; 0 <= (frame + i * step) *
+// per_frame <= 1.
 struct MixRamp {
   double low;
   double rise;
-  double frames;  // > 0
+  double per_frame;  // > 0
   double frame;
   double step;  // 1 or -1
   FadeShape shape;
+  float scale;
 };
 
 // The inner loops of the mixer, as functions chosen once when a mixer is made. All kernels give the
@@ -40,9 +49,14 @@ struct MixRamp {
 struct MixKernel {
   const char* name;
 
-  // For each span in order, bus[offset + i] = fma(gain, samples[i], bus[offset + i]), with gains[i]
-  // as the gain where there are gains.
-  void (*sum)(const MixSpan* spans, int count, int frames, float* bus) noexcept;
+  // For channel `channel` of each span in order, bus[i] = fma(gain, sample i, bus[i]) on all
+  // `frames` of the block. With `fetch_next` what follows each span is fetched into the cache
+  // meanwhile, as much as the span has.
+  void (*sum_whole)(const WholeSpan* spans, int count, int channel, int frames, bool fetch_next,
+                    float* bus) noexcept;
+  // bus[offset + i] = fma(gain, samples[i], bus[offset + i]), with gains[i] as the gain where there
+  // are gains.
+  void (*sum)(const MixSpan& span, float* bus) noexcept;
 
   // Writes the gains of `frames` frames of a fade.
   void (*ramp)(const MixRamp& ramp, float* gains, int frames) noexcept;

@@ -1,6 +1,7 @@
 #include "server/mixer/mixer.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cassert>
 #include <cmath>
@@ -16,6 +17,11 @@
 
 namespace rtmixd {
 namespace {
+
+// Voices lie anywhere in memory: each is fetched while so many before it are rendered.
+constexpr size_t kVoicesAhead = 8;
+// So many are added to the bus together: their list stays in the nearest cache.
+constexpr size_t kVoicesPerRun = 128;
 
 absl::Status OutOfRange(const char* option, int64_t value, int64_t low, int64_t high) {
   return absl::InvalidArgumentError(
@@ -251,6 +257,8 @@ int Mixer::MixVoicesRt(int frames) noexcept {
   int started = 0;
   size_t kept = 0;
   for (size_t i = 0; i < active_.size(); ++i) {
+    i = RenderWholeRt(i, frames, &kept);
+    if (i == active_.size()) break;
     Voice* const voice = active_[i];
     const bool goes_on = voice->RenderRt(frame_, frames, &bus_, &done_changes_);
     if (voice->from_feed()) read_.push_back(voice);
@@ -263,9 +271,29 @@ int Mixer::MixVoicesRt(int frames) noexcept {
     if (started < kMaxFollowsPerBlock) started += StartDueRt(frames, i + 1);
   }
   active_.resize(kept);
-  bus_.SumRt();
   for (Voice* const voice : read_) voice->CommitRt();
   return started;
+}
+
+size_t Mixer::RenderWholeRt(size_t first, int frames, size_t* kept) noexcept {
+  Voice** const voices = active_.data();
+  const size_t count = active_.size();
+  std::array<WholeSpan, kVoicesPerRun> run;
+  for (size_t begin = first; begin < count;) {
+    const uint64_t run_key = voices[begin]->run_key();
+    const size_t limit = std::min(count, begin + kVoicesPerRun);
+    size_t end = begin;
+    for (; end < limit; ++end) {
+      __builtin_prefetch(voices[std::min(end + kVoicesAhead, count - 1)]);
+      if (voices[end]->run_key() != run_key) break;
+      if (!voices[end]->RenderWholeRt(frames, &run[end - begin])) break;
+    }
+    if (end == begin) return begin;
+    bus_.AddWholeRt(run.data(), static_cast<int>(end - begin), voices[begin]->channel_map(),
+                    voices[begin]->channels(), voices[begin]->far());
+    for (; begin < end; ++begin) voices[(*kept)++] = voices[begin];
+  }
+  return count;
 }
 
 void Mixer::EndedRt(Voice* voice) noexcept {
@@ -288,7 +316,7 @@ void Mixer::ScaleByMasterRt(int frames) noexcept {
     }
     if (master_.moving() || master_.target() != 1.0f) {
       float* const gains = bus_.ScratchGainsRt();
-      master_.WriteRt(bus_.kernel(), gains, run);
+      master_.WriteRt(bus_.kernel(), 1.0f, gains, run);
       for (int c = 0; c < options_.output_channels; ++c) bus_.ScaleRt(c, gains, at, run);
     }
     at += run;
@@ -547,6 +575,7 @@ bool Mixer::PollResult(MixerResult* result) {
 
 void Mixer::JumpForward(int64_t frames) {
   frame_ += frames;
+  for (Voice* const voice : active_) voice->JumpedRt();
   input_history_.JumpForward(frames);
   output_history_.JumpForward(frames);
   next_frame_.store(frame_, std::memory_order_release);

@@ -159,6 +159,9 @@ class Mixer : public AudioBlockSink {
   int32_t WriteInputRt(const AudioBlock& block, int offset, int frames) noexcept;
   int StartDueRt(int frames, size_t behind) noexcept;
   int MixVoicesRt(int frames) noexcept;  // returns how many started meanwhile
+  // Renders active voices from `first` on, up to one to which something happens, and moves them to
+  // `*kept` and on; returns where it stopped.
+  size_t RenderWholeRt(size_t first, int frames, size_t* kept) noexcept;
   void ScaleByMasterRt(int frames) noexcept;
   int32_t WriteOutputRt(const AudioBlock& block, int offset, int frames) noexcept;
   void GiveBackEndedRt() noexcept;

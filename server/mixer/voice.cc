@@ -4,16 +4,41 @@
 #include <utility>
 
 namespace rtmixd {
+namespace {
+
+// Whether a sound has more bytes than the nearest cache of a processor.
+bool IsFar(const AudioView& view) {
+  constexpr int64_t kNearSamples = (32 << 10) / sizeof(float);
+  return view.channels > 0 && view.frames > kNearSamples / view.channels;
+}
+
+}  // namespace
+
+// Names maps of one or two channels, and those of channels in a row; every other map is its own. A
+// map that sends two channels to one output is never named: the order of summation would change.
+uint64_t Voice::RunKey(const Spec& spec) {
+  const std::vector<int>& map = spec.channel_map;
+  const uint64_t far = IsFar(spec.view) ? kFarBit : 0;
+  bool named = map.size() == 1 || (map.size() == 2 && map[0] != map[1]);
+  if (map.size() > 2) {
+    named = true;
+    for (size_t c = 1; c < map.size(); ++c) named = named && map[c] == map[c - 1] + 1;
+  }
+  // An address of ints is even, and no key of a named map has the highest bit.
+  if (!named) return uint64_t{1} << 63 | reinterpret_cast<uintptr_t>(map.data()) | far;
+  return static_cast<uint64_t>(map.size()) << 42 | static_cast<uint64_t>(map.front()) << 22 |
+         static_cast<uint64_t>(map.back()) << 2 | far;
+}
 
 Voice::Voice(Spec spec)
     : position_(spec.view_offset_frames),
-      plain_end_(spec.view_offset_frames),
-      segments_(spec.view.segments),
-      channel_map_(spec.channel_map.data()),  // moving the vector keeps where its numbers are
       gain_(spec.gain),
+      run_key_(RunKey(spec)),
+      channel_map_(spec.channel_map.data()),  // moving the vector keeps where its numbers are
       channels_(static_cast<int16_t>(spec.channel_map.size())),
       channel_stride_frames_(static_cast<int16_t>(spec.view.channel_stride_frames)),
       from_feed_(spec.feed != nullptr),
+      segments_(spec.view.segments),
       spec_(std::move(spec)),
       ramp_(spec_.gain),
       session_ramp_(spec_.session_gain),
@@ -66,7 +91,6 @@ bool Voice::StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block
   begin_ = static_cast<int>(start - block_first_frame);
   state_.store(State::kPlaying, std::memory_order_relaxed);
   if (late_frames_ > 0 && spec_.late_policy == LatePolicy::kTrim) SkipRt(late_frames_);
-  UpdatePlainRt();
   return true;
 }
 
@@ -97,11 +121,13 @@ bool Voice::StopsByRt(int64_t frame) noexcept {
 void Voice::CutRt(int64_t frame) noexcept {
   cut_frame_ = std::min(frame, cut_frame_);
   event_frame_ = std::min(event_frame_, cut_frame_);
+  whole_frames_ = 0;
 }
 
 void Voice::ChangeRt(VoiceChange* change) noexcept {
   changes_.InsertRt(change);
   event_frame_ = std::min(event_frame_, change->frame);
+  whole_frames_ = 0;
 }
 
 void Voice::GiveBackChangesRt(VoiceChangeList* done) noexcept {
@@ -201,21 +227,30 @@ void Voice::SkipRt(int64_t frames) noexcept {
     trimmed_frames_ += step;
     left -= step;
   }
-  UpdatePlainRt();
+  whole_frames_ = 0;
 }
 
-void Voice::UpdatePlainRt() noexcept {
+void Voice::LookAheadRt(int64_t next_frame) noexcept {
   event_frame_ = cut_frame_;
   if (!changes_.empty()) event_frame_ = std::min(event_frame_, changes_.front()->frame);
   gain_ = ramp_.target() * session_ramp_.target();
   plain_ = !paused() && !ramp_.moving() && !session_ramp_.moving() &&
            !(from_feed_ && spec_.max_frames != kNoFrame);
+  whole_frames_ = 0;
   if (!plain_ || from_feed_) return;
   const int64_t position = position_frames();
   // A view is at most as long as its position can be, so that no sum overflows.
-  int64_t run = (jumps_left_ != 0 ? spec_.loop.end_frame : spec_.view.frames) - position;
-  run = std::min({run, LeftOfMaxFrames(), FadeOutDistance()});
-  plain_end_ = position + run;
+  const int64_t view_left =
+      (jumps_left_ != 0 ? spec_.loop.end_frame : spec_.view.frames) - position;
+  // What happens on the frame after a block belongs to it.
+  const int64_t quiet =
+      std::min({view_left, LeftOfMaxFrames(), FadeOutDistance(),
+                event_frame_ == kNoFrame ? kNoFrame : event_frame_ - next_frame}) -
+      1;
+  if (quiet <= 0) return;
+  const int64_t offset = position % AudioView::kSegmentFrames;
+  next_samples_ = segments_[position / AudioView::kSegmentFrames] + offset;
+  whole_frames_ = static_cast<int32_t>(std::min(quiet, AudioView::kSegmentFrames - offset));
 }
 
 void Voice::EndRt(EndReason reason, int64_t frame) noexcept {

@@ -147,8 +147,19 @@ class alignas(kCacheLineBytes) Voice {
   // effect are added to `done`.
   bool StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block_first_frame,
                VoiceChangeList* done) noexcept;
+  // Sounds in a block in which nothing can happen to it: writes what is to be added to the bus.
+  // False, without having done anything, if something might. The way of nearly all voices in nearly
+  // all blocks.
+  bool RenderWholeRt(int frames, WholeSpan* span) noexcept;
+  // Of voices whose keys are the same, the channels go to the same channels, no two to one, and all
+  // are far or none is.
+  uint64_t run_key() const { return run_key_; }
+  // Whether its sound is longer than the nearest cache: what comes next is then fetched ahead.
+  bool far() const { return (run_key_ & kFarBit) != 0; }
+  const int* channel_map() const { return channel_map_; }
+  int channels() const { return channels_; }
   // Sounds in a block, from its start on, on the channels of `bus`; false if it ended in the block.
-  // What it adds to the bus holds until CommitRt. Changes that took effect are added to `done`.
+  // Changes that took effect are added to `done`.
   bool RenderRt(int64_t block_first_frame, int frames, MixBus* bus, VoiceChangeList* done) noexcept;
   // Whether CommitRt is to be called.
   bool from_feed() const { return from_feed_; }
@@ -163,6 +174,8 @@ class alignas(kCacheLineBytes) Voice {
   void PassSessionGainRt(int64_t frame, VoiceChangeList* done) noexcept;
   // Hands over the changes that have not taken effect.
   void GiveBackChangesRt(VoiceChangeList* done) noexcept;
+  // The counter of frames has jumped.
+  void JumpedRt() noexcept { whole_frames_ = 0; }
   // Drops the next `frames` of a sounding voice; see Mixer::SkipFrames.
   void SkipRt(int64_t frames) noexcept;
   void EndRt(EndReason reason, int64_t frame) noexcept;
@@ -179,9 +192,7 @@ class alignas(kCacheLineBytes) Voice {
     int64_t read;
   };
 
-  // The path of a voice to which nothing happens in the block.
-  void RenderPlainViewRt(int begin, int stop, MixBus* bus) noexcept;
-  // The path of all others: from one thing that happens to the next.
+  // Sounds from one thing that happens to the next.
   bool RenderPiecesRt(int64_t block_first_frame, int frames, MixBus* bus,
                       VoiceChangeList* done) noexcept;
   // Both sound from frame `begin` of the block on and before frame `stop`; false if it ended.
@@ -208,8 +219,8 @@ class alignas(kCacheLineBytes) Voice {
   int64_t FadeOutDistance() const noexcept;
   // Begins it if its time has come; returns the distance after that.
   int64_t FadeOutRt() noexcept;
-  // Sets what the plain path needs.
-  void UpdatePlainRt() noexcept;
+  // Looks at what is to happen, and how soon, as of the block that begins at `next_frame`.
+  void LookAheadRt(int64_t next_frame) noexcept;
   // Drops the part of a debt that is there, of frames [*read, write); returns how many frames.
   static int64_t PayRt(int64_t* debt_frames, int64_t* read, int64_t write) noexcept;
   // There was nothing to play on these frames. False: that ends it.
@@ -217,21 +228,28 @@ class alignas(kCacheLineBytes) Voice {
   void AddGapRt(int64_t first_frame, int64_t frames) noexcept;
   void AddDoneRt(int64_t frames) noexcept;
 
+  static constexpr uint64_t kFarBit = 1;
+  static uint64_t RunKey(const Spec& spec);
+
   // What every block needs of a voice that plays from memory, partly copied from spec_: one cache
   // line, since with a thousand voices each line counts.
   std::atomic<int64_t> done_frames_{0};
-  int64_t event_frame_ = kNoFrame;  // of the next cut or change
-  std::atomic<int64_t> position_;   // next frame of the view
-  int64_t plain_end_;               // position before which nothing happens to a plain view
-  const float* const* const segments_;
+  std::atomic<int64_t> position_;        // next frame of the view
+  const float* next_samples_ = nullptr;  // of the first channel, there
+  int32_t whole_frames_ = 0;  // for how long nothing can happen and memory is in one piece
+  float gain_;                // while no fade moves
+  const uint64_t run_key_;
   const int* const channel_map_;
-  float gain_;                           // while no fade moves
   const int16_t channels_;               // at most 1024
   const int16_t channel_stride_frames_;  // of the view; at most kSegmentFrames
-  int begin_ = 0;       // where it starts in the block that comes next; 0 but in its first block
-  bool plain_ = false;  // neither paused, nor fading, nor a feed that has to end by itself
   const bool from_feed_;
+  bool plain_ = false;  // neither paused, nor fading, nor a feed that has to end by itself
   std::atomic<State> state_{State::kPending};
+
+  int64_t event_frame_ = kNoFrame;    // of the next cut or change
+  int64_t session_frame_ = kNoFrame;  // before the start: up to which its session's gain has passed
+  const float* const* const segments_;
+  int begin_ = 0;  // where it starts in the block that comes next; 0 but in its first block
   EndReason end_reason_ = EndReason::kNone;
 
   const Spec spec_;
@@ -241,9 +259,8 @@ class alignas(kCacheLineBytes) Voice {
   int64_t cut_frame_ = kNoFrame;
   VoiceChangeList changes_;
   bool spec_changes_taken_ = false;
-  GainRamp ramp_;                     // passes with the sound
-  GainRamp session_ramp_;             // passes with the stream
-  int64_t session_frame_ = kNoFrame;  // before the start: up to which it has passed
+  GainRamp ramp_;          // passes with the sound
+  GainRamp session_ramp_;  // passes with the stream
   std::atomic<bool> paused_{false};
   bool fading_out_ = false;
   bool idling_ = false;         // feed: waits for its prebuffer
@@ -269,6 +286,17 @@ class alignas(kCacheLineBytes) Voice {
   int64_t gap_end_frame_ = -1;  // after the latest gap: one that begins here continues it
   std::array<VoiceGap, kGapSlots> gaps_{};
 };
+
+inline bool Voice::RenderWholeRt(int frames, WholeSpan* span) noexcept {
+  if (frames > whole_frames_) return false;
+  whole_frames_ -= frames;
+  // Only this thread writes them: no need for atomic additions.
+  position_.store(position_frames() + frames, std::memory_order_relaxed);
+  done_frames_.store(done_frames() + frames, std::memory_order_relaxed);
+  *span = {next_samples_, gain_, channel_stride_frames_};
+  next_samples_ += frames;
+  return true;
+}
 
 }  // namespace rtmixd
 

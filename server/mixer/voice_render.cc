@@ -1,4 +1,5 @@
-// The part of Voice that runs for every sounding voice in every block.
+// The part of Voice that runs in blocks in which something happens to it, or which come from a
+// feed.
 
 #include <algorithm>
 #include <array>
@@ -10,37 +11,14 @@ namespace rtmixd {
 
 bool Voice::RenderRt(int64_t block_first_frame, int frames, MixBus* bus,
                      VoiceChangeList* done) noexcept {
-  if (plain_ && event_frame_ > block_first_frame + frames) {
-    if (from_feed_) {
-      FeedBlock feed = {};
-      return BeginFeedBlockRt(&feed) &&
-             RenderFeedRt(block_first_frame, std::exchange(begin_, 0), frames, &feed, bus);
-    }
-    if (position_frames() + frames < plain_end_) {
-      RenderPlainViewRt(std::exchange(begin_, 0), frames, bus);
-      return true;
-    }
+  if (from_feed_ && plain_ && event_frame_ > block_first_frame + frames) {
+    FeedBlock feed = {};
+    return BeginFeedBlockRt(&feed) &&
+           RenderFeedRt(block_first_frame, std::exchange(begin_, 0), frames, &feed, bus);
   }
   const bool goes_on = RenderPiecesRt(block_first_frame, frames, bus, done);
-  if (goes_on) UpdatePlainRt();
+  if (goes_on) LookAheadRt(block_first_frame + frames);
   return goes_on;
-}
-
-void Voice::RenderPlainViewRt(int begin, int stop, MixBus* bus) noexcept {
-  const int64_t first = position_frames();
-  for (int at = begin; at < stop;) {
-    const uint64_t position = first + at - begin;  // not negative: division is then a shift
-    const int64_t offset = position % AudioView::kSegmentFrames;
-    const float* samples = segments_[position / AudioView::kSegmentFrames] + offset;
-    const int run =
-        static_cast<int>(std::min<int64_t>(stop - at, AudioView::kSegmentFrames - offset));
-    for (int c = 0; c < channels_; ++c, samples += channel_stride_frames_) {
-      bus->AddRt(channel_map_[c], MakeSpan(samples, nullptr, at, run));
-    }
-    at += run;
-  }
-  position_.store(first + stop - begin, std::memory_order_relaxed);
-  AddDoneRt(stop - begin);
 }
 
 bool Voice::RenderPiecesRt(int64_t block_first_frame, int frames, MixBus* bus,
@@ -82,10 +60,16 @@ bool Voice::RenderPiecesRt(int64_t block_first_frame, int frames, MixBus* bus,
 const float* Voice::GainsRt(int frames, MixBus* bus) noexcept {
   if (!ramp_.moving() && !session_ramp_.moving()) return nullptr;
   float* const gains = bus->GainsRt();
-  ramp_.WriteRt(bus->kernel(), gains, frames);
-  float* const session_gains = bus->ScratchGainsRt();
-  session_ramp_.WriteRt(bus->kernel(), session_gains, frames);
-  bus->kernel().multiply(session_gains, gains, frames);
+  if (!session_ramp_.moving()) {
+    ramp_.WriteRt(bus->kernel(), session_ramp_.target(), gains, frames);
+  } else if (!ramp_.moving()) {
+    session_ramp_.WriteRt(bus->kernel(), ramp_.target(), gains, frames);
+  } else {
+    ramp_.WriteRt(bus->kernel(), 1.0f, gains, frames);
+    float* const session_gains = bus->ScratchGainsRt();
+    session_ramp_.WriteRt(bus->kernel(), 1.0f, session_gains, frames);
+    bus->kernel().multiply(session_gains, gains, frames);
+  }
   return gains;
 }
 

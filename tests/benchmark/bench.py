@@ -16,11 +16,7 @@ from pathlib import Path
 
 import bench_table
 from bench_context import Bench, MissingPeerError
-from cases import calls, latency, life, memory, mixing, streams
-
-#: What can be measured: a module for each group of cases. Each has TARGETS, the Bazel targets that
-#: it needs, and CASES, by name: functions that take a Bench and yield rows.
-GROUPS = (mixing, calls, streams, latency, memory, life)
+from cases import calls, latency, life, memory, mixer_costs, mixing, streams, worst_block
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,12 +49,22 @@ def main() -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
     parser.add_argument(
+        "--plots", type=Path, metavar="DIR", help="draw how cost grows, instead of any case"
+    )
+    parser.add_argument(
         "--markdown", type=Path, metavar="FILE", help="put the table between the marks of FILE"
     )
     arguments = parser.parse_args()
     if arguments.list:
         for name, case in cases.items():
             print(f"{name:16} {(case.__doc__ or '').splitlines()[0]}")
+        return 0
+    if arguments.plots:
+        # Imported only here: no case needs matplotlib.
+        import growth
+
+        bench = Bench(bin=_build(list(growth.TARGETS)), root=ROOT, short=arguments.short)
+        growth.draw_all(bench, arguments.plots)
         return 0
     wanted = arguments.cases or list(cases)
     unknown = [name for name in wanted if name not in cases]

@@ -172,6 +172,12 @@ def _output(*command: str) -> str:
     return done.stdout.strip()
 
 
+def cache_bytes() -> dict[str, int]:
+    """Return the sizes of the processor's data caches, by name."""
+    keys = {"L1": "LEVEL1_DCACHE_SIZE", "L2": "LEVEL2_CACHE_SIZE", "L3": "LEVEL3_CACHE_SIZE"}
+    return {name: int(_output("getconf", key) or 0) for name, key in keys.items()}
+
+
 def machine() -> dict[str, Any]:
     """Describe the machine, and the versions that matter."""
     memory_kib = next(
@@ -190,14 +196,7 @@ def machine() -> dict[str, Any]:
     return {
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
-        "caches": {
-            name: _output("getconf", key)
-            for name, key in (
-                ("l1d_bytes", "LEVEL1_DCACHE_SIZE"),
-                ("l2_bytes", "LEVEL2_CACHE_SIZE"),
-                ("l3_bytes", "LEVEL3_CACHE_SIZE"),
-            )
-        },
+        "cache_bytes": cache_bytes(),
         "memory_gib": round(memory_kib / 2**20, 1),
         "kernel": platform.release(),
         "huge_pages": _read("/sys/kernel/mm/transparent_hugepage/enabled").strip(),

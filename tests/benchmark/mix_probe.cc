@@ -31,7 +31,7 @@ class Stopwatch {
 class Probe {
  public:
   Probe(int outputs, int block_frames, int max_voices)
-      : block_frames_(block_frames), output_samples_(size_t{1} * outputs * block_frames) {
+      : output_samples_(size_t{1} * outputs * block_frames) {
     Mixer::Options options;
     options.output_channels = outputs;
     options.history_frames = 48000;
@@ -81,21 +81,44 @@ class Probe {
     batch_->voices.push_back(std::make_unique<Voice>(std::move(spec)));
   }
 
+  // The same, but one that plays the sound once, from `offset_frames` after the origin on.
+  void AddShot(int sound, const int* channel_map, int64_t offset_frames) {
+    AddVoice(sound, channel_map, 0, 1.0f, {});
+    Voice::Spec spec = batch_->voices.back()->spec();
+    spec.loop = {};
+    spec.offset_frames = offset_frames;
+    batch_->voices.back() = std::make_unique<Voice>(std::move(spec));
+  }
+
   void SubmitVoices(int64_t origin_frame) {
+    last_batch_ = batch_.get();
     batch_->origin_frame = origin_frame;
     if (!mixer_->Submit(&batch_).ok()) std::abort();
     batch_ = std::make_unique<Batch>();
   }
 
-  double Run(int blocks) {
-    const Stopwatch watch;
-    for (int i = 0; i < blocks; ++i) mixer_->ProcessRt(block_);
-    return watch.nanos() / blocks;
+  // Voices that wait for a start far ahead, each in a batch of its own; runs the blocks that take
+  // them up.
+  void AddPending(int sound, const int* channel_map, int count) {
+    for (int v = 0; v < count; ++v) {
+      AddShot(sound, channel_map, 0);
+      SubmitVoices(kFarFrame + (v * int64_t{7919}) % 1'000'003);
+    }
+    for (int i = 0; i <= count / Mixer::kMaxCommandsPerBlock; ++i) mixer_->ProcessRt(block_);
   }
 
-  int64_t next_frame() const { return mixer_->next_frame(); }
+  // Cancels every voice of the last batch, on a frame far ahead: the commands are taken up all the
+  // same.
+  void CancelLast() {
+    for (const std::unique_ptr<Voice>& voice : last_batch_->voices) {
+      if (!mixer_->Cancel(voice.get(), kFarFrame + 2'000'000).ok()) std::abort();
+    }
+  }
 
- private:
+  void TimeBlocks(int blocks, double* nanos) {
+    for (int i = 0; i < blocks; ++i) nanos[i] = Run(1);
+  }
+
   // Frees what came back.
   void Poll() {
     MixerResult result;
@@ -106,7 +129,16 @@ class Probe {
     }
   }
 
-  const int block_frames_;
+  double Run(int blocks) {
+    const Stopwatch watch;
+    for (int i = 0; i < blocks; ++i) mixer_->ProcessRt(block_);
+    return watch.nanos() / blocks;
+  }
+
+ private:
+  // Nothing that starts here sounds while something is measured.
+  static constexpr int64_t kFarFrame = int64_t{1} << 40;
+
   const std::shared_ptr<ByteBudget> budget_ =
       std::make_shared<ByteBudget>("probe", int64_t{1} << 40);
   std::vector<std::shared_ptr<AudioStorage>> sounds_;  // outlive the mixer
@@ -116,6 +148,7 @@ class Probe {
   std::vector<float*> output_;
   AudioBlock block_;
   int64_t next_sequence_ = 0;
+  const Batch* last_batch_ = nullptr;
 };
 
 }  // namespace
@@ -144,6 +177,24 @@ void probe_add_voice(Probe* probe, int sound, const int* channel_map, int64_t fi
 
 // Of those added since the last time, as one batch.
 void probe_submit_voices(Probe* probe, int64_t origin_frame) { probe->SubmitVoices(origin_frame); }
+
+// A voice that plays the sound once.
+void probe_add_shot(Probe* probe, int sound, const int* channel_map, int64_t offset_frames) {
+  probe->AddShot(sound, channel_map, offset_frames);
+}
+
+void probe_add_pending(Probe* probe, int sound, const int* channel_map, int count) {
+  probe->AddPending(sound, channel_map, count);
+}
+
+void probe_cancel_last(Probe* probe) { probe->CancelLast(); }
+
+void probe_poll(Probe* probe) { probe->Poll(); }
+
+// What each of the next blocks costs.
+void probe_time_blocks(Probe* probe, int blocks, double* nanos) {
+  probe->TimeBlocks(blocks, nanos);
+}
 
 // What a block costs, the mean of so many.
 double probe_run(Probe* probe, int blocks) { return probe->Run(blocks); }

@@ -38,6 +38,11 @@ def load(folder: Path) -> ctypes.CDLL:
             [pointer, integer, pointer, long, ctypes.c_float, long, integer],
         ),
         ("probe_submit_voices", None, [pointer, long]),
+        ("probe_add_shot", None, [pointer, integer, pointer, long]),
+        ("probe_add_pending", None, [pointer, integer, pointer, integer]),
+        ("probe_cancel_last", None, [pointer]),
+        ("probe_poll", None, [pointer]),
+        ("probe_time_blocks", None, [pointer, integer, pointer]),
         ("probe_run", real, [pointer, integer]),
         (
             "callback_run",
@@ -63,6 +68,10 @@ def floats(count: int) -> NDArray[np.float32]:
 def blocks_lasting(run: Callable[[int], float], nanos: float) -> int:
     """Return how many blocks take about so long."""
     return max(1, math.ceil(nanos / min(run(1) for _ in range(5))))
+
+
+def _from_zero(channel_map: Sequence[int]) -> ctypes.Array[ctypes.c_int]:
+    return (ctypes.c_int * len(channel_map))(*[channel - 1 for channel in channel_map])
 
 
 class OurMixer:
@@ -102,14 +111,39 @@ class OurMixer:
 
         `channel_map` counts from 1; `shape` of the fade in: 0 is linear, 1 equal power.
         """
-        from_zero = (ctypes.c_int * len(channel_map))(*[c - 1 for c in channel_map])
         self._library.probe_add_voice(
-            self._probe, sound, from_zero, first_frame, gain, fade_frames, shape
+            self._probe, sound, _from_zero(channel_map), first_frame, gain, fade_frames, shape
         )
+
+    def add_shot(self, sound: int, channel_map: Sequence[int], offset_frames: int = 0) -> None:
+        """Add one that plays a sound once, from so long after the origin on."""
+        self._library.probe_add_shot(self._probe, sound, _from_zero(channel_map), offset_frames)
 
     def submit(self, origin_frame: int = -1) -> None:
         """Submit them as one batch; by default it is late and so starts at once."""
         self._library.probe_submit_voices(self._probe, origin_frame)
+
+    def submit_now(self) -> None:
+        """Submit them as one batch, whose origin is the block that takes it up."""
+        self._library.probe_submit_voices(self._probe, -(1 << 63))
+
+    def add_pending(self, sound: int, channel_map: Sequence[int], count: int) -> None:
+        """Have voices wait for starts far ahead, each a batch of its own."""
+        self._library.probe_add_pending(self._probe, sound, _from_zero(channel_map), count)
+
+    def cancel_last(self) -> None:
+        """Cancel every voice of the last batch, one by one."""
+        self._library.probe_cancel_last(self._probe)
+
+    def poll(self) -> None:
+        """Free what has ended."""
+        self._library.probe_poll(self._probe)
+
+    def time_blocks(self, blocks: int) -> NDArray[np.float64]:
+        """Return what each of the next blocks costs, in nanoseconds."""
+        nanos = np.zeros(blocks)
+        self._library.probe_time_blocks(self._probe, blocks, nanos.ctypes.data)
+        return nanos
 
     def run(self, blocks: int) -> float:
         """Return what a block costs, in nanoseconds."""
@@ -157,7 +191,6 @@ class RivalMixer:
         self,
         sounds: Sequence[tuple[NDArray[np.float32], int]],
         channel_maps: Sequence[Sequence[int]],
-        start_seconds: float = 0.0,
     ) -> None:
         """Add actions, each with interleaved samples and its first of them.
 
@@ -171,7 +204,6 @@ class RivalMixer:
                 {
                     "type": lib.PLAY_BUFFER,
                     "actual_time": -1.0,
-                    "requested_time": start_seconds,
                     "buffer": ffi.cast("float*", samples.ctypes.data + 4 * first),
                     "total_frames": left // len(channel_map),
                     "channels": len(channel_map),
@@ -179,10 +211,9 @@ class RivalMixer:
                 },
             )
             added.append(action)
-            if start_seconds == 0.0:
-                self._pass_blocks = min(
-                    self._pass_blocks, action.total_frames // self._block_frames - 1
-                )
+            self._pass_blocks = min(
+                self._pass_blocks, action.total_frames // self._block_frames - 1
+            )
         for action, following in itertools.pairwise([*added, self._state.actions]):
             action.next = following
         self._state.actions = added[0]
@@ -190,6 +221,34 @@ class RivalMixer:
         self._keep += [samples for samples, _ in sounds]
         done = [int(ffi.cast("uintptr_t", ffi.addressof(a, "done_frames"))) for a in self._actions]
         self._done = (ctypes.c_void_p * len(done))(*done)
+
+    def add_pending(self, samples: NDArray[np.float32], count: int) -> None:
+        """Have actions wait for a start far ahead."""
+        if count == 0:
+            return
+        fields = dict(ffi.typeof("struct action").fields)
+        names = ["type", "actual_time", "requested_time", "next", "buffer", "total_frames"]
+        kinds = ["i4", "f8", "f8", "u8", "u8", "u8"]
+        layout = np.dtype(
+            {
+                "names": [*names, "channels", "mapping"],
+                "formats": [*kinds, "u8", "u8"],
+                "offsets": [fields[name].offset for name in [*names, "channels", "mapping"]],
+                "itemsize": ffi.sizeof("struct action") + ffi.sizeof("unsigned long"),
+            }
+        )
+        actions = np.zeros(count, layout)
+        actions["type"] = lib.PLAY_BUFFER
+        actions["actual_time"] = -1.0
+        actions["requested_time"] = 1e9
+        first = actions.ctypes.data
+        actions["next"] = first + layout.itemsize * np.arange(1, count + 1, dtype=np.uint64)
+        actions["next"][-1] = int(ffi.cast("uintptr_t", self._state.actions))
+        actions["buffer"] = samples.ctypes.data
+        actions["total_frames"] = len(samples)
+        actions["channels"] = actions["mapping"] = 1
+        self._state.actions = ffi.cast("struct action*", first)
+        self._keep += [samples, actions]
 
     def run(self, blocks: int) -> float:
         """Return what a block costs, in nanoseconds; at least so many are run.

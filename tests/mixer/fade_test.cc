@@ -29,7 +29,7 @@ int64_t UlpsBetween(float a, float b) {
 std::vector<float> Write(GainRamp* ramp, int frames,
                          const MixKernel& kernel = PortableMixKernel()) {
   std::vector<float> gains(frames);
-  ramp->WriteRt(kernel, gains.data(), frames);
+  ramp->WriteRt(kernel, 1.0f, gains.data(), frames);
   return gains;
 }
 
@@ -69,6 +69,18 @@ TEST(GainRampTest, EndsExactlyWhereItShould) {
   EXPECT_EQ(gains[3], 0.1f);
   EXPECT_EQ(gains[4], 0.1f);
   EXPECT_FALSE(ramp.moving());
+}
+
+TEST(GainRampTest, EveryGainIsScaled) {
+  for (const MixKernel* const kernel : {&PortableMixKernel(), &BestMixKernel()}) {
+    GainRamp ramp(0.25f);
+    ramp.StartRt(1.0f, {.frames = 6});
+    GainRamp plain = ramp;
+    const std::vector<float> gains = Write(&plain, 9);
+    std::vector<float> scaled(9);
+    ramp.WriteRt(*kernel, 0.3f, scaled.data(), 9);
+    for (int i = 0; i < 9; ++i) EXPECT_EQ(scaled[i], gains[i] * 0.3f) << i;
+  }
 }
 
 TEST(GainRampTest, GoesOnFromWhereItIs) {

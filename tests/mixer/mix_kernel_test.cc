@@ -27,44 +27,54 @@ bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
 
 class MixKernelTest : public testing::TestWithParam<const MixKernel*> {};
 
-TEST_P(MixKernelTest, SumIsOneFusedMultiplyAddPerSpanInOrder) {
+TEST_P(MixKernelTest, SumOfWholeSpansIsOneFusedMultiplyAddPerSpanInOrder) {
   std::mt19937 engine(7);
   for (int frames = 1; frames <= 150; ++frames) {
+    const int channel = frames % 3;
     std::vector<std::vector<float>> sources;
-    std::vector<std::vector<float>> gains;
-    std::vector<MixSpan> spans;
+    std::vector<WholeSpan> spans;
     for (int s = 0; s < 9; ++s) {
-      sources.push_back(RandomSamples(&engine, frames + 3));
-      MixSpan span = {sources.back().data() + s % 3, nullptr, 0.3f + static_cast<float>(s), 0,
-                      static_cast<int16_t>(frames)};
-      if (s % 4 == 3) {  // now and then one that does not fill the block
-        span.offset = static_cast<int16_t>(engine() % frames);
-        span.frames = static_cast<int16_t>(1 + engine() % (frames - span.offset));
-      }
-      if (s % 3 == 2) {
-        gains.push_back(RandomSamples(&engine, frames));
-        span.gains = gains.back().data();
-      }
-      spans.push_back(span);
+      const int32_t stride = frames + s;
+      sources.push_back(RandomSamples(&engine, 3 * stride + 3));
+      spans.push_back({sources.back().data() + s % 3, 0.3f + static_cast<float>(s), stride});
     }
     std::vector<float> bus = RandomSamples(&engine, frames + 1);
     std::vector<float> expected = bus;
     for (int i = 0; i < frames; ++i) {
-      for (const MixSpan& span : spans) {
-        const int at = i - span.offset;
-        if (at < 0 || at >= span.frames) continue;
-        const float gain = span.gains != nullptr ? span.gains[at] : span.gain;
-        expected[i] = std::fma(gain, span.samples[at], expected[i]);
+      for (const WholeSpan& span : spans) {
+        expected[i] = std::fma(span.gain, span.samples[channel * span.stride + i], expected[i]);
       }
     }
-    GetParam()->sum(spans.data(), static_cast<int>(spans.size()), frames, bus.data());
+    GetParam()->sum_whole(spans.data(), static_cast<int>(spans.size()), channel, frames,
+                          frames % 2 == 0, bus.data());
     ASSERT_TRUE(SameBits(bus, expected)) << frames << " frames";
+  }
+}
+
+TEST_P(MixKernelTest, SumIsOneFusedMultiplyAddPerSampleOfTheSpan) {
+  std::mt19937 engine(8);
+  for (int frames = 1; frames <= 150; ++frames) {
+    for (const bool ramped : {false, true}) {
+      const std::vector<float> source = RandomSamples(&engine, frames);
+      const std::vector<float> gains = RandomSamples(&engine, frames);
+      const auto offset = static_cast<int16_t>(engine() % 20);
+      std::vector<float> bus = RandomSamples(&engine, offset + frames + 1);
+      std::vector<float> expected = bus;
+      for (int i = 0; i < frames; ++i) {
+        float& to = expected[offset + i];
+        to = std::fma(ramped ? gains[i] : 0.3f, source[i], to);
+      }
+      GetParam()->sum({source.data(), ramped ? gains.data() : nullptr, 0.3f, offset,
+                       static_cast<int16_t>(frames)},
+                      bus.data());
+      ASSERT_TRUE(SameBits(bus, expected)) << frames << " frames";
+    }
   }
 }
 
 TEST_P(MixKernelTest, SumOfNothingLeavesTheBus) {
   std::vector<float> bus = {1, 2, 3};
-  GetParam()->sum(nullptr, 0, 3, bus.data());
+  GetParam()->sum_whole(nullptr, 0, 0, 3, false, bus.data());
   EXPECT_EQ(bus, (std::vector<float>{1, 2, 3}));
 }
 

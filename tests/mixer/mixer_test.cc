@@ -489,6 +489,17 @@ TEST_F(MixerTest, JumpMakesPendingStartsLateAndTheirPoliciesHold) {
   EXPECT_EQ(voices[2]->end_frame(), 1100);
 }
 
+TEST_F(MixerTest, JumpBringsWhatIsToHappenToASoundingVoiceNearer) {
+  Voice* const voice = Submit(0, {Quarter(0, 1000)})[0];
+  ASSERT_TRUE(mixer_->Cancel(voice, 500).ok());
+  driver_->Run(128, 64);
+  mixer_->JumpForward(320);
+  driver_->Run(128, 64);
+  EXPECT_EQ(voice->end_reason(), EndReason::kCancelled);
+  EXPECT_EQ(voice->end_frame(), 500);
+  EXPECT_EQ(voice->done_frames(), 128 + 52);
+}
+
 TEST_F(MixerTest, EndAllGivesEverythingBack) {
   Voice* const playing = Submit(0, {Quarter(0, 1000)})[0];
   Voice* const pending = Submit(5000, {Quarter(0, 10)})[0];

@@ -24,7 +24,7 @@ class Ramp {
   void Start(float to, const Fade& fade) { gains_.StartRt(to, fade); }
   float Next() {
     float gain = 0;
-    gains_.WriteRt(PortableMixKernel(), &gain, 1);
+    gains_.WriteRt(PortableMixKernel(), 1.0f, &gain, 1);
     return FlushDenormal(gain);
   }
 

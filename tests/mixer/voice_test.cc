@@ -45,8 +45,14 @@ class Stage {
   // What output channel `channel` gets in the block at `first_frame`.
   Samples Play(int64_t first_frame, int frames = 8, int channel = 0) {
     bus_.BeginRt(frames);
-    goes_on = voice.RenderRt(first_frame, frames, &bus_, &done_);
-    bus_.SumRt();
+    // As the mixer does.
+    WholeSpan span;
+    goes_on = voice.RenderWholeRt(frames, &span);
+    if (goes_on) {
+      bus_.AddWholeRt(&span, 1, voice.channel_map(), voice.channels(), voice.far());
+    } else {
+      goes_on = voice.RenderRt(first_frame, frames, &bus_, &done_);
+    }
     if (voice.spec().feed != nullptr) voice.CommitRt();
     return {bus_.planar()[channel], bus_.planar()[channel] + frames};
   }

@@ -67,26 +67,29 @@ class Setup:
         return f"{self.voices} voices, blocks of {self.block_frames}, {self.name}"
 
 
-def _stereo(voices: int, block_frames: int) -> Setup:
+def stereo(voices: int, block_frames: int) -> Setup:
+    """Return stereo voices on a stereo device."""
     return Setup("same map", 2, ((1, 2),), voices, block_frames)
 
 
-def _channels(count: int, voices: int) -> Setup:
+def channels(count: int, voices: int) -> Setup:
+    """Return voices of many channels on a device of as many."""
     return Setup(f"{count} channels", count, (range(1, count + 1),), voices, 64)
 
 
 _SETUPS = (
-    *(_stereo(voices, block) for voices in (1, 64, 256, 1000) for block in (64, 256)),
+    *(stereo(voices, block) for voices in (1, 64, 256, 1000) for block in (64, 256)),
     Setup("swapped map", 2, ((2, 1),), 64, 64),
     Setup("mono to all", 2, ((1,), (2,)), 64, 64),
-    _channels(8, 64),
-    _channels(64, 64),
+    channels(8, 64),
+    channels(64, 64),
 )
 
 
-def _ours(
+def our_mixer(
     library: ctypes.CDLL, setup: Setup, sound_frames: int, shared: bool
 ) -> mix_probe.OurMixer:
+    """Make our mixer, in which everything sounds, of one sound or of sounds of their own."""
     ours = mix_probe.OurMixer(library, setup.outputs, setup.block_frames, setup.voices)
     sounds: list[int] = []
     for voice in range(setup.voices):
@@ -99,9 +102,10 @@ def _ours(
     return ours
 
 
-def _rival(
+def rival_mixer(
     library: ctypes.CDLL, setup: Setup, sound_frames: int, shared: bool
 ) -> mix_probe.RivalMixer:
+    """Make the original's mixer, in which the same sounds."""
     rival = mix_probe.RivalMixer(library, setup.outputs, setup.block_frames)
     length = sound_frames * setup.channels
     sounds = 1 if shared else setup.sound_of(setup.voices - 1) + 1
@@ -121,7 +125,13 @@ def _rival(
     return rival
 
 
-def _chunk(run: Callable[[int], float], samples: int) -> Callable[[], float]:
+def memory_frames(setup: Setup) -> int:
+    """Return how long the sounds are that fill MEMORY_BYTES together."""
+    sounds = setup.sound_of(setup.voices - 1) + 1
+    return MEMORY_BYTES // 4 // setup.channels // sounds
+
+
+def chunk(run: Callable[[int], float], samples: int) -> Callable[[], float]:
     """Return what measures some blocks, as time per sample."""
     blocks = mix_probe.blocks_lasting(run, CHUNK_NANOS)
     return lambda: run(blocks) / samples
@@ -131,12 +141,12 @@ def cached(bench: Bench) -> Iterator[Row]:
     """Voices that loop over one short sound: our mixer and the original's callback."""
     library = mix_probe.load(bench.bin)
     for setup in _SETUPS:
-        ours = _ours(library, setup, SHORT_SOUND_FRAMES, shared=True)
-        rival = _rival(library, setup, SHORT_SOUND_FRAMES, shared=True)
+        ours = our_mixer(library, setup, SHORT_SOUND_FRAMES, shared=True)
+        rival = rival_mixer(library, setup, SHORT_SOUND_FRAMES, shared=True)
         values = interleave(
             {
-                "ours": _chunk(ours.run, setup.samples),
-                "rival": _chunk(rival.run, setup.samples),
+                "ours": chunk(ours.run, setup.samples),
+                "rival": chunk(rival.run, setup.samples),
             },
             bench.rounds(ROUNDS),
         )
@@ -160,15 +170,14 @@ def from_memory(bench: Bench) -> Iterator[Row]:
     library = mix_probe.load(bench.bin)
     plain = mix_probe.ReadAdd(library, MEMORY_BYTES // 4)
     for setup in _SETUPS:
-        sounds = setup.sound_of(setup.voices - 1) + 1
-        sound_frames = MEMORY_BYTES // 4 // setup.channels // sounds
-        ours = _ours(library, setup, sound_frames, shared=False)
-        rival = _rival(library, setup, sound_frames, shared=False)
-        measure_ours = _chunk(ours.run, setup.samples)
+        sound_frames = memory_frames(setup)
+        ours = our_mixer(library, setup, sound_frames, shared=False)
+        rival = rival_mixer(library, setup, sound_frames, shared=False)
+        measure_ours = chunk(ours.run, setup.samples)
         values = interleave(
             {
                 "ours": measure_ours,
-                "rival": _chunk(rival.run, setup.samples),
+                "rival": chunk(rival.run, setup.samples),
                 "plain": lambda: plain.run(1 << 22 >> 2),
             },
             bench.rounds(ROUNDS),

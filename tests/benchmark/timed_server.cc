@@ -1,0 +1,129 @@
+// A whole server on a virtual device with blocks of 64 frames that notes the CPU time of its audio
+// thread around each block: outside of ProcessRt, and in the thread's own time, so that a core that
+// was stolen or shared does not count.
+//
+// Prints where it listens; at each line of its input it prints what the blocks since the last one
+// took, in nanoseconds, on one line.
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <ctime>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/device/audio_device.h"
+#include "server/device/virtual_device.h"
+#include "server/server.h"
+
+namespace rtmixd {
+namespace {
+
+constexpr int kBlockFrames = 64;
+constexpr int kChannels = 2;
+// An hour of blocks, touched at the start.
+constexpr int64_t kMaxBlocks = int64_t{3600} * 48000 / kBlockFrames;
+
+int64_t ThreadNanos() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
+}
+
+// Threading: ProcessRt and AfterBlockRt by the audio thread, Take by one other.
+class TimedSink : public AudioBlockSink {
+ public:
+  void set_sink(AudioBlockSink* sink) { sink_ = sink; }
+
+  void ProcessRt(const AudioBlock& block) noexcept override {
+    const int64_t begin = ThreadNanos();
+    sink_->ProcessRt(block);
+    const int64_t nanos = ThreadNanos() - begin;
+    const int64_t count = count_.load(std::memory_order_relaxed);
+    if (count == kMaxBlocks) return;
+    nanos_[count] = static_cast<int32_t>(nanos);
+    count_.store(count + 1, std::memory_order_release);
+  }
+  void AfterBlockRt() noexcept override { sink_->AfterBlockRt(); }
+
+  std::vector<int32_t> Take() {
+    const int64_t end = count_.load(std::memory_order_acquire);
+    std::vector<int32_t> taken(nanos_.begin() + taken_, nanos_.begin() + end);
+    taken_ = end;
+    return taken;
+  }
+
+ private:
+  AudioBlockSink* sink_ = nullptr;
+  std::vector<int32_t> nanos_ = std::vector<int32_t>(kMaxBlocks);
+  std::atomic<int64_t> count_{0};
+  int64_t taken_ = 0;
+};
+
+// A device whose sink is another one.
+class TimedDevice : public AudioDevice {
+ public:
+  TimedDevice(std::unique_ptr<AudioDevice> device, TimedSink* sink)
+      : device_(std::move(device)), sink_(sink) {}
+
+  absl::StatusOr<std::vector<HostApiInfo>> ListHostApis() override {
+    return device_->ListHostApis();
+  }
+  absl::StatusOr<std::vector<DeviceInfo>> ListDevices() override { return device_->ListDevices(); }
+  absl::Status CheckSettings(const StreamSettings& settings) override {
+    return device_->CheckSettings(settings);
+  }
+  absl::StatusOr<StreamInfo> Open(const StreamSettings& settings, AudioBlockSink* sink) override {
+    sink_->set_sink(sink);
+    return device_->Open(settings, sink_);
+  }
+  absl::Status Start() override { return device_->Start(); }
+  absl::Status Stop() override { return device_->Stop(); }
+  absl::Status Abort() override { return device_->Abort(); }
+  absl::Status Close() override { return device_->Close(); }
+  void Abandon() override { device_->Abandon(); }
+  Health health() const override { return device_->health(); }
+  double cpu_load() const override { return device_->cpu_load(); }
+  std::vector<DeviceIncident> TakeIncidents() override { return device_->TakeIncidents(); }
+
+ private:
+  const std::unique_ptr<AudioDevice> device_;
+  TimedSink* const sink_;
+};
+
+int Main() {
+  TimedSink sink;
+  VirtualDevice::Options device;
+  device.input_channels = kChannels;
+  device.output_channels = kChannels;
+  device.block_frames = kBlockFrames;
+  StreamSettings stream;
+  stream.input.channels = kChannels;
+  stream.output.channels = kChannels;
+  stream.block_frames = kBlockFrames;
+  Server::Options options;
+  options.listen_address = "127.0.0.1:0";
+  options.engine.default_stream = stream;
+  const auto server =
+      Server::Create(options, std::make_unique<TimedDevice>(*VirtualDevice::Create(device), &sink));
+  if (!server.ok() || !(*server)->device_status().ok()) {
+    std::cerr << (server.ok() ? (*server)->device_status() : server.status()) << "\n";
+    return EXIT_FAILURE;
+  }
+  std::cout << (*server)->address() << '\n' << std::flush;
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    for (const int32_t nanos : sink.Take()) std::cout << nanos << ' ';
+    std::cout << '\n' << std::flush;
+  }
+  return EXIT_SUCCESS;
+}
+
+}  // namespace
+}  // namespace rtmixd
+
+int main() { return rtmixd::Main(); }
