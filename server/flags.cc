@@ -164,6 +164,26 @@ std::optional<Flags> ParseFlags(int argc, char** argv, int* exit_code) {
                "Let clients make it misbehave (VirtualDeviceService)")
       ->group(virtual_group);
 
+  const std::string spool_group = "Spool";
+  Spool::Options spool;
+  app.add_option(
+         "--spool", spool.folder,
+         "Write every recording into a buffer to this folder too, as it comes: it survives a "
+         "crash. Once its session has ended, every client may fetch and delete it")
+      ->type_name("DIR")
+      ->group(spool_group);
+  int64_t spool_mib = spool.max_bytes / kMiB;
+  app.add_option("--spool-max-mib", spool_mib,
+                 "MiB of recordings to keep there; beyond, the oldest are deleted")
+      ->check(CLI::Range(1, 1 << 30))
+      ->capture_default_str()
+      ->group(spool_group);
+  double spool_hours = absl::ToDoubleHours(spool.max_age);
+  app.add_option("--spool-max-age", spool_hours, "Hours to keep a recording there")
+      ->check(CLI::Range(0.0, 1e6))
+      ->capture_default_str()
+      ->group(spool_group);
+
   const std::string limit_group = "Limits";
   Limits& limits = flags.server.engine.limits;
   double history_seconds = absl::ToDoubleSeconds(limits.history);
@@ -224,6 +244,9 @@ std::optional<Flags> ParseFlags(int argc, char** argv, int* exit_code) {
   limits.history = absl::Seconds(history_seconds);
   limits.max_buffer_bytes = buffer_mib * kMiB;
   limits.max_buffer_bytes_per_session = session_buffer_mib * kMiB;
+  spool.max_bytes = spool_mib * kMiB;
+  spool.max_age = absl::Hours(spool_hours);
+  if (!spool.folder.empty()) flags.server.spool = spool;
   flags.grace = absl::Seconds(grace_seconds);
   if (!flags.closed) flags.server.engine.default_stream = stream;
   return flags;

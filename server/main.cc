@@ -24,6 +24,8 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  // A file that outgrows the limit of the process is an error of the spool and no more.
+  signal(SIGXFSZ, SIG_IGN);
 
   absl::StatusOr<rtmixd::ChosenDevice> chosen =
       rtmixd::ChooseDevice(flags->device, flags->virtual_device);

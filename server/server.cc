@@ -24,6 +24,7 @@
 #include "server/rpc/event_service.h"
 #include "server/rpc/server_info_service.h"
 #include "server/rpc/session_service.h"
+#include "server/rpc/spool_service.h"
 #include "server/rpc/stream_service.h"
 #include "server/rpc/virtual_device_service.h"
 
@@ -43,9 +44,9 @@ constexpr std::chrono::milliseconds kHurryPollInterval(50);
 
 class ServerImpl final : public Server {
  public:
-  explicit ServerImpl(std::unique_ptr<Engine> engine)
+  ServerImpl(std::unique_ptr<Engine> engine, const std::shared_ptr<Spool>& spool)
       : engine_(std::move(engine)),
-        server_info_(*engine_),
+        server_info_(*engine_, spool),
         devices_(*engine_),
         stream_(*engine_),
         clock_(*engine_),
@@ -55,7 +56,8 @@ class ServerImpl final : public Server {
         actions_(*engine_),
         audio_(*engine_),
         events_(*engine_),
-        virtual_device_(*engine_) {}
+        virtual_device_(*engine_),
+        spool_(*engine_, spool) {}
 
   ~ServerImpl() override {
     Stop(absl::ZeroDuration(), [] { return true; });
@@ -85,7 +87,7 @@ class ServerImpl final : public Server {
     builder.SetResourceQuota(grpc::ResourceQuota("rtmixd").SetMaxThreads(kMaxSyncThreads));
     for (grpc::Service* service : std::initializer_list<grpc::Service*>{
              &server_info_, &devices_, &stream_, &clock_, &sessions_, &buffers_, &actions_, &audio_,
-             &events_, &virtual_device_, &calibrations_}) {
+             &events_, &virtual_device_, &calibrations_, &spool_}) {
       builder.RegisterService(service);
     }
     device_status_ = engine_->Start();  // first, so that the first call finds the stream
@@ -148,6 +150,7 @@ class ServerImpl final : public Server {
   AudioService audio_;
   EventService events_;
   VirtualDeviceService virtual_device_;
+  SpoolService spool_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
   absl::Status device_status_;
@@ -167,10 +170,17 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const Options& options,
           return WriteCalibrations(path, all);
         };
   }
+  std::shared_ptr<Spool> spool;
+  if (options.spool.has_value()) {
+    auto opened = Spool::Open(*options.spool);
+    if (!opened.ok()) return opened.status();
+    spool = *std::move(opened);
+    engine_options.spool = spool;
+  }
   absl::StatusOr<std::unique_ptr<Engine>> engine =
       Engine::Create(std::move(engine_options), std::move(device));
   if (!engine.ok()) return engine.status();
-  auto server = std::make_unique<ServerImpl>(*std::move(engine));
+  auto server = std::make_unique<ServerImpl>(*std::move(engine), spool);
   if (absl::Status status = server->Start(options); !status.ok()) return status;
   return server;
 }

@@ -3,11 +3,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/control/engine.h"
+#include "server/spool/spool.h"
 
 namespace rtmixd {
 
@@ -21,11 +23,13 @@ class Server {
     std::string listen_address = "127.0.0.1:47110";  // HOST:PORT; port 0 takes a free one
     // Where calibrations last, see rpc/calibration_file.h; "": nowhere.
     std::string calibration_file;
+    // Where recordings are kept as they come; absent: in memory alone.
+    std::optional<Spool::Options> spool;
     Engine::Options engine;
   };
 
   // Starts the engine and listens. UNAVAILABLE if the address cannot be had, another error if the
-  // file of calibrations cannot be read. A default stream that
+  // file of calibrations cannot be read or the spool not be had. A default stream that
   // cannot be opened is no error: `device_status` tells.
   static absl::StatusOr<std::unique_ptr<Server>> Create(const Options& options,
                                                         std::unique_ptr<AudioDevice> device);

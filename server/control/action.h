@@ -115,6 +115,7 @@ struct Action : std::enable_shared_from_this<Action> {
   // --- Recordings ---
   std::shared_ptr<Recording> recording;  // after the end only if another call may come for it
   int64_t noted_gap_frames = 0;          // of which the event log knows
+  bool spooled = false;                  // the spool knows it
   RecordSource source = RecordSource::kInput;
   std::shared_ptr<RecordCallState> call;
   int64_t seen_frames = 0;       // recorded when the pump last looked

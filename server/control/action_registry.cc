@@ -22,7 +22,7 @@ absl::Status ActionRegistry::CheckRoom(const std::string& session_id, int64_t co
 
 void ActionRegistry::Number(Action* action) {
   action->number = ++last_number_;
-  action->report.action_id = absl::StrCat("a-", action->number);
+  action->report.action_id = ids_.Make('a', action->number);
 }
 
 void ActionRegistry::Add(std::shared_ptr<Action> action) {
@@ -75,7 +75,7 @@ absl::StatusOr<std::shared_ptr<Action>> ActionRegistry::Find(const std::string& 
                                                              const std::string& action_id,
                                                              const std::string& field) const {
   const auto found = by_id_.find(action_id);
-  if (found == by_id_.end()) return NotFound(field, action_id, "action");
+  if (found == by_id_.end()) return ids_.NotFound(field, action_id, "action");
   if (found->second->session_id != session_id) {
     return MakeError(absl::StatusCode::kPermissionDenied, {.reason = ErrorReason::kForeignSession,
                                                            .field = field,
@@ -89,7 +89,7 @@ absl::StatusOr<std::vector<std::shared_ptr<Action>>> ActionRegistry::FindBatch(
     const std::string& session_id, const std::string& batch_id) const {
   const auto found = batches_.find(batch_id);
   if (found == batches_.end() || found->second.front()->session_id != session_id) {
-    return NotFound("batch_id", batch_id, "batch");
+    return ids_.NotFound("batch_id", batch_id, "batch");
   }
   return found->second;
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -13,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/control/action.h"
+#include "server/control/instance_ids.h"
 #include "server/control/types.h"
 
 namespace rtmixd {
@@ -23,7 +25,8 @@ namespace rtmixd {
 // Threading: thread-compatible (guarded by the engine's mutex).
 class ActionRegistry {
  public:
-  explicit ActionRegistry(const Limits& limits) : limits_(limits) {}
+  explicit ActionRegistry(const Limits& limits, InstanceIds ids = {})
+      : limits_(limits), ids_(std::move(ids)) {}
   ActionRegistry(const ActionRegistry&) = delete;
   ActionRegistry& operator=(const ActionRegistry&) = delete;
 
@@ -71,6 +74,7 @@ class ActionRegistry {
   std::shared_ptr<Action> Forget(Session* session, int64_t number);
 
   const Limits limits_;
+  const InstanceIds ids_;
   int64_t last_number_ = 0;
   std::map<int64_t, std::shared_ptr<Action>> unfinished_;
   absl::flat_hash_map<std::string, std::shared_ptr<Action>> by_id_;

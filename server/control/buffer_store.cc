@@ -16,20 +16,6 @@ constexpr int kMaxChannels = 1024;
 constexpr size_t kMaxLabelBytes = 200;
 constexpr int64_t kMaxFrames = (int64_t{1} << 53) - 1;
 
-std::string BufferId(int64_t number) { return absl::StrCat("b-", number); }
-
-// The number in an id; absent for what is no id of a buffer.
-std::optional<int64_t> BufferNumber(const std::string& buffer_id) {
-  absl::string_view digits = buffer_id;
-  int64_t number = 0;
-  if (!absl::ConsumePrefix(&digits, "b-") || !absl::SimpleAtoi(digits, &number)) {
-    return std::nullopt;
-  }
-  // There is one way to write an id.
-  if (BufferId(number) != buffer_id) return std::nullopt;
-  return number;
-}
-
 absl::Status CheckSpec(const BufferSpec& spec) {
   if (spec.channels < 1 || spec.channels > kMaxChannels) {
     return BadField("channels", absl::StrCat(spec.channels), absl::StrCat("1 to ", kMaxChannels));
@@ -55,9 +41,22 @@ absl::Status NoSession(const std::string& session_id) {
 
 }  // namespace
 
-BufferStore::BufferStore(const Limits& limits)
+BufferStore::BufferStore(const Limits& limits, InstanceIds ids)
     : limits_(limits),
+      ids_(std::move(ids)),
       total_budget_(std::make_shared<ByteBudget>("max_buffer_bytes", limits.max_buffer_bytes)) {}
+
+std::optional<int64_t> BufferStore::NumberOf(const std::string& buffer_id) const {
+  absl::string_view digits = buffer_id;
+  int64_t number = 0;
+  if (!absl::ConsumePrefix(&digits, "b-") || !absl::ConsumeSuffix(&digits, ids_.suffix()) ||
+      !absl::SimpleAtoi(digits, &number)) {
+    return std::nullopt;
+  }
+  // There is one way to write an id.
+  if (ids_.Make('b', number) != buffer_id) return std::nullopt;
+  return number;
+}
 
 void BufferStore::AddSession(const std::string& session_id) {
   MutexLock lock(&mutex_);
@@ -122,7 +121,7 @@ absl::StatusOr<BufferInfo> BufferStore::Create(const std::string& session_id,
     return storage.status();
   }
   const int64_t number = ++last_number_;
-  auto buffer = std::make_shared<StoredBuffer>(BufferId(number), session_id, spec, now,
+  auto buffer = std::make_shared<StoredBuffer>(ids_.Make('b', number), session_id, spec, now,
                                                *std::move(storage), limits_.max_chunk_bytes);
   BufferInfo info = buffer->Info();
   buffers_.emplace(number, std::move(buffer));
@@ -131,9 +130,9 @@ absl::StatusOr<BufferInfo> BufferStore::Create(const std::string& session_id,
 
 absl::StatusOr<std::shared_ptr<StoredBuffer>> BufferStore::Find(
     const std::string& session_id, const std::string& buffer_id) const {
-  const std::optional<int64_t> number = BufferNumber(buffer_id);
+  const std::optional<int64_t> number = NumberOf(buffer_id);
   const auto found = number.has_value() ? buffers_.find(*number) : buffers_.end();
-  if (found == buffers_.end()) return NotFound("buffer_id", buffer_id, "buffer");
+  if (found == buffers_.end()) return ids_.NotFound("buffer_id", buffer_id, "buffer");
   const std::string owner = found->second->Owner();
   if (!owner.empty() && owner != session_id) {
     return MakeError(absl::StatusCode::kPermissionDenied, {.reason = ErrorReason::kForeignSession,
@@ -171,7 +170,7 @@ absl::Status BufferStore::Delete(const std::string& session_id, const std::strin
   const auto owner = sessions_.find((*buffer)->Owner());
   if (owner != sessions_.end()) --owner->second.buffers;
   (*buffer)->MarkDeleted();
-  buffers_.erase(*BufferNumber(buffer_id));
+  buffers_.erase(*NumberOf(buffer_id));
   return absl::OkStatus();
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "server/control/audio_storage.h"
 #include "server/control/audio_stream.h"
 #include "server/control/byte_budget.h"
+#include "server/control/instance_ids.h"
 #include "server/control/stored_buffer.h"
 #include "server/control/types.h"
 
@@ -33,7 +35,7 @@ namespace rtmixd {
 class BufferStore {
  public:
   // Of the limits only those of buffers and chunks count.
-  explicit BufferStore(const Limits& limits);
+  explicit BufferStore(const Limits& limits, InstanceIds ids = {});
   BufferStore(const BufferStore&) = delete;
   BufferStore& operator=(const BufferStore&) = delete;
 
@@ -89,7 +91,11 @@ class BufferStore {
                                                      const std::string& buffer_id) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // The number in an id; absent for what is no id of a buffer of this run.
+  std::optional<int64_t> NumberOf(const std::string& buffer_id) const;
+
   const Limits limits_;
+  const InstanceIds ids_;
   const std::shared_ptr<ByteBudget> total_budget_;
   mutable Mutex mutex_;
   int64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;

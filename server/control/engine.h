@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "server/control/audio_stream.h"
 #include "server/control/calibration.h"
+#include "server/control/recording_spool.h"
 #include "server/control/types.h"
 #include "server/device/audio_device.h"
 
@@ -37,6 +38,7 @@ class Engine {
     // Writes all calibrations to where they last, before a change counts; absent: nowhere. Called
     // without the engine's lock, one call at a time.
     std::function<absl::Status(const std::vector<CalibrationInfo>&)> save_calibrations;
+    std::shared_ptr<RecordingSpool> spool;     // null: recordings are kept in memory alone
     std::vector<std::string> device_features;  // what the kind of device adds to features()
     int64_t event_capacity = 65536;            // events retained
     // Tests without threads: no pump and no device thread are made; the test calls PumpOnce, and

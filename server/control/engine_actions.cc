@@ -230,6 +230,7 @@ void EngineImpl::OnDue(const std::shared_ptr<Action>& action) {
     case ActionKind::kRecord:
     case ActionKind::kRecordStream:
       action->recording->Begin(frame);
+      BeginSpooling(action.get());
       recordings_.push_back(action);
       LookAtRecording(action);
       break;

@@ -22,7 +22,7 @@ absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
   Submission* const s = submission.get();
   Calibrate(s);
   if (s->admitted.batch_id.empty() && s->callback) {
-    s->admitted.batch_id = absl::StrCat("t-", ++last_batch_);
+    s->admitted.batch_id = ids_.Make('t', ++last_batch_);
   }
   if (s->waiting) return KeepWaiting(std::move(submission));
   for (const std::shared_ptr<Action>& action : s->members) {

@@ -50,6 +50,7 @@ void EngineImpl::AwaitJudgement(const std::shared_ptr<Action>& action) {
   action->report.end_frame = ending.end_frame;
   action->stream->DescribeBlocks(action->mark, ending.end_frame, &action->report);
   SetState(action.get(), ActionState::kDone);
+  TellSpool(*action);
   judging_.emplace(std::pair(ending.end_frame, action->number), action);
   NoteOver(action);
   TellEnd(action);
@@ -72,6 +73,7 @@ void EngineImpl::Finish(const std::shared_ptr<Action>& action) {
   report.end_frame = ending.end_frame;
   const bool was_done = action->done();
   SetState(action.get(), ActionState::kEnded);
+  TellSpool(*action);
   if (was_done) {
     judging_.erase({ending.end_frame, action->number});
   } else {

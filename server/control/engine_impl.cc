@@ -66,13 +66,14 @@ EngineImpl::EngineImpl(Options options, std::unique_ptr<AudioDevice> device,
     : options_(std::move(options)),
       limits_(options_.limits),
       instance_id_(RandomId()),
+      ids_(instance_id_),
       start_time_(options_.wall_time()),
       waker_(std::move(waker)),
       events_(options_.event_capacity),
-      buffers_(limits_),
+      buffers_(limits_, ids_),
       calibrations_(options_.calibrations),
-      sessions_(limits_),
-      actions_(limits_),
+      sessions_(limits_, ids_),
+      actions_(limits_, ids_),
       requests_(limits_.request_id_retention, limits_.max_actions),
       buffer_requests_(limits_.request_id_retention, limits_.max_actions),
       runner_(std::make_unique<DeviceRunner>(std::move(device), options_.manual)) {}
@@ -226,6 +227,7 @@ void EngineImpl::Pump() {
     Judge(/*all=*/false);
     RunOps();
     GrantExclusive();
+    LookAtSpool();
     CheckShutdown();
   }
   buffers_.NotifyReaders();

@@ -31,6 +31,7 @@
 #include "server/control/engine.h"
 #include "server/control/event_log.h"
 #include "server/control/gain_timeline.h"
+#include "server/control/instance_ids.h"
 #include "server/control/live_stream.h"
 #include "server/control/request_cache.h"
 #include "server/control/session_registry.h"
@@ -246,6 +247,13 @@ class EngineImpl : public Engine {
   void RunTimeouts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Judge(bool all) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CopyRecordings();
+
+  // --- engine_spool.cc ---
+  // A recording that has just begun, if it is one into a buffer.
+  void BeginSpooling(Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What has become of it.
+  void TellSpool(const Action& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LookAtSpool() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CheckShutdown() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndEverything(ActionEnd reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Defer(std::function<void()> callback) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -579,6 +587,7 @@ class EngineImpl : public Engine {
   const Options options_;
   const Limits& limits_;
   const std::string instance_id_;
+  const InstanceIds ids_;
   const absl::Time start_time_;
   const std::shared_ptr<EventFdWaker> waker_;
   EventLog events_;
@@ -669,6 +678,7 @@ class EngineImpl : public Engine {
   bool ended_everything_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::function<void()>> on_shutdown_ ABSL_GUARDED_BY(mu_);
   int64_t last_touch_nanos_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t last_spool_report_nanos_ ABSL_GUARDED_BY(mu_) = 0;
 
   std::atomic<bool> stopped_{false};
   std::atomic<bool> stop_pump_{false};

@@ -24,7 +24,7 @@ absl::StatusOr<BatchCommitted> EngineImpl::CommitBatch(const std::string& sessio
   RunWaiting();
   const auto found = prepared_.find(batch_id);
   if (found == prepared_.end() || found->second.session_id != session_id) {
-    return NotFound("batch_id", batch_id, "prepared batch");
+    return ids_.NotFound("batch_id", batch_id, "prepared batch");
   }
   PreparedBatch& batch = found->second;
   if (batch.committed) return batch.answer;

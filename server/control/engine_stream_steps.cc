@@ -10,7 +10,7 @@ namespace rtmixd {
 
 void EngineImpl::DoOpen(const OpPtr& op, const StreamSettings& settings, const Next& next) {
   auto relay = std::make_shared<SinkRelay>();
-  const std::string stream_id = absl::StrCat("s-", ++last_stream_);
+  const std::string stream_id = ids_.Make('s', ++last_stream_);
   const auto opened = [this, op, settings, relay, next,
                        stream_id](const absl::StatusOr<StreamInfo>& info) {
     // Without the lock: it allocates much.

@@ -24,6 +24,16 @@ Recording::Recording(Spec spec, std::unique_ptr<BufferRecorder> buffer, bool lea
 
 Recording::~Recording() = default;
 
+std::shared_ptr<const AudioStorage> Recording::audio() const {
+  MutexLock lock(&mutex_);
+  return buffer_ == nullptr ? nullptr : buffer_->audio();
+}
+
+std::string Recording::label() const {
+  MutexLock lock(&mutex_);
+  return buffer_ == nullptr ? "" : buffer_->info().label;
+}
+
 void Recording::Begin(int64_t frame) {
   MutexLock lock(&mutex_);
   if (start_.has_value() || end_ != ActionEnd::kNone) return;

@@ -53,6 +53,9 @@ class Recording {
   int channels() const { return static_cast<int>(spec_.channels.size()); }
   double sample_rate_hz() const { return spec_.source.sample_rate_hz; }
   bool to_buffer() const { return to_buffer_; }
+  // Of the buffer that it fills: null and empty without one, or when it has ended.
+  std::shared_ptr<const AudioStorage> audio() const;
+  std::string label() const;
 
   // --- Control ---
   // It is to start at `frame`, or did: called once that frame has been recorded, or is long past.

@@ -30,11 +30,6 @@ std::string NewToken() {
   return absl::BytesToHexString(absl::string_view(bytes.data(), bytes.size()));
 }
 
-absl::Status Expired() {
-  return MakeError(absl::StatusCode::kUnauthenticated, {.reason = ErrorReason::kSessionExpired},
-                   "the session has ended, or its token was never valid");
-}
-
 std::string Fingerprint(const SessionSpec& spec) {
   return absl::StrCat(absl::FormatDuration(spec.ttl), " ", absl::FormatDuration(spec.max_lifetime),
                       " ", spec.exclusive, " ", spec.label);
@@ -42,8 +37,15 @@ std::string Fingerprint(const SessionSpec& spec) {
 
 }  // namespace
 
-SessionRegistry::SessionRegistry(const Limits& limits)
-    : limits_(limits), requests_(limits.request_id_retention, kMaxAnswers) {}
+SessionRegistry::SessionRegistry(const Limits& limits, InstanceIds ids)
+    : limits_(limits), ids_(std::move(ids)), requests_(limits.request_id_retention, kMaxAnswers) {}
+
+absl::Status SessionRegistry::Expired(std::string_view token) const {
+  return MakeError(absl::StatusCode::kUnauthenticated, {.reason = ErrorReason::kSessionExpired},
+                   ids_.IsForeign(token)
+                       ? "the session was one of an earlier run of the server, which was restarted"
+                       : "the session has ended, or its token was never valid");
+}
 
 absl::Status SessionRegistry::CheckSpec(const SessionSpec& spec) const {
   if (spec.label.size() > kMaxLabelBytes) {
@@ -84,8 +86,8 @@ absl::StatusOr<SessionRegistry::Created> SessionRegistry::Add(const SessionSpec&
   const int64_t number = ++last_number_;
   Session& session = sessions_[number];
   session.number = number;
-  session.session_id = absl::StrCat("s-", number);
-  session.token = NewToken();
+  session.session_id = ids_.Make('s', number);
+  session.token = absl::StrCat(NewToken(), ids_.suffix());
   session.label = spec.label;
   session.state = spec.exclusive ? SessionState::kQueued : SessionState::kShared;
   session.ttl = spec.ttl;
@@ -109,7 +111,7 @@ absl::StatusOr<std::string> SessionRegistry::Authenticate(std::string_view token
                      "rtmixd-session-token");
   }
   const auto found = numbers_by_token_.find(absl::string_view(token.data(), token.size()));
-  if (found == numbers_by_token_.end()) return Expired();
+  if (found == numbers_by_token_.end()) return Expired(token);
   Session& session = sessions_.at(found->second);
   if (session.expire <= now.monotonic) return Expired();
   KeepAlive(&session, now);
@@ -120,7 +122,9 @@ void SessionRegistry::Touch(const std::string& session_id, Moment now) {
   const auto found = numbers_by_id_.find(session_id);
   if (found == numbers_by_id_.end()) return;
   Session& session = sessions_.at(found->second);
-  if (session.expire > now.monotonic) KeepAlive(&session, now);
+  if (session.expire <= now.monotonic) return;
+  const absl::Duration lives = std::max(session.ttl - kDeadConnection, kCallGrace);
+  session.expire = std::max(session.expire, std::min(now.monotonic + lives, session.end));
 }
 
 const SessionRegistry::Session* SessionRegistry::Find(const std::string& session_id) const {
@@ -143,7 +147,7 @@ SessionInfo SessionRegistry::Info(const Session& session, Moment now) const {
 
 absl::StatusOr<SessionInfo> SessionRegistry::Get(const std::string& session_id, Moment now) const {
   const Session* const session = Find(session_id);
-  if (session == nullptr) return NotFound("session_id", session_id, "session");
+  if (session == nullptr) return ids_.NotFound("session_id", session_id, "session");
   return Info(*session, now);
 }
 
@@ -173,7 +177,7 @@ SessionInfo SessionRegistry::Remove(const Session& session, Moment now) {
 
 absl::StatusOr<SessionInfo> SessionRegistry::End(const std::string& session_id, Moment now) {
   const Session* const session = Find(session_id);
-  if (session == nullptr) return NotFound("session_id", session_id, "session");
+  if (session == nullptr) return ids_.NotFound("session_id", session_id, "session");
   return Remove(*session, now);
 }
 

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/control/instance_ids.h"
 #include "server/control/request_cache.h"
 #include "server/control/types.h"
 
@@ -36,7 +37,7 @@ struct Moment {
 class SessionRegistry {
  public:
   // Of the limits only those of sessions count.
-  explicit SessionRegistry(const Limits& limits);
+  explicit SessionRegistry(const Limits& limits, InstanceIds ids = {});
   SessionRegistry(const SessionRegistry&) = delete;
   SessionRegistry& operator=(const SessionRegistry&) = delete;
 
@@ -52,8 +53,12 @@ class SessionRegistry {
   // The id of the session with this token, which is a sign of life of it. UNAUTHENTICATED
   // (kSessionRequired) if the token is empty, (kSessionExpired) if nobody has it.
   absl::StatusOr<std::string> Authenticate(std::string_view token, Moment now);
-  // A sign of life; nothing happens if there is no such session.
+  // A call of it is open. That is a sign of life from kDeadConnection ago at the latest, since a
+  // connection may be dead for so long before it breaks. Say it again within kCallGrace; nothing
+  // happens if there is no such session.
   void Touch(const std::string& session_id, Moment now);
+  static constexpr absl::Duration kDeadConnection = absl::Seconds(2);
+  static constexpr absl::Duration kCallGrace = absl::Milliseconds(500);
 
   // Without what the session owns: active_actions, buffers and buffer_bytes are 0. NOT_FOUND.
   absl::StatusOr<SessionInfo> Get(const std::string& session_id, Moment now) const;
@@ -104,7 +109,10 @@ class SessionRegistry {
   static void KeepAlive(Session* session, Moment now);
   SessionInfo Remove(const Session& session, Moment now);
 
+  absl::Status Expired(std::string_view token = {}) const;
+
   const Limits limits_;
+  const InstanceIds ids_;
   RequestCache<Created> requests_;
   int64_t last_number_ = 0;
   std::map<int64_t, Session> sessions_;  // by number: in order of creation

@@ -259,4 +259,6 @@ void BufferRecorder::Finish(bool leave_open) {
 
 BufferInfo BufferRecorder::info() const { return buffer_->Info(); }
 
+std::shared_ptr<const AudioStorage> BufferRecorder::audio() const { return buffer_->storage_; }
+
 }  // namespace rtmixd

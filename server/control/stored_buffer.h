@@ -107,6 +107,8 @@ class BufferRecorder {
   // Nothing will follow: the buffer is complete, or open again.
   void Finish(bool leave_open);
   BufferInfo info() const;
+  // What it appends to.
+  std::shared_ptr<const AudioStorage> audio() const;
 
  private:
   const std::shared_ptr<StoredBuffer> buffer_;

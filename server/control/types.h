@@ -385,6 +385,9 @@ enum class EventKind {
   kGainChanged,
   kActionSkipped = 40,
   kClockRelocked = 41,
+  kSpoolFailed = 50,
+  kSpoolRecovered = 51,
+  kSpoolGap = 52,
 };
 struct LogEntry {
   int64_t sequence = 0;

@@ -15,6 +15,7 @@
 #include "server/rpc/convert_action.h"
 #include "server/rpc/convert_session.h"
 #include "server/rpc/page.h"
+#include "server/rpc/periodic_alarm.h"
 #include "server/rpc/request_check.h"
 #include "server/rpc/status_mapping.h"
 #include "server/rpc/write_pump.h"
@@ -26,6 +27,13 @@ namespace {
 // enough that a slow client holds little memory.
 constexpr int64_t kDownloadChunkBytes = 256 << 10;
 constexpr int64_t kMaxBytesPerSample = 4;
+// How often a download that waits for more looks whether the server stops.
+constexpr absl::Duration kStopInterval = absl::Milliseconds(500);
+
+absl::Status Stopping() {
+  return MakeError(absl::StatusCode::kUnavailable, {.reason = ErrorReason::kShuttingDown},
+                   "the server is stopping");
+}
 
 // Deletes itself in OnDone. Reads until the client ends, answers once.
 class UploadCall final : public grpc::ServerReadReactor<v1::UploadBufferRequest> {
@@ -55,6 +63,7 @@ class UploadCall final : public grpc::ServerReadReactor<v1::UploadBufferRequest>
 
  private:
   absl::Status Handle() {
+    if (engine_.stopped()) return Stopping();
     if (completed_) return OutOfOrder("message", "nothing after complete");
     if (request_.has_config() != (writer_ == nullptr)) {
       return writer_ == nullptr ? OutOfOrder("message", "config as the first message")
@@ -106,6 +115,7 @@ class DownloadCall final : public grpc::ServerWriteReactor<v1::DownloadBufferRes
                             std::optional<absl::Status>* end) { return Next(response, end); },
              .write = [this](const v1::DownloadBufferResponse* response) { StartWrite(response); },
              .finish = [this](const absl::Status& status) { Finish(ToGrpcStatus(status)); }}),
+        engine_(engine),
         sample_format_(FromProto(request.sample_format())),
         follow_(request.follow()),
         next_frame_(request.first_frame()) {
@@ -113,6 +123,7 @@ class DownloadCall final : public grpc::ServerWriteReactor<v1::DownloadBufferRes
       pump_.Fail(status);
       return;
     }
+    if (follow_) alarm_ = PeriodicAlarm::Start(kStopInterval, [this] { pump_.Kick(); });
     open_.store(true, std::memory_order_release);
     pump_.Kick();
   }
@@ -121,7 +132,10 @@ class DownloadCall final : public grpc::ServerWriteReactor<v1::DownloadBufferRes
   void OnCancel() override {
     pump_.Fail(absl::CancelledError("the call was cancelled or broke off"));
   }
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    if (alarm_ != nullptr) alarm_->Stop();
+    delete this;
+  }
 
  private:
   absl::Status Open(Engine& engine, const grpc::CallbackServerContext& context,
@@ -167,11 +181,16 @@ class DownloadCall final : public grpc::ServerWriteReactor<v1::DownloadBufferRes
       next_frame_ += got;
       return true;
     }
-    if (wanted <= 0 || !follow_ || info.state == BufferState::kComplete) *end = absl::OkStatus();
+    if (wanted <= 0 || !follow_ || info.state == BufferState::kComplete) {
+      *end = absl::OkStatus();
+    } else if (engine_.stopped()) {
+      *end = Stopping();
+    }
     return false;
   }
 
   WritePump<v1::DownloadBufferResponse> pump_;
+  Engine& engine_;
   const SampleFormat sample_format_;
   const bool follow_;
   int64_t next_frame_;
@@ -179,6 +198,7 @@ class DownloadCall final : public grpc::ServerWriteReactor<v1::DownloadBufferRes
   int64_t chunk_frames_ = 1;
   std::atomic<bool> open_{false};
   bool told_open_ = false;
+  std::shared_ptr<PeriodicAlarm> alarm_;
   std::unique_ptr<BufferReader>
       reader_;  // last: destroyed first, after which nothing kicks the pump
 };

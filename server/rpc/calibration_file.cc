@@ -1,39 +1,26 @@
 #include "server/rpc/calibration_file.h"
 
-#include <fcntl.h>
 #include <google/protobuf/util/json_util.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "rtmixd/v1/calibration.pb.h"
 #include "server/base/error_info.h"
+#include "server/base/replace_file.h"
 #include "server/rpc/convert_calibration.h"
 
 namespace rtmixd {
 namespace {
 
-absl::Status Failed(const std::string& path, const char* what, int error) {
+absl::Status Failed(const std::string& path, absl::string_view why) {
   return MakeError(absl::StatusCode::kInternal,
                    {.reason = ErrorReason::kInternal, .field = "--calibration-file", .value = path},
-                   absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(error)));
-}
-
-absl::Status WriteAll(int file, absl::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = write(file, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return absl::ErrnoToStatus(errno, "");
-    text.remove_prefix(static_cast<size_t>(written));
-  }
-  return absl::OkStatus();
+                   std::string(why));
 }
 
 }  // namespace
@@ -42,7 +29,7 @@ absl::StatusOr<std::vector<CalibrationInfo>> ReadCalibrations(const std::string&
   std::ifstream file(path, std::ios::binary);
   if (!file) {
     if (errno == ENOENT) return std::vector<CalibrationInfo>();
-    return Failed(path, "read", errno);
+    return Failed(path, absl::StrCat("cannot read ", path, ": ", std::strerror(errno)));
   }
   const std::string text(std::istreambuf_iterator<char>(file), {});
   v1::ListCalibrationsResponse list;
@@ -78,19 +65,8 @@ absl::Status WriteCalibrations(const std::string& path,
     return MakeError(absl::StatusCode::kInternal, {.reason = ErrorReason::kInternal},
                      "calibrations cannot be written as JSON");
   }
-  const std::string fresh = path + ".new";
-  const int file = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) return Failed(fresh, "write", errno);
-  absl::Cleanup close_file = [file] { close(file); };
-  if (!WriteAll(file, text).ok() || fsync(file) != 0) {
-    const int error = errno;
-    unlink(fresh.c_str());
-    return Failed(fresh, "write", error);
-  }
-  if (std::rename(fresh.c_str(), path.c_str()) != 0) {
-    const int error = errno;
-    unlink(fresh.c_str());
-    return Failed(path, "replace", error);
+  if (absl::Status status = ReplaceFile(path, text); !status.ok()) {
+    return Failed(path, status.message());
   }
   return absl::OkStatus();
 }

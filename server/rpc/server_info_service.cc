@@ -33,6 +33,7 @@ grpc::ServerUnaryReactor* ServerInfoService::GetServerInfo(grpc::CallbackServerC
   *response->mutable_start_time() = ToProto(engine_.start_time());
   for (const std::string& feature : engine_.features()) response->add_features(feature);
   *response->mutable_limits() = ToProto(engine_.limits());
+  if (spool_ != nullptr) *response->mutable_spool() = spool_->status();
   return Reply(context, absl::OkStatus());
 }
 

@@ -161,11 +161,41 @@ TEST_F(SessionRegistryTest, SignsOfLifeProlongIt) {
   const std::string one = Make(Spec("one", 10));
   EXPECT_TRUE(registry_.Authenticate(tokens_[one], At(9)).ok());
   EXPECT_THAT(registry_.TakeExpired(At(18)), IsEmpty());
+  // An open call says that it lived 2 s ago.
+  registry_.Touch(one, At(10));
+  EXPECT_EQ(registry_.Get(one, At(10))->expire_time, kWallStart + absl::Seconds(19));
   registry_.Touch(one, At(18));
-  EXPECT_EQ(registry_.Get(one, At(18))->expire_time, kWallStart + absl::Seconds(28));
-  EXPECT_THAT(registry_.TakeExpired(At(27.9)), IsEmpty());
-  EXPECT_THAT(Ids(registry_.TakeExpired(At(28))), ElementsAre(one));
+  EXPECT_EQ(registry_.Get(one, At(18))->expire_time, kWallStart + absl::Seconds(26));
+  EXPECT_THAT(registry_.TakeExpired(At(25.9)), IsEmpty());
+  EXPECT_THAT(Ids(registry_.TakeExpired(At(26))), ElementsAre(one));
   registry_.Touch("s-99", At(28));
+}
+
+TEST_F(SessionRegistryTest, AnOpenCallKeepsASessionOfAShortTtlAlive) {
+  const std::string one = Make(Spec("one", 1));
+  for (double t = 0; t < 5; t += 0.25) {
+    registry_.Touch(one, At(t));
+    EXPECT_THAT(registry_.TakeExpired(At(t + 0.25)), IsEmpty());
+  }
+  // When it breaks, what it proves is old.
+  EXPECT_THAT(Ids(registry_.TakeExpired(At(5.3))), ElementsAre(one));
+}
+
+TEST(SessionRegistryRestartTest, ATokenOfAnEarlierRunSaysSo) {
+  SessionRegistry earlier(Limits(), InstanceIds("0123456789abcdef"));
+  SessionRegistry later(Limits(), InstanceIds("fedcba9876543210"));
+  const auto old = earlier.Create(Spec("one"), At(0));
+  ASSERT_TRUE(old.ok());
+  ASSERT_TRUE(later.Create(Spec("one"), At(0)).ok());
+  EXPECT_EQ(old->info.session_id, "s-1.012345");
+  const absl::Status status = later.Authenticate(old->token, At(0)).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("restarted"));
+  EXPECT_THAT(std::string(later.Authenticate("nonsense", At(0)).status().message()),
+              testing::Not(testing::HasSubstr("restarted")));
+  const absl::Status gone = later.Get(old->info.session_id, At(0)).status();
+  EXPECT_EQ(gone.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(gone.message()), testing::HasSubstr("restarted"));
 }
 
 TEST_F(SessionRegistryTest, ExpiredSessionCannotBeRevivedBeforeItIsTaken) {

@@ -116,6 +116,10 @@ from rtmixd.specs import (
     at_time,
     at_wall_time,
 )
+from rtmixd.spool import (
+    SpooledRecording,
+    SpoolStatus,
+)
 
 __version__ = "0.1.0"
 
@@ -187,6 +191,8 @@ __all__ = [
     "SessionRequired",
     "SessionState",
     "ShuttingDown",
+    "SpoolStatus",
+    "SpooledRecording",
     "Start",
     "Stats",
     "StreamInfo",

@@ -19,6 +19,7 @@ def _tables(enum: str) -> tuple[dict[int, str], dict[str, int]]:
         device_pb2,
         event_pb2,
         session_pb2,
+        spool_pb2,
         stream_pb2,
         virtual_device_pb2,
     )
@@ -31,6 +32,7 @@ def _tables(enum: str) -> tuple[dict[int, str], dict[str, int]]:
         device_pb2,
         event_pb2,
         session_pb2,
+        spool_pb2,
         stream_pb2,
         virtual_device_pb2,
     ):

@@ -16,6 +16,7 @@ from rtmixd.v1 import (
     event_pb2,
     server_info_pb2,
     session_pb2,
+    spool_pb2,
     stream_pb2,
     virtual_device_pb2,
 )
@@ -311,6 +312,27 @@ SET_SESSION_GAIN: Method[session_pb2.SetSessionGainRequest, session_pb2.SetSessi
     "/rtmixd.v1.SessionService/SetSessionGain",
     session_pb2.SetSessionGainRequest,
     session_pb2.SetSessionGainResponse,
+    False,
+    False,
+)
+LIST_SPOOLED_RECORDINGS: Method[spool_pb2.ListSpooledRecordingsRequest, spool_pb2.ListSpooledRecordingsResponse] = Method(
+    "/rtmixd.v1.SpoolService/ListSpooledRecordings",
+    spool_pb2.ListSpooledRecordingsRequest,
+    spool_pb2.ListSpooledRecordingsResponse,
+    False,
+    False,
+)
+DOWNLOAD_SPOOLED_RECORDING: Method[spool_pb2.DownloadSpooledRecordingRequest, spool_pb2.DownloadSpooledRecordingResponse] = Method(
+    "/rtmixd.v1.SpoolService/DownloadSpooledRecording",
+    spool_pb2.DownloadSpooledRecordingRequest,
+    spool_pb2.DownloadSpooledRecordingResponse,
+    False,
+    True,
+)
+DELETE_SPOOLED_RECORDING: Method[spool_pb2.DeleteSpooledRecordingRequest, spool_pb2.DeleteSpooledRecordingResponse] = Method(
+    "/rtmixd.v1.SpoolService/DeleteSpooledRecording",
+    spool_pb2.DeleteSpooledRecordingRequest,
+    spool_pb2.DeleteSpooledRecordingResponse,
     False,
     False,
 )

@@ -46,6 +46,7 @@ from rtmixd.specs import Spec
 from rtmixd.specs import Start
 from rtmixd.specs import Underrun
 from rtmixd.specs import XrunPolicy
+from rtmixd.spool import SpooledRecording
 from rtmixd.v1 import virtual_device_pb2
 from types import TracebackType
 from typing import Any
@@ -283,6 +284,56 @@ class Session(Twin):
     """
 
     _async: _aio.Session
+
+    def spooled_recordings(self) -> list[SpooledRecording]:
+        """List the session's recordings on the disk, and those of sessions that have ended.
+
+        Among them is what a server recorded before it died.
+
+        Raises
+        ------
+        NotEnabled
+            The server was started without ``--spool``.
+        """
+        return _loop.run(self._async.spooled_recordings())
+
+    def fetch_spooled(self, id: str, first_frame: int=0, frames: Optional[int]=None, *, wire: Wire='float32') -> Recording:
+        """Fetch a recording from the disk, as far as it has been written.
+
+        Parameters
+        ----------
+        id : str
+            Its id.
+        first_frame : int, optional
+            Where to begin; 0 to what is there.
+        frames : int, optional
+            How many; by default all.
+        wire : {"float32", "int16", "int24", "int32"}, optional
+            How the samples travel.
+
+        Returns
+        -------
+        Recording
+            The audio, with the report that is known of it.
+
+        Raises
+        ------
+        NotFound
+            It was deleted, or never was.
+        ForeignSession
+            The session that recorded it lives.
+        """
+        return _loop.run(self._async.fetch_spooled(id, first_frame, frames, wire=wire))
+
+    def delete_spooled(self, id: str) -> None:
+        """Delete a recording from the disk, for good.
+
+        Raises
+        ------
+        WrongState
+            It is being recorded.
+        """
+        _loop.run(self._async.delete_spooled(id))
 
     def change(self, change: AnyChange, actions: Optional[Iterable[Action]]=None, frame: Optional[int]=None) -> int:
         """Change actions that play, at one frame for all of them.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Optional
 from rtmixd._enums import short_name
 from rtmixd.latency import Calibration
 from rtmixd.report import EndReason, Xrun
+from rtmixd.spool import SpoolStatus
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -141,6 +142,8 @@ class ServerInfo:
         Optional parts that are enabled: ``"virtual-device-script"``, ``"portaudio"``.
     limits : ServerLimits
         What it allows.
+    spool : SpoolStatus or None
+        How its spool of recordings is; None without one.
     """
 
     instance_id: str
@@ -150,6 +153,7 @@ class ServerInfo:
     start_time: datetime
     features: tuple[str, ...]
     limits: ServerLimits
+    spool: Optional[SpoolStatus] = None
 
     @classmethod
     def _of(cls, info: server_info_pb2.GetServerInfoResponse) -> ServerInfo:
@@ -161,6 +165,7 @@ class ServerInfo:
             start_time=_time(info.start_time),
             features=tuple(info.features),
             limits=ServerLimits._of(info.limits),
+            spool=SpoolStatus._of(info) if info.HasField("spool") else None,
         )
 
     def __repr__(self) -> str:

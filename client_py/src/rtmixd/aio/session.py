@@ -26,6 +26,7 @@ from rtmixd.aio._members import Members
 from rtmixd.aio._opening import Opening
 from rtmixd.aio._schedule_request import encode_request, played_frames, sound_of
 from rtmixd.aio._session_changes import SessionChanges
+from rtmixd.aio._session_spool import SessionSpool
 from rtmixd.aio._session_streams import SessionStreams
 from rtmixd.aio._stream_host import StreamHost
 from rtmixd.aio._tasks import both
@@ -66,7 +67,7 @@ _END_SECONDS = SILENCE_SECONDS
 _LAST_TRY_SECONDS = 0.2
 
 
-class Session(SessionStreams, SessionChanges):
+class Session(SessionStreams, SessionChanges, SessionSpool):
     """A session of the server. Made by `Client.session`, `Client.lease` and `Client.join`.
 
     It is kept alive until it is closed, here or by its context manager; then what it left sounding

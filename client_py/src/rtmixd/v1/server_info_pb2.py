@@ -13,9 +13,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from rtmixd.v1 import spool_pb2 as rtmixd_dot_v1_dot_spool__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1brtmixd/v1/server_info.proto\x12\trtmixd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x16\n\x14GetServerInfoRequest\"\xd7\x01\n\x15GetServerInfoResponse\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\x12\x16\n\x0eserver_version\x18\x02 \x01(\t\x12\x13\n\x0b\x61pi_version\x18\x03 \x01(\t\x12\x11\n\thost_name\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x66\x65\x61tures\x18\x06 \x03(\t\x12\'\n\x06limits\x18\x07 \x01(\x0b\x32\x17.rtmixd.v1.ServerLimits\"\xab\x04\n\x0cServerLimits\x12\x14\n\x0cmax_sessions\x18\x01 \x01(\x05\x12\x13\n\x0bmax_actions\x18\x02 \x01(\x05\x12\x1f\n\x17max_actions_per_session\x18\x03 \x01(\x05\x12\x19\n\x11max_batch_actions\x18\x04 \x01(\x05\x12\x18\n\x10max_buffer_bytes\x18\x05 \x01(\x03\x12$\n\x1cmax_buffer_bytes_per_session\x18\x06 \x01(\x03\x12\x1f\n\x17max_buffers_per_session\x18\x07 \x01(\x05\x12\x19\n\x11max_audio_streams\x18\x08 \x01(\x05\x12\x19\n\x11max_watch_streams\x18\t \x01(\x05\x12\x17\n\x0fmax_ring_frames\x18\n \x01(\x03\x12\x19\n\x11max_message_bytes\x18\x0b \x01(\x05\x12\x17\n\x0fmax_chunk_bytes\x18\x0c \x01(\x05\x12\x32\n\x0fmax_session_ttl\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07history\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x14request_id_retention\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x1cmax_kept_reports_per_session\x18\x10 \x01(\x05\x12\x11\n\tmax_waits\x18\x11 \x01(\x05\x32g\n\x11ServerInfoService\x12R\n\rGetServerInfo\x12\x1f.rtmixd.v1.GetServerInfoRequest\x1a .rtmixd.v1.GetServerInfoResponseB@\n\rorg.rtmixd.v1P\x01Z!rtmixd.org/api/rtmixd/v1;rtmixdv1\xaa\x02\tRtmixd.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1brtmixd/v1/server_info.proto\x12\trtmixd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15rtmixd/v1/spool.proto\"\x16\n\x14GetServerInfoRequest\"\xfe\x01\n\x15GetServerInfoResponse\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\x12\x16\n\x0eserver_version\x18\x02 \x01(\t\x12\x13\n\x0b\x61pi_version\x18\x03 \x01(\t\x12\x11\n\thost_name\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x66\x65\x61tures\x18\x06 \x03(\t\x12\'\n\x06limits\x18\x07 \x01(\x0b\x32\x17.rtmixd.v1.ServerLimits\x12%\n\x05spool\x18\x1e \x01(\x0b\x32\x16.rtmixd.v1.SpoolStatus\"\xab\x04\n\x0cServerLimits\x12\x14\n\x0cmax_sessions\x18\x01 \x01(\x05\x12\x13\n\x0bmax_actions\x18\x02 \x01(\x05\x12\x1f\n\x17max_actions_per_session\x18\x03 \x01(\x05\x12\x19\n\x11max_batch_actions\x18\x04 \x01(\x05\x12\x18\n\x10max_buffer_bytes\x18\x05 \x01(\x03\x12$\n\x1cmax_buffer_bytes_per_session\x18\x06 \x01(\x03\x12\x1f\n\x17max_buffers_per_session\x18\x07 \x01(\x05\x12\x19\n\x11max_audio_streams\x18\x08 \x01(\x05\x12\x19\n\x11max_watch_streams\x18\t \x01(\x05\x12\x17\n\x0fmax_ring_frames\x18\n \x01(\x03\x12\x19\n\x11max_message_bytes\x18\x0b \x01(\x05\x12\x17\n\x0fmax_chunk_bytes\x18\x0c \x01(\x05\x12\x32\n\x0fmax_session_ttl\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07history\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x14request_id_retention\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x1cmax_kept_reports_per_session\x18\x10 \x01(\x05\x12\x11\n\tmax_waits\x18\x11 \x01(\x05\x32g\n\x11ServerInfoService\x12R\n\rGetServerInfo\x12\x1f.rtmixd.v1.GetServerInfoRequest\x1a .rtmixd.v1.GetServerInfoResponseB@\n\rorg.rtmixd.v1P\x01Z!rtmixd.org/api/rtmixd/v1;rtmixdv1\xaa\x02\tRtmixd.V1b\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rtmixd.v1.server_info_pb2', globals())
@@ -23,12 +24,12 @@ if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
   DESCRIPTOR._serialized_options = b'\n\rorg.rtmixd.v1P\001Z!rtmixd.org/api/rtmixd/v1;rtmixdv1\252\002\tRtmixd.V1'
-  _GETSERVERINFOREQUEST._serialized_start=107
-  _GETSERVERINFOREQUEST._serialized_end=129
-  _GETSERVERINFORESPONSE._serialized_start=132
-  _GETSERVERINFORESPONSE._serialized_end=347
-  _SERVERLIMITS._serialized_start=350
-  _SERVERLIMITS._serialized_end=905
-  _SERVERINFOSERVICE._serialized_start=907
-  _SERVERINFOSERVICE._serialized_end=1010
+  _GETSERVERINFOREQUEST._serialized_start=130
+  _GETSERVERINFOREQUEST._serialized_end=152
+  _GETSERVERINFORESPONSE._serialized_start=155
+  _GETSERVERINFORESPONSE._serialized_end=409
+  _SERVERLIMITS._serialized_start=412
+  _SERVERLIMITS._serialized_end=967
+  _SERVERINFOSERVICE._serialized_start=969
+  _SERVERINFOSERVICE._serialized_end=1072
 # @@protoc_insertion_point(module_scope)

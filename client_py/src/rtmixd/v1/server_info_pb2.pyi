@@ -1,5 +1,6 @@
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from rtmixd.v1 import spool_pb2 as _spool_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -12,13 +13,14 @@ class GetServerInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetServerInfoResponse(_message.Message):
-    __slots__ = ["api_version", "features", "host_name", "instance_id", "limits", "server_version", "start_time"]
+    __slots__ = ["api_version", "features", "host_name", "instance_id", "limits", "server_version", "spool", "start_time"]
     API_VERSION_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     HOST_NAME_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     SERVER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SPOOL_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     api_version: str
     features: _containers.RepeatedScalarFieldContainer[str]
@@ -26,8 +28,9 @@ class GetServerInfoResponse(_message.Message):
     instance_id: str
     limits: ServerLimits
     server_version: str
+    spool: _spool_pb2.SpoolStatus
     start_time: _timestamp_pb2.Timestamp
-    def __init__(self, instance_id: _Optional[str] = ..., server_version: _Optional[str] = ..., api_version: _Optional[str] = ..., host_name: _Optional[str] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., features: _Optional[_Iterable[str]] = ..., limits: _Optional[_Union[ServerLimits, _Mapping]] = ...) -> None: ...
+    def __init__(self, instance_id: _Optional[str] = ..., server_version: _Optional[str] = ..., api_version: _Optional[str] = ..., host_name: _Optional[str] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., features: _Optional[_Iterable[str]] = ..., limits: _Optional[_Union[ServerLimits, _Mapping]] = ..., spool: _Optional[_Union[_spool_pb2.SpoolStatus, _Mapping]] = ...) -> None: ...
 
 class ServerLimits(_message.Message):
     __slots__ = ["history", "max_actions", "max_actions_per_session", "max_audio_streams", "max_batch_actions", "max_buffer_bytes", "max_buffer_bytes_per_session", "max_buffers_per_session", "max_chunk_bytes", "max_kept_reports_per_session", "max_message_bytes", "max_ring_frames", "max_session_ttl", "max_sessions", "max_waits", "max_watch_streams", "request_id_retention"]

@@ -10,6 +10,13 @@ class SessionServiceStub(object):
     public id, shown in lists and logs, and a secret token, which the client puts into the metadata
     key "rtmixd-session-token" of every call that needs a session. When a session ends, what it left
     sounding or recording stops, and what it held is freed, except buffers that were marked to stay.
+
+    A session lives for its TTL after the last call that was made with its token. While a call is open it
+    lives on, and after that for its TTL less the 2 s for which a dead connection may go unnoticed, at
+    least half a second: so nothing of a dead client is left its TTL and 1 s after its death.
+
+    Ids of sessions, actions, buffers, batches and streams are the server instance's own: one of an
+    earlier instance is never found in a later one, and the error says that the server was restarted.
     """
 
     def __init__(self, channel):
@@ -60,6 +67,13 @@ class SessionServiceServicer(object):
     public id, shown in lists and logs, and a secret token, which the client puts into the metadata
     key "rtmixd-session-token" of every call that needs a session. When a session ends, what it left
     sounding or recording stops, and what it held is freed, except buffers that were marked to stay.
+
+    A session lives for its TTL after the last call that was made with its token. While a call is open it
+    lives on, and after that for its TTL less the 2 s for which a dead connection may go unnoticed, at
+    least half a second: so nothing of a dead client is left its TTL and 1 s after its death.
+
+    Ids of sessions, actions, buffers, batches and streams are the server instance's own: one of an
+    earlier instance is never found in a later one, and the error says that the server was restarted.
     """
 
     def CreateSession(self, request, context):
@@ -162,6 +176,13 @@ class SessionService(object):
     public id, shown in lists and logs, and a secret token, which the client puts into the metadata
     key "rtmixd-session-token" of every call that needs a session. When a session ends, what it left
     sounding or recording stops, and what it held is freed, except buffers that were marked to stay.
+
+    A session lives for its TTL after the last call that was made with its token. While a call is open it
+    lives on, and after that for its TTL less the 2 s for which a dead connection may go unnoticed, at
+    least half a second: so nothing of a dead client is left its TTL and 1 s after its death.
+
+    Ids of sessions, actions, buffers, batches and streams are the server instance's own: one of an
+    earlier instance is never found in a later one, and the error says that the server was restarted.
     """
 
     @staticmethod
