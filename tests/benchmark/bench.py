@@ -16,11 +16,11 @@ from pathlib import Path
 
 import bench_table
 from bench_context import Bench, MissingPeerError
-from cases import calls, latency, life, memory, mixer_costs, mixing, streams
+from cases import calls, latency, life, memory, mixer_costs, mixing, streams, worst_block
 
 #: What can be measured: a module for each group of cases. Each has TARGETS, the Bazel targets that
 #: it needs, and CASES, by name: functions that take a Bench and yield rows.
-GROUPS = (mixing, mixer_costs, calls, streams, latency, memory, life)
+GROUPS = (mixing, mixer_costs, worst_block, calls, streams, latency, memory, life)
 
 ROOT = Path(__file__).resolve().parents[2]
 
