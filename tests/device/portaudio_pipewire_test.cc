@@ -4,6 +4,7 @@
 // any loss is waited for, and that one must be exact.
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -12,9 +13,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -24,6 +27,7 @@
 #include "server/device/portaudio_device.h"
 #include "tests/device/frame_sink.h"
 #include "tests/support/child_process.h"
+#include "tests/support/polling.h"
 
 namespace rtmixd {
 namespace {
@@ -31,7 +35,7 @@ namespace {
 constexpr int kQuantumFrames = 256;
 // Longer than anything here takes.
 constexpr absl::Duration kPatience = absl::Minutes(4);
-constexpr char kInsideVariable[] = "RTMIXD_TEST_UNDER_PIPEWIRE";
+constexpr char kInsideVariable[] = "RTMIXD_TEST_UNDER_PIPEWIRE";  // holds PipeWire's process id
 
 constexpr char kConfiguration[] = R"(
 context.properties = {
@@ -76,16 +80,20 @@ int LongestExactRun(const FrameSink& sink, int64_t delay_frames) {
   return longest;
 }
 
-TEST(PortAudioPipewireTest, PlayedComesBackBitForBitOneQuantumLater) {
-  constexpr int kWantedBlocks = 100;
-  FrameSink sink(2, 2);
-  PortAudioDevice device;  // ends before the sink that it calls
+StreamSettings Loop() {
   StreamSettings settings;
   settings.input.device = "jack/loop";
   settings.input.channels = 2;
   settings.output.device = "jack/loop";
   settings.output.channels = 2;
-  const auto info = device.Open(settings, &sink);
+  return settings;
+}
+
+TEST(PortAudioPipewireTest, PlayedComesBackBitForBitOneQuantumLater) {
+  constexpr int kWantedBlocks = 100;
+  FrameSink sink(2, 2);
+  PortAudioDevice device;  // ends before the sink that it calls
+  const auto info = device.Open(Loop(), &sink);
   ASSERT_TRUE(info.ok()) << info.status();
   EXPECT_EQ(info->sample_rate_hz, 48000);
   EXPECT_FALSE(info->reports_xruns);
@@ -102,6 +110,40 @@ TEST(PortAudioPipewireTest, PlayedComesBackBitForBitOneQuantumLater) {
   ASSERT_TRUE(device.Close().ok());
   std::printf("%d of %ld blocks in a row exact at %d frames\n", longest,
               static_cast<long>(sink.block_count()), kQuantumFrames);
+}
+
+// The last test, since it kills PipeWire; it starts another.
+TEST(PortAudioPipewireTest, KilledServerIsNoticedAndTheNextOneUsed) {
+  PortAudioDevice device;
+  int killed = 0;
+  ASSERT_TRUE(absl::SimpleAtoi(std::getenv(kInsideVariable), &killed));
+  std::unique_ptr<ChildProcess> next;
+  for (int round = 0; round < 2; ++round) {
+    SCOPED_TRACE(round);
+    auto sink = std::make_unique<FrameSink>(2, 2);
+    // A fresh one may take a while until its nodes are there.
+    ASSERT_TRUE(PollUntil([&] { return device.Open(Loop(), sink.get()).ok(); }, kPatience));
+    ASSERT_TRUE(device.Start().ok());
+    ASSERT_TRUE(sink->WaitForBlocks(20));
+    const absl::Time killed_at = absl::Now();
+    ASSERT_EQ(kill(killed, SIGKILL), 0);
+    ASSERT_TRUE(
+        PollUntil([&] { return device.health() == AudioDevice::Health::kDead; }, kPatience));
+    EXPECT_LE(absl::Now() - killed_at, absl::Seconds(2));
+    // Nor does this hang.
+    if (round == 0) {
+      device.Abandon();
+    } else {
+      EXPECT_TRUE(device.Close().ok());
+    }
+    EXPECT_EQ(device.health(), AudioDevice::Health::kClosed);
+    sink.reset();  // a late callback would use freed memory
+    auto pipewire =
+        ChildProcess::Start({"pipewire"}, {.stdin_path = {}, .environment = {}, .quiet = true});
+    ASSERT_TRUE(pipewire.ok()) << pipewire.status();
+    next = *std::move(pipewire);
+    killed = next->pid();
+  }
 }
 
 // Waits until there is a file of this name in a directory that `watch` is told of; false if none
@@ -137,7 +179,7 @@ int RunOnPipewire(int argc, char** argv) {
   auto pipewire =
       ChildProcess::Start({"pipewire"}, {.stdin_path = {}, .environment = {}, .quiet = true});
   if (pipewire.ok() && AwaitFile(watch, root + "/pipewire-0", kPatience)) {
-    setenv(kInsideVariable, "1", 1);
+    setenv(kInsideVariable, absl::StrCat((*pipewire)->pid()).c_str(), 1);
     std::vector<std::string> arguments = {"pw-jack",
                                           std::filesystem::read_symlink("/proc/self/exe")};
     for (int i = 1; i < argc; ++i) arguments.emplace_back(argv[i]);
