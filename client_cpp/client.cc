@@ -41,6 +41,7 @@ Stubs::Stubs(const std::shared_ptr<grpc::Channel>& channel)
       events(v1::EventService::NewStub(channel)),
       info(v1::ServerInfoService::NewStub(channel)),
       sessions(v1::SessionService::NewStub(channel)),
+      spool(v1::SpoolService::NewStub(channel)),
       stream(v1::StreamService::NewStub(channel)),
       virtual_device(v1::VirtualDeviceService::NewStub(channel)) {}
 

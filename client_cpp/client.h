@@ -23,6 +23,7 @@
 #include "rtmixd/v1/event.grpc.pb.h"
 #include "rtmixd/v1/server_info.grpc.pb.h"
 #include "rtmixd/v1/session.grpc.pb.h"
+#include "rtmixd/v1/spool.grpc.pb.h"
 #include "rtmixd/v1/stream.grpc.pb.h"
 #include "rtmixd/v1/virtual_device.grpc.pb.h"
 
@@ -45,6 +46,7 @@ struct Stubs {
   std::unique_ptr<v1::EventService::Stub> events;
   std::unique_ptr<v1::ServerInfoService::Stub> info;
   std::unique_ptr<v1::SessionService::Stub> sessions;
+  std::unique_ptr<v1::SpoolService::Stub> spool;
   std::unique_ptr<v1::StreamService::Stub> stream;
   std::unique_ptr<v1::VirtualDeviceService::Stub> virtual_device;
 };

@@ -18,6 +18,7 @@ void AddActionCommands(Context& context);   // actions wait cancel
 void AddChangeCommands(Context& context);   // gain pause resume leave-loop
 void AddGainCommands(Context& context);     // session-gain master-gain
 void AddBufferCommands(Context& context);   // buffers
+void AddSpoolCommand(Context& context);     // spool
 void AddLeaseCommand(Context& context);     // lease
 void AddWatchCommand(Context& context);     // watch
 void AddScriptCommand(Context& context);    // script

@@ -57,6 +57,7 @@ int main(int argc, char** argv) {
   AddChangeCommands(context);
   AddGainCommands(context);
   AddBufferCommands(context);
+  AddSpoolCommand(context);
   AddLeaseCommand(context);
   AddWatchCommand(context);
   AddScriptCommand(context);
