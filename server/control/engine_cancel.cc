@@ -34,8 +34,9 @@ absl::StatusOr<std::vector<ActionReport>> EngineImpl::CancelActions(
   if (fade.frames > 0 && stream_ != nullptr) {
     const auto count = static_cast<int64_t>(actions.size());
     if (absl::Status status = CheckRoomInMixer(count); !status.ok()) return status;
-    for (const std::shared_ptr<Action>& action : actions) {
-      absl::Status status = CheckRoomForChanges(*action, 1, action->report.action_id);
+    for (size_t i = 0; i < actions.size(); ++i) {
+      absl::Status status =
+          CheckRoomForChanges(*actions[i], 1, all ? "all" : absl::StrCat("action_ids[", i, "]"));
       if (!status.ok()) return status;
     }
   }

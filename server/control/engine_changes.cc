@@ -47,7 +47,8 @@ absl::Status EngineImpl::CheckRoomForChanges(const Action& target, int more,
   return MakeError(absl::StatusCode::kResourceExhausted,
                    {.reason = ErrorReason::kLimitExceeded,
                     .field = field,
-                    .value = absl::StrCat(target.pending_changes + more, " changes under way"),
+                    .value = absl::StrCat(target.report.action_id, " with ",
+                                          target.pending_changes + more, " changes under way"),
                     .limit = absl::StrCat(kMaxChangesOfAction, " of one action")});
 }
 
@@ -190,8 +191,8 @@ absl::StatusOr<ChangesAdmitted> EngineImpl::ChangeActions(
     if (!named.insert(action->get()).second) return BadField(field, action_ids[i], "named once");
     actions.push_back(*std::move(action));
   }
-  for (const std::shared_ptr<Action>& action : actions) {
-    status = CheckRoomForChanges(*action, 1, action->report.action_id);
+  for (size_t i = 0; i < actions.size(); ++i) {
+    status = CheckRoomForChanges(*actions[i], 1, all ? "all" : absl::StrCat("action_ids[", i, "]"));
     if (!status.ok()) return status;
   }
   const auto count = static_cast<int64_t>(actions.size());
@@ -245,11 +246,11 @@ void EngineImpl::AddSessionGain(Action* action, Voice::Spec* spec) {
 }
 
 void EngineImpl::TakeBackSessionGain(const Voice& voice) {
-  for (const VoiceChange* const change : voice.spec().changes) {
-    if (change->kind != VoiceChange::Kind::kSessionGain) continue;
-    --static_cast<Action*>(voice.spec().owner)->pending_changes;
-    changes_.erase(change);
-  }
+  auto* const action = static_cast<Action*>(voice.spec().owner);
+  action->pending_changes -= static_cast<int>(std::erase_if(changes_, [action](const auto& entry) {
+    const PendingChange& pending = *entry.second;
+    return pending.target.get() == action && pending.change.kind == VoiceChange::Kind::kSessionGain;
+  }));
 }
 
 absl::StatusOr<std::optional<int64_t>> EngineImpl::SetSessionGain(const std::string& session_id,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace rtmixd {
 namespace {
@@ -10,6 +11,16 @@ namespace {
 bool IsFar(const AudioView& view) {
   constexpr int64_t kNearSamples = (32 << 10) / sizeof(float);
   return view.channels > 0 && view.frames > kNearSamples / view.channels;
+}
+
+// Moves it, without the changes that do not count from the origin: the voice takes these at once
+// from `spec`, which keeps all, and one of them may be given back, and be gone, before the start.
+Voice::Spec TakeRelative(Voice::Spec& spec) {
+  std::vector<VoiceChange*> changes = spec.changes;
+  Voice::Spec taken = std::move(spec);
+  spec.changes = std::move(changes);
+  std::erase_if(taken.changes, [](const VoiceChange* change) { return change->absolute; });
+  return taken;
 }
 
 }  // namespace
@@ -39,11 +50,11 @@ Voice::Voice(Spec spec)
       channel_stride_frames_(static_cast<int16_t>(spec.view.channel_stride_frames)),
       from_feed_(spec.feed != nullptr),
       segments_(spec.view.segments),
-      spec_(std::move(spec)),
+      spec_(TakeRelative(spec)),
       ramp_(spec_.gain),
       session_ramp_(spec_.session_gain),
       jumps_left_(spec_.loop.passes - 1) {
-  for (VoiceChange* const change : spec_.changes) {
+  for (VoiceChange* const change : spec.changes) {
     if (change->absolute) ChangeRt(change);
   }
 }
@@ -54,7 +65,6 @@ bool Voice::StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block
   if (spec_.cut_offset_frames != kNoFrame) CutRt(origin_frame + spec_.cut_offset_frames);
   spec_changes_taken_ = true;
   for (VoiceChange* const change : spec_.changes) {
-    if (change->absolute) continue;
     change->frame += origin_frame;
     ChangeRt(change);
   }
@@ -133,9 +143,7 @@ void Voice::ChangeRt(VoiceChange* change) noexcept {
 void Voice::GiveBackChangesRt(VoiceChangeList* done) noexcept {
   while (!changes_.empty()) done->AppendRt(changes_.PopRt());
   if (std::exchange(spec_changes_taken_, true)) return;
-  for (VoiceChange* const change : spec_.changes) {
-    if (!change->absolute) done->AppendRt(change);
-  }
+  for (VoiceChange* const change : spec_.changes) done->AppendRt(change);
 }
 
 void Voice::TakeEffectRt(const VoiceChange& change) noexcept {
@@ -154,7 +162,7 @@ void Voice::TakeEffectRt(const VoiceChange& change) noexcept {
       paused_.store(false, std::memory_order_relaxed);
       break;
     case VoiceChange::Kind::kLeaveLoop:
-      if (spec_.loop.passes != 1 && change.at_once && position_frames() >= spec_.loop.begin_frame) {
+      if (change.at_once && position_frames() >= spec_.loop.begin_frame) {
         position_.store(std::max(position_frames(), spec_.loop.end_frame),
                         std::memory_order_relaxed);
       }

@@ -231,5 +231,65 @@ TEST(EngineCancelTest, WaitsEndByTheirConditionTheirTimeoutOrTheirCancellation) 
   EXPECT_EQ(FieldOf(unknown), "action_ids[0]");
 }
 
+TEST(EngineCancelTest, AFadeAtOnceDoesNotWaitForAStoppedStream) {
+  EngineRig rig;
+  const std::string session = rig.Session();
+  const auto play = rig.ScheduleNow(session, At(0, {PlayInline("", 1, 1, 10000, 0)}));
+  ASSERT_TRUE(play.ok()) << play.status();
+  rig.Run(4);
+  const auto ok = [](const absl::StatusOr<StreamStatus>& status) {
+    EXPECT_TRUE(status.ok()) << status.status();
+  };
+  rig.engine().StopStream(session, false, ok);
+  const auto reports =
+      rig.engine().CancelActions(session, {IdOf(play, 0)}, false, std::nullopt, {.frames = 100});
+  ASSERT_TRUE(reports.ok()) << reports.status();
+  EXPECT_EQ((*reports)[0].state, ActionState::kEnded);
+  EXPECT_EQ((*reports)[0].end_reason, ActionEnd::kCancelled);
+  EXPECT_EQ((*reports)[0].end_frame, 256);
+  EXPECT_EQ((*reports)[0].done_frames, 256);
+  ExpectSound(&rig, 0, 256);
+  rig.engine().StartStream(session, ok);
+  rig.Run(10);
+  // The device counts anew.
+  for (const float sample : rig.device().sent(0)) ASSERT_EQ(sample, 0.0f);
+  EXPECT_EQ(rig.Report(session, IdOf(play, 0)).end_frame, 256);
+}
+
+TEST(EngineCancelTest, AFadeAtAFrameWaitsForAStoppedStreamToGoOn) {
+  EngineRig rig;
+  const std::string session = rig.Session();
+  const auto play = rig.ScheduleNow(session, At(0, {PlayInline("", 1, 1, 10000, 0)}));
+  ASSERT_TRUE(play.ok()) << play.status();
+  rig.Run(4);
+  const auto ok = [](const absl::StatusOr<StreamStatus>& status) {
+    EXPECT_TRUE(status.ok()) << status.status();
+  };
+  rig.engine().StopStream(session, false, ok);
+  const auto reports =
+      rig.engine().CancelActions(session, {IdOf(play, 0)}, false, 300, {.frames = 100});
+  ASSERT_TRUE(reports.ok()) << reports.status();
+  EXPECT_EQ((*reports)[0].state, ActionState::kActive);
+  rig.engine().StartStream(session, ok);
+  rig.Run(10);
+  const ActionReport report = rig.Report(session, IdOf(play, 0));
+  EXPECT_EQ(report.end_reason, ActionEnd::kCancelled);
+  EXPECT_EQ(report.end_frame, 400);
+  const std::vector<float> sent = rig.device().sent(0);  // since frame 256
+  ASSERT_GE(sent.size(), 300U);
+  for (int64_t f = 256; f < 500; ++f) {
+    const float wanted = TestSample(1, 0, f);
+    if (f < 300) {
+      ASSERT_EQ(sent[f - 256], wanted) << f;
+    } else if (f < 400) {
+      // Linear, from 1 to 0 in 100 frames.
+      const double gain = 1 - static_cast<double>(f - 300) / 100;
+      ASSERT_NEAR(sent[f - 256], gain * wanted, 2e-7) << f;
+    } else {
+      ASSERT_EQ(sent[f - 256], 0.0f) << f;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace rtmixd

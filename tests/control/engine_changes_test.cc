@@ -385,6 +385,35 @@ TEST_F(EngineChangesTest, WhatAnExclusiveSessionSetIsPutBack) {
   ExpectSent(*batch.origin_frame, 100, Same, [](int64_t) { return 0.75f; });
 }
 
+TEST_F(EngineChangesTest, TheLastPassOfALoopIsLeftAtOnceAlsoIfItIsTheOnlyOne) {
+  for (const int64_t passes : {1, 2}) {
+    const BatchAdmitted batch = Schedule(NowBatch({Play(400, [passes](PlaySpec* play) {
+      play->loop = {.begin_frame = 100, .end_frame = 300, .passes = passes};
+    })}));
+    const int64_t before = (passes - 1) * 200;
+    // In the middle of its last pass: at frame 200 of the sound, then on at 300.
+    ChangeOne(batch, LeaveLoopSpec{.at_once = true}, *batch.origin_frame + before + 200);
+    rig_.Finish(session_);
+    const std::vector<float> sent = rig_.device().sent(0);
+    for (int64_t i = 100; i < 300; ++i) {
+      ASSERT_EQ(sent[*batch.origin_frame + before + i], TestSample(1, 0, i < 200 ? i : i + 100))
+          << passes << " passes, " << i;
+    }
+    EXPECT_EQ(Report(batch, 0).done_frames, before + 300);
+  }
+  // Before and behind the region it changes nothing.
+  for (const int64_t at : {50, 350}) {
+    const int64_t begin = rig_.next_frame() + 500;
+    const BatchAdmitted batch =
+        Schedule(At(begin, {Play(400, [](PlaySpec* play) {
+                      play->loop = {.begin_frame = 100, .end_frame = 300, .passes = 1};
+                    })}));
+    ChangeOne(batch, LeaveLoopSpec{.at_once = true}, begin + at);
+    rig_.Finish(session_);
+    EXPECT_EQ(Report(batch, 0).done_frames, 400);
+  }
+}
+
 TEST_F(EngineChangesTest, WhatCannotBeIsRefusedByName) {
   const auto field = [this](const std::function<void(PlaySpec*)>& shape) {
     return FieldOf(rig_.ScheduleNow(session_, At(0, {Play(100, shape)})).status());
@@ -449,6 +478,16 @@ TEST_F(EngineChangesTest, ThirtyTwoChangesOfOneActionAreUnderWayAtTheMost) {
   const auto full = rig_.engine().ChangeActions(session_, ids, false, 5050, To(1));
   EXPECT_EQ(full.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(LimitOf(full.status()), "32 of one action");
+  EXPECT_EQ(FieldOf(full.status()), "action_ids[0]");
+  const BatchAdmitted other = Schedule(At(6000, {Play(5)}));
+  const std::vector<std::string> both = {other.actions[0].action_id, ids[0]};
+  EXPECT_EQ(FieldOf(rig_.engine().ChangeActions(session_, both, false, 5050, To(1)).status()),
+            "action_ids[1]");
+  EXPECT_EQ(FieldOf(rig_.engine().ChangeActions(session_, {}, true, 5050, To(1)).status()), "all");
+  const Fade fade = {.frames = 10};
+  const auto kept = rig_.engine().CancelActions(session_, both, false, 5050, fade);
+  EXPECT_EQ(FieldOf(kept.status()), "action_ids[1]");
+  EXPECT_EQ(FieldOf(rig_.engine().CancelActions(session_, {}, true, 5050, fade).status()), "all");
   rig_.Run(80);
   EXPECT_TRUE(rig_.engine().ChangeActions(session_, ids, false, 5150, To(1)).ok());
   rig_.Finish(session_);

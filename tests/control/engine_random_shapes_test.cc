@@ -161,15 +161,16 @@ class ShapedRun {
       loop.end_frame =
           dice_.OneIn(4) ? frames : dice_.Between(std::max(loop.begin_frame, offset) + 1, frames);
       if (!dice_.OneIn(3)) loop.passes = dice_.OneOf<int64_t>({1, 2, 3, 1000});
-      script->loop = {.begin_frame = loop.begin_frame - offset,
-                      .end_frame = *loop.end_frame - offset,
+      script->loop = {.begin_frame = loop.begin_frame,
+                      .end_frame = *loop.end_frame,
                       .passes = loop.passes.value_or(0)};
       play.loop = loop;
       ++tally_.looped;
     }
-    script->view_frames = frames - offset;
-    script->sample = [sound, offset](int channel, int64_t frame) {
-      return TestSample(sound, channel, frame + offset);
+    script->view_frames = frames;
+    script->view_offset_frames = offset;
+    script->sample = [sound](int channel, int64_t frame) {
+      return TestSample(sound, channel, frame);
     };
     return play;
   }
@@ -307,7 +308,12 @@ class ShapedRun {
     }
     for (size_t i = first; i < items_.size(); ++i) AddSessionGain(&items_[i].script);
     for (auto& [item, change] : changes) {
-      if (!item.with_voice) item.applied = SendChange(&items_[item.target], change);
+      Item& target = items_[item.target];
+      if (change.kind == ChangeKind::kStop && !item.with_voice && !SoundsAt(target, change.frame)) {
+        Cut(&target, change.frame);
+        continue;
+      }
+      if (!item.with_voice) item.applied = SendChange(&target, change);
       changes_.push_back(item);
     }
     // Those that came with a voice are before those that were sent to it.
@@ -353,6 +359,13 @@ class ShapedRun {
     for (Item* const target : targets) SendChange(target, change);
   }
 
+  // Nothing fades that does not sound: whether a cancel from that frame on has something to fade.
+  bool SoundsAt(const Item& item, int64_t frame) {
+    const ActionReport report = rig_.Report(session_, item.id);
+    return report.start_frame.has_value() ||
+           (frame > frame_ && report.requested_start_frame.value_or(0) < frame);
+  }
+
   void CancelOne() {
     if (items_.empty()) return;
     const auto last = static_cast<int64_t>(items_.size()) - 1;
@@ -360,14 +373,11 @@ class ShapedRun {
     std::optional<int64_t> frame;
     if (!dice_.OneIn(3)) frame = FrameNearby();
     const Fade fade = dice_.OneIn(4) ? Fade{} : RandomFade();
-    const ActionReport before = rig_.Report(session_, item.id);
+    const bool sounds = SoundsAt(item, std::max(frame.value_or(frame_), frame_));
     const auto reports =
         rig_.engine().CancelActions(session_, {item.id}, /*all=*/false, frame, fade);
     ASSERT_TRUE(reports.ok()) << reports.status();
-    // Nothing fades that does not sound.
     const int64_t from = std::max(frame.value_or(frame_), frame_);
-    const bool sounds = before.start_frame.has_value() ||
-                        (from > frame_ && before.requested_start_frame.value_or(0) < from);
     if (fade.frames > 0 && sounds) {
       SendChange(&item, {.kind = ChangeKind::kStop, .fade = fade, .frame = from});
     } else {

@@ -46,7 +46,10 @@ class Follower {
         ramp_(script.gain),
         session_ramp_(script.session_gain),
         jumps_(script.loop.passes - 1) {
-    if (!script.from_feed) written_ = end_ = script.view_frames;
+    if (!script.from_feed) {
+      written_ = end_ = script.view_frames;
+      position_ = script.view_offset_frames;
+    }
     out_.applied_frames.assign(script.changes.size(), VoiceChange::kNever);
   }
 
@@ -264,7 +267,7 @@ class Follower {
         paused_ = false;
         break;
       case VoiceChange::Kind::kLeaveLoop:
-        if (script_.loop.passes != 1 && change.at_once && position_ >= script_.loop.begin_frame &&
+        if (change.at_once && position_ >= script_.loop.begin_frame &&
             position_ < script_.loop.end_frame) {
           position_ = script_.loop.end_frame;
         }

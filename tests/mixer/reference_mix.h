@@ -50,6 +50,7 @@ struct SoundScript {
   std::vector<int> channel_map;
   std::function<float(int channel, int64_t frame)> sample;  // of the sound, frame from 0
   int64_t view_frames = 0;                                  // its length, if it comes from memory
+  int64_t view_offset_frames = 0;                           // where in that it begins
   bool from_feed = false;
   int64_t prebuffer_frames = 0;
   std::vector<Action> actions;  // by block; in the order in which they were done

@@ -78,7 +78,8 @@ class StreamServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StartStream(self, request, context):
-        """Starts it; nothing changes if it runs. FAILED_PRECONDITION if none is open.
+        """Starts it; nothing changes if it runs. FAILED_PRECONDITION if none is open, and with
+        ERROR_REASON_BUSY while another session has unfinished actions: they wait for it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
