@@ -111,6 +111,8 @@ struct Action : std::enable_shared_from_this<Action> {
   // --- What follows another action ---
   std::shared_ptr<Action> after;                  // while its end is not known
   std::vector<std::weak_ptr<Action>> successors;  // whose `after` this is
+  // The same of batches that wait: they are linked when these are released.
+  std::vector<std::weak_ptr<Action>> waiting_successors;
 
   // --- Recordings ---
   std::shared_ptr<Recording> recording;  // after the end only if another call may come for it
@@ -147,6 +149,7 @@ struct Action : std::enable_shared_from_this<Action> {
   bool is_record() const {
     return report.kind == ActionKind::kRecord || report.kind == ActionKind::kRecordStream;
   }
+  bool is_record_of_input() const { return is_record() && source == RecordSource::kInput; }
   bool is_stream() const {
     return report.kind == ActionKind::kPlayStream || report.kind == ActionKind::kRecordStream;
   }
@@ -155,8 +158,7 @@ struct Action : std::enable_shared_from_this<Action> {
   bool waits_for_voice() const { return is_play() && !lent && !over; }
   ConverterClock clock() const {
     if (!has_audio()) return target_clock;
-    return is_record() && source == RecordSource::kInput ? ConverterClock::kInput
-                                                         : ConverterClock::kOutput;
+    return is_record_of_input() ? ConverterClock::kInput : ConverterClock::kOutput;
   }
   // Starts an offset after an origin that may not be known yet.
   bool floats() const { return is_play() && start.kind == StartSpec::Kind::kOffset; }

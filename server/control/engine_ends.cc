@@ -65,7 +65,8 @@ void EngineImpl::Finish(const std::shared_ptr<Action>& action) {
     if (!action->done()) {
       action->stream->DescribeBlocks(action->mark, ending.end_frame, &report);
     }
-    action->stream->DescribeXruns(action->mark, ending.end_frame, &report);
+    action->stream->DescribeXruns(action->mark, ending.end_frame, action->is_record_of_input(),
+                                  &report);
   }
   if (action->voice == nullptr) GiveUpFeed(action.get());
   LetGoOfStream(action.get());

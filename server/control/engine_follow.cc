@@ -21,13 +21,23 @@ absl::Status EngineImpl::Follow(const std::shared_ptr<Action>& action,
     action->report.requested_start_frame = after->ending->end_frame;
     return absl::OkStatus();
   }
-  std::erase_if(after->successors, [](const auto& successor) { return successor.expired(); });
-  if (after->successors.size() >= kMaxSuccessors) {
-    return LimitExceeded("max_successors_per_action", absl::StrCat(after->successors.size() + 1),
+  const size_t successors = CountSuccessors(after.get()) + 1;
+  if (successors > kMaxSuccessors) {
+    return LimitExceeded("max_successors_per_action", absl::StrCat(successors),
                          absl::StrCat(kMaxSuccessors));
   }
   action->after = after;
   return absl::OkStatus();
+}
+
+size_t EngineImpl::CountSuccessors(Action* action) {
+  const auto gone = [](const std::weak_ptr<Action>& weak) {
+    const std::shared_ptr<Action> successor = weak.lock();
+    return successor == nullptr || successor->over;
+  };
+  std::erase_if(action->successors, gone);
+  std::erase_if(action->waiting_successors, gone);
+  return action->successors.size() + action->waiting_successors.size();
 }
 
 absl::Status EngineImpl::FollowIfAsked(const std::shared_ptr<Action>& action,
@@ -39,7 +49,10 @@ absl::Status EngineImpl::FollowIfAsked(const std::shared_ptr<Action>& action,
 }
 
 void EngineImpl::LinkSuccessor(const std::shared_ptr<Action>& action) {
-  if (action->after != nullptr) action->after->successors.push_back(action);
+  if (action->after == nullptr) return;
+  auto& waiting = action->after->waiting_successors;
+  std::erase_if(waiting, [&](const auto& weak) { return weak.lock() == action; });
+  (Waits(*action) ? waiting : action->after->successors).push_back(action);
 }
 
 void EngineImpl::StartSuccessors(Action* action) {

@@ -315,6 +315,15 @@ void EngineImpl::TakeBlocks() {
     entry.text = "the device's input is not finite here; what is not is taken for 0 and counted";
     events_.Append(std::move(entry));
   }
+  if (news.repeated_frame.has_value()) {
+    LogEntry entry = Event(EventKind::kNote);
+    entry.frame = news.repeated_frame;
+    entry.text =
+        "what came with the block before came again: it may have been lost what was to come, or "
+        "the "
+        "sound repeats itself";
+    events_.Append(std::move(entry));
+  }
   if (news.missed_blocks > 0) {
     LogEntry entry = Event(EventKind::kNote);
     entry.text = absl::StrCat(news.missed_blocks, " blocks came and went unseen");

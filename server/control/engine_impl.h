@@ -356,6 +356,8 @@ class EngineImpl : public Engine {
   // The same for a stream, if its start says so.
   absl::Status FollowIfAsked(const std::shared_ptr<Action>& action, const std::string& field)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // How many follow it, those that wait included.
+  static size_t CountSuccessors(Action* action);
   // It is registered: whom it follows knows it from now on.
   void LinkSuccessor(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // `action` is over: those that follow it and are not with the mixer start where it ended.

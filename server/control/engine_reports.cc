@@ -92,7 +92,7 @@ ActionReport EngineImpl::ReportOf(const Action& action) {
     const int64_t end_frame =
         action.ending.has_value() ? action.ending->end_frame : action.stream->mixer().next_frame();
     if (!action.done()) action.stream->DescribeBlocks(action.mark, end_frame, &report);
-    action.stream->DescribeXruns(action.mark, end_frame, &report);
+    action.stream->DescribeXruns(action.mark, end_frame, action.is_record_of_input(), &report);
     if (!action.ending.has_value() && report.touched == Touched::kNo) {
       report.touched = Touched::kCannotTell;
     }

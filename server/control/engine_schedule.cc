@@ -187,7 +187,7 @@ absl::Status EngineImpl::LinkMembers(const std::string& session_id, const BatchS
       absl::Status status = Follow(action, *after, field + ".start.after");
       if (!status.ok()) return status;
       // Those of this batch are linked when it is admitted.
-      const size_t successors = (*after)->successors.size() + ++following[after->get()];
+      const size_t successors = CountSuccessors(after->get()) + ++following[after->get()];
       if (action->after != nullptr && successors > kMaxSuccessors) {
         return LimitExceeded("max_successors_per_action", absl::StrCat(successors),
                              absl::StrCat(kMaxSuccessors));

@@ -35,6 +35,7 @@ absl::Status EngineImpl::KeepWaiting(std::unique_ptr<Submission> submission) {
     action->report.requested_start_frame = FrameOf(*action, *s);
     action->report.origin_wall_time = s->wall_origin;
     Register(action);
+    LinkSuccessor(action);
   }
   s->registered = true;
   if (s->wall_origin.has_value()) waiting_.emplace(*s->wall_origin, s);
@@ -178,7 +179,7 @@ void EngineImpl::NoteStartWallTime(Action* action) {
   const StreamInfo& info = action->stream->info();
   int64_t latency_frames = info.output_latency_frames;
   double excess_frames = 0;  // of a recording, beyond latency_frames
-  if (action->is_record() && action->source == RecordSource::kInput) {
+  if (action->is_record_of_input()) {
     latency_frames = -info.input_latency_frames;
     if (const CalibrationInfo* const calibration = PresentCalibration()) {
       excess_frames = calibration->excess_frames();

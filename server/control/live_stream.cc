@@ -74,7 +74,8 @@ LiveStream::LiveStream(Options options, std::unique_ptr<Mixer> mixer)
       mixer_(std::move(mixer)),
       run_stats_(kHistoriesCounted * HistoryFrames(options_.info, options_.history)),
       time_map_(options_.info.sample_rate_hz, 0),
-      xrun_detector_(&time_map_, kMaxXruns) {}
+      xrun_detector_(&time_map_, kMaxXruns),
+      input_repeats_(&mixer_->input_history()) {}
 
 LiveStream::News LiveStream::ReadBlocks() {
   News news;
@@ -101,6 +102,10 @@ LiveStream::News LiveStream::ReadBlocks() {
       news.nonfinite_frame = block.first_frame;
     }
     last_block_finite_ = finite;
+    if (input_repeats_.AddBlock(block.first_frame, block.frames) &&
+        !news.repeated_frame.has_value()) {
+      news.repeated_frame = block.first_frame;
+    }
     last_block_nanos_ = block.callback_nanos;
     last_block_end_frame_ = block.first_frame + block.frames;
     last_block_frames_ = block.frames;
@@ -162,12 +167,13 @@ void LiveStream::DescribeBlocks(const RunStats::Mark& mark, int64_t end_frame,
   report->nonfinite_input_samples = counts.nonfinite_input_samples;
 }
 
-void LiveStream::DescribeXruns(const RunStats::Mark& mark, int64_t end_frame,
+void LiveStream::DescribeXruns(const RunStats::Mark& mark, int64_t end_frame, bool of_input,
                                ActionReport* report) const {
   report->xruns.clear();
   report->xrun_count = 0;
   report->touched = Touched::kNo;
   report->shortest_detectable_loss_frames = 0;
+  if (of_input && input_repeats_.Any(mark.frame, end_frame)) report->touched = Touched::kCannotTell;
   // What was lost before its first frame is not its own.
   const int64_t begin_frame = mark.frame + 1;
   if (begin_frame >= end_frame) return;
@@ -178,7 +184,6 @@ void LiveStream::DescribeXruns(const RunStats::Mark& mark, int64_t end_frame,
   }
   switch (xrun_detector_.Touched(begin_frame, end_frame)) {
     case TouchedByXrun::kNo:
-      report->touched = Touched::kNo;
       break;
     case TouchedByXrun::kYes:
       report->touched = Touched::kYes;

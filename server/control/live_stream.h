@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/control/input_repeats.h"
 #include "server/control/run_stats.h"
 #include "server/control/types.h"
 #include "server/mixer/mixer.h"
@@ -64,6 +65,8 @@ class LiveStream {
     int64_t missed_blocks = 0;  // were overwritten before they were read
     // Of the first block whose input was not finite after one whose input was.
     std::optional<int64_t> nonfinite_frame;
+    // Where input began to come that had come with the block before.
+    std::optional<int64_t> repeated_frame;
   };
   News ReadBlocks();
   // When the last block came; absent before the first.
@@ -83,8 +86,10 @@ class LiveStream {
   // Fills in what the blocks from `mark` to `end_frame` counted. Soon after `end_frame`: counts are
   // not kept for ever.
   void DescribeBlocks(const RunStats::Mark& mark, int64_t end_frame, ActionReport* report) const;
-  // Fills in what is known of xruns between them by now.
-  void DescribeXruns(const RunStats::Mark& mark, int64_t end_frame, ActionReport* report) const;
+  // Fills in what is known of xruns between them by now. `of_input`: it is a recording of the
+  // inputs.
+  void DescribeXruns(const RunStats::Mark& mark, int64_t end_frame, bool of_input,
+                     ActionReport* report) const;
   // Nothing more can be learnt of xruns before `frame`.
   bool Judged(int64_t frame) const;
 
@@ -125,6 +130,7 @@ class LiveStream {
   int last_block_frames_ = 0;
   bool last_block_finite_ = true;
   XrunDetector xrun_detector_;
+  InputRepeats input_repeats_;
   int64_t next_xrun_sequence_ = 0;  // not told yet
   int64_t next_relock_sequence_ = 0;
   std::deque<Clips> clips_;  // by frame

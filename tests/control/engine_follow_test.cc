@@ -304,5 +304,29 @@ TEST_F(EngineFollowTest, MembersOfOneBatchCountToo) {
   rig_.Finish(session_);
 }
 
+TEST_F(EngineFollowTest, ThoseThatArePreparedCountToo) {
+  const BatchAdmitted head = Schedule(At(50000, {Play("", 1, 10)}));
+  const StartSpec after = AfterId(head.actions[0].action_id);
+  BatchSpec prepared = At(0, std::vector<ActionSpec>(40, Play("", 1, 1, after)));
+  prepared.prepare = true;
+  const BatchAdmitted first = Schedule(prepared);
+  EXPECT_EQ(FieldOf(rig_.ScheduleNow(session_, prepared).status()), "max_successors_per_action");
+  EXPECT_EQ(FieldOf(rig_.ScheduleNow(session_, At(0, prepared.actions)).status()),
+            "max_successors_per_action");
+  // Its places are its own when it is committed, and free when it has ended.
+  ASSERT_TRUE(rig_.Commit(session_, first.batch_id).ok());
+  EXPECT_EQ(FieldOf(rig_.ScheduleNow(session_, prepared).status()), "max_successors_per_action");
+  Schedule(At(0, std::vector<ActionSpec>(24, Play("", 1, 1, after))));
+  EXPECT_EQ(FieldOf(rig_.ScheduleNow(session_, At(0, {Play("", 1, 1, after)})).status()),
+            "max_successors_per_action");
+  std::vector<std::string> ids;
+  for (const ScheduledAction& action : first.actions) ids.push_back(action.action_id);
+  ASSERT_TRUE(rig_.engine().CancelActions(session_, ids, false, std::nullopt, {}).ok());
+  rig_.Run(2);
+  Schedule(prepared);
+  rig_.engine().CancelActions(session_, {}, /*all=*/true, std::nullopt, {}).IgnoreError();
+  rig_.Finish(session_);
+}
+
 }  // namespace
 }  // namespace rtmixd

@@ -75,6 +75,7 @@ absl::StatusOr<StreamInfo> SteppedVirtualDevice::Open(const StreamSettings& /*se
   config.input_latency_frames = kBlockFrames;
   config.output_latency_frames = kBlockFrames;
   config.clock_error_ppm = clock_error_ppm_;
+  config.routes = routes_;
   engine_ = std::make_unique<VirtualEngine>(config);
   sink_ = sink;
   health_ = Health::kStopped;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "server/device/audio_device.h"
@@ -19,7 +20,8 @@ class SteppedVirtualDevice : public AudioDevice {
  public:
   static constexpr int kBlockFrames = 256;
 
-  explicit SteppedVirtualDevice(double clock_error_ppm) : clock_error_ppm_(clock_error_ppm) {}
+  explicit SteppedVirtualDevice(double clock_error_ppm, std::vector<LoopbackRoute> routes = {})
+      : clock_error_ppm_(clock_error_ppm), routes_(std::move(routes)) {}
 
   // Makes the next block. Its callback is entered `late_nanos` after it is due, and not before the
   // one before it was.
@@ -46,6 +48,7 @@ class SteppedVirtualDevice : public AudioDevice {
   static DeviceInfo Device();
 
   const double clock_error_ppm_;
+  const std::vector<LoopbackRoute> routes_;
   std::unique_ptr<VirtualEngine> engine_;
   AudioBlockSink* sink_ = nullptr;
   Health health_ = Health::kClosed;
