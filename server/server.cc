@@ -19,6 +19,7 @@
 #include "server/rpc/buffer_service.h"
 #include "server/rpc/calibration_file.h"
 #include "server/rpc/calibration_service.h"
+#include "server/rpc/callback_threads.h"
 #include "server/rpc/clock_service.h"
 #include "server/rpc/device_service.h"
 #include "server/rpc/event_service.h"
@@ -27,6 +28,7 @@
 #include "server/rpc/spool_service.h"
 #include "server/rpc/stream_service.h"
 #include "server/rpc/virtual_device_service.h"
+#include "server/rpc/worker.h"
 
 namespace rtmixd {
 namespace {
@@ -36,6 +38,11 @@ constexpr int kKeepaliveMillis = 1000;
 constexpr int kKeepaliveTimeoutMillis = 1000;
 // Clients may ping every 5 s; a little less, for pings that come early.
 constexpr int kMinClientPingMillis = 4500;
+// What a client may send before it hears that it was read: one of the longest chunks of audio. Fixed,
+// since to find out what a connection could carry gRPC pings it all the time: two more messages for
+// every three of a stream in real time.
+constexpr int kWindowBytes = 1 << 20;
+constexpr int kMaxFrameBytes = 256 << 10;
 // Only reflection is synchronous; it gets no more than these.
 constexpr int kMaxSyncThreads = 8;
 // For calls to end after they have been told to.
@@ -52,8 +59,8 @@ class ServerImpl final : public Server {
         clock_(*engine_),
         calibrations_(*engine_),
         sessions_(*engine_),
-        buffers_(*engine_),
-        actions_(*engine_),
+        buffers_(*engine_, worker_),
+        actions_(*engine_, worker_),
         audio_(*engine_),
         events_(*engine_),
         virtual_device_(*engine_),
@@ -78,6 +85,9 @@ class ServerImpl final : public Server {
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                                kMinClientPingMillis);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kWindowBytes);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kMaxFrameBytes);
     const int max_message_bytes = options.engine.limits.max_message_bytes;
     builder.SetMaxReceiveMessageSize(max_message_bytes);
     builder.SetMaxSendMessageSize(max_message_bytes);
@@ -138,7 +148,9 @@ class ServerImpl final : public Server {
   }
 
  private:
+  const CallbackThreads callback_threads_;
   const std::unique_ptr<Engine> engine_;
+  Worker worker_;
   ServerInfoService server_info_;
   DeviceService devices_;
   StreamService stream_;

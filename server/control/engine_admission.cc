@@ -95,7 +95,8 @@ absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
     DropSubmission(s);
   }
   RunDue();
-  WakePump();
+  // Otherwise the next block wakes it, and a call that schedules does not pay for that.
+  if (!running()) WakePump();
   return absl::OkStatus();
 }
 

@@ -22,6 +22,8 @@ namespace {
 
 constexpr absl::Duration kWatchInterval =
     absl::Milliseconds(900);  // so that an answer comes each second
+// What a longer request asks for takes longer than a block: hundreds of actions, or their audio.
+constexpr size_t kLongRequestBytes = 16 << 10;
 // A report tells of 64 xruns and 8 gaps at most: about 2 kB.
 constexpr int kMaxReportsPerMessage = 500;
 
@@ -84,16 +86,23 @@ std::optional<int64_t> FrameOf(const Request& request) {
 grpc::ServerUnaryReactor* ActionService::ScheduleActions(grpc::CallbackServerContext* context,
                                                          const v1::ScheduleActionsRequest* request,
                                                          v1::ScheduleActionsResponse* response) {
-  const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
-  if (!session.ok()) return Reply(context, session.status());
-  absl::StatusOr<BatchSpec> batch = FromProto(*request);
-  if (!batch.ok()) return Reply(context, batch.status());
-  return ReplyLater(engine_, [&](const FinishCallback& finish) {
+  const auto schedule = [this, context, request, response](const FinishCallback& finish) {
+    const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
+    if (!session.ok()) return finish(session.status());
+    absl::StatusOr<BatchSpec> batch = FromProto(*request);
+    if (!batch.ok()) return finish(batch.status());
     engine_.Schedule(*session, *std::move(batch),
                      [response, finish](const absl::StatusOr<BatchAdmitted>& admitted) {
                        if (admitted.ok()) *response = ToProto(*admitted);
                        finish(admitted.status());
                      });
+  };
+  return ReplyLater(context, engine_, [&](const FinishCallback& finish) {
+    if (request->ByteSizeLong() > kLongRequestBytes) {
+      worker_.Run([schedule, finish] { schedule(finish); });
+    } else {
+      schedule(finish);
+    }
     return kNoWait;
   });
 }
@@ -176,7 +185,7 @@ grpc::ServerUnaryReactor* ActionService::WaitActions(grpc::CallbackServerContext
   if (!session.ok()) return Reply(context, session.status());
   const absl::StatusOr<absl::Duration> timeout = WaitTimeout(*request);
   if (!timeout.ok()) return Reply(context, timeout.status());
-  return ReplyLater(engine_, [&](const FinishCallback& finish) {
+  return ReplyLater(context, engine_, [&](const FinishCallback& finish) {
     return engine_.WaitActions(
         *session, {request->action_ids().begin(), request->action_ids().end()}, request->any(),
         request->until_done(), *timeout,
@@ -210,7 +219,7 @@ grpc::ServerUnaryReactor* ActionService::WaitBatch(grpc::CallbackServerContext* 
   if (!session.ok()) return Reply(context, session.status());
   const absl::StatusOr<absl::Duration> timeout = WaitTimeout(*request);
   if (!timeout.ok()) return Reply(context, timeout.status());
-  return ReplyLater(engine_, [&](const FinishCallback& finish) {
+  return ReplyLater(context, engine_, [&](const FinishCallback& finish) {
     return engine_.WaitBatch(*session, request->batch_id(), request->until_done(), *timeout,
                              [response, finish](const absl::StatusOr<BatchReport>& report) {
                                if (report.ok()) *response->mutable_report() = ToProto(*report);

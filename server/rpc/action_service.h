@@ -3,13 +3,14 @@
 
 #include "rtmixd/v1/action.grpc.pb.h"
 #include "server/control/engine.h"
+#include "server/rpc/worker.h"
 
 namespace rtmixd {
 
-// rtmixd.v1.ActionService over an Engine, which outlives it.
+// rtmixd.v1.ActionService over an Engine and a Worker, which outlive it.
 class ActionService final : public v1::ActionService::CallbackService {
  public:
-  explicit ActionService(Engine& engine) : engine_(engine) {}
+  ActionService(Engine& engine, Worker& worker) : engine_(engine), worker_(worker) {}
 
   grpc::ServerUnaryReactor* ScheduleActions(grpc::CallbackServerContext* context,
                                             const v1::ScheduleActionsRequest* request,
@@ -46,6 +47,7 @@ class ActionService final : public v1::ActionService::CallbackService {
 
  private:
   Engine& engine_;
+  Worker& worker_;
 };
 
 }  // namespace rtmixd

@@ -8,6 +8,7 @@
 
 #include "server/base/error_info.h"
 #include "server/rpc/audio_call.h"
+#include "server/rpc/audio_message.h"
 #include "server/rpc/convert_action.h"
 
 namespace rtmixd {
@@ -20,7 +21,7 @@ template <typename Request>
 std::optional<absl::Status> HandToPlay(const Request& request, PlayHalf& play) {
   switch (request.message_case()) {
     case Request::kAudio:
-      return play.Audio(request.audio());
+      return play.Audio(request.audio().position(), request.audio().data());
     case Request::kFlush:
       return play.Flush();
     case Request::kIdle:
@@ -56,18 +57,21 @@ Overloaded(Functions...) -> Overloaded<Functions...>;
 template <typename Response, typename Message>
 using Field = Message* (Response::*)();
 
-// Puts what a half has to say into a response; false if that is nothing.
+// Puts what a half has to say into a message; false if that is nothing.
 template <typename Response>
-bool TellPlay(PlayHalf& play, Response* response, Field<Response, v1::PlayProgress> progress,
+bool TellPlay(PlayHalf& play, grpc::ByteBuffer* message, Field<Response, v1::PlayProgress> progress,
               Field<Response, v1::ActionReport> report) {
+  Response response;
   return std::visit(Overloaded{
                         [](std::monostate) { return false; },
-                        [&](v1::PlayProgress&& message) {
-                          *(response->*progress)() = std::move(message);
+                        [&](v1::PlayProgress&& item) {
+                          *(response.*progress)() = std::move(item);
+                          *message = Serialize(response);
                           return true;
                         },
-                        [&](v1::ActionReport&& message) {
-                          *(response->*report)() = std::move(message);
+                        [&](v1::ActionReport&& item) {
+                          *(response.*report)() = std::move(item);
+                          *message = Serialize(response);
                           return true;
                         },
                     },
@@ -75,25 +79,29 @@ bool TellPlay(PlayHalf& play, Response* response, Field<Response, v1::PlayProgre
 }
 
 template <typename Response>
-bool TellRecord(RecordHalf& record, Response* response,
+bool TellRecord(RecordHalf& record, grpc::ByteBuffer* message,
                 Field<Response, v1::RecordProgress> progress,
                 Field<Response, v1::ActionReport> report) {
+  Response response;
   return std::visit(Overloaded{
                         [](std::monostate) { return false; },
-                        [&](v1::AudioChunk&& message) {
-                          *response->mutable_audio() = std::move(message);
+                        [&](RecordStream::Chunk&& item) {
+                          *message = AudioMessage(item.position, std::move(item.bytes));
                           return true;
                         },
-                        [&](v1::Gap&& message) {
-                          *response->mutable_gap() = std::move(message);
+                        [&](v1::Gap&& item) {
+                          *response.mutable_gap() = std::move(item);
+                          *message = Serialize(response);
                           return true;
                         },
-                        [&](v1::RecordProgress&& message) {
-                          *(response->*progress)() = std::move(message);
+                        [&](v1::RecordProgress&& item) {
+                          *(response.*progress)() = std::move(item);
+                          *message = Serialize(response);
                           return true;
                         },
-                        [&](v1::ActionReport&& message) {
-                          *(response->*report)() = std::move(message);
+                        [&](v1::ActionReport&& item) {
+                          *(response.*report)() = std::move(item);
+                          *message = Serialize(response);
                           return true;
                         },
                     },
@@ -102,8 +110,9 @@ bool TellRecord(RecordHalf& record, Response* response,
 
 // Of Record and StreamRecording, which call their fields the same.
 template <typename Response>
-bool TellRecord(RecordHalf& record, Response* response) {
-  return TellRecord(record, response, &Response::mutable_progress, &Response::mutable_report);
+bool TellRecord(RecordHalf& record, grpc::ByteBuffer* message) {
+  return TellRecord<Response>(record, message, &Response::mutable_progress,
+                              &Response::mutable_report);
 }
 
 class PlayCall final : public AudioCall<v1::PlayRequest, v1::PlayResponse> {
@@ -132,9 +141,10 @@ class PlayCall final : public AudioCall<v1::PlayRequest, v1::PlayResponse> {
   void TellOpened(v1::PlayResponse* response) override {
     *response->mutable_opened() = play_->Opened();
   }
-  bool Tell(v1::PlayResponse* response) override {
-    return TellPlay(*play_, response, &v1::PlayResponse::mutable_progress,
-                    &v1::PlayResponse::mutable_report);
+  PlayHalf* play() override { return &*play_; }
+  bool Tell(grpc::ByteBuffer* message) override {
+    return TellPlay<v1::PlayResponse>(*play_, message, &v1::PlayResponse::mutable_progress,
+                                      &v1::PlayResponse::mutable_report);
   }
   bool reported() const override { return play_->reported(); }
 
@@ -166,7 +176,10 @@ class RecordCall final : public AudioCall<v1::RecordRequest, v1::RecordResponse>
   void TellOpened(v1::RecordResponse* response) override {
     *response->mutable_opened() = record_->Opened();
   }
-  bool Tell(v1::RecordResponse* response) override { return TellRecord(*record_, response); }
+  PlayHalf* play() override { return nullptr; }
+  bool Tell(grpc::ByteBuffer* message) override {
+    return TellRecord<v1::RecordResponse>(*record_, message);
+  }
   bool reported() const override { return record_->reported(); }
 
   std::optional<RecordHalf> record_;
@@ -208,11 +221,13 @@ class DuplexCall final : public AudioCall<v1::DuplexRequest, v1::DuplexResponse>
     *response->mutable_opened()->mutable_play() = play_->Opened();
     *response->mutable_opened()->mutable_record() = record_->Opened();
   }
-  bool Tell(v1::DuplexResponse* response) override {
-    return TellPlay(*play_, response, &v1::DuplexResponse::mutable_play_progress,
-                    &v1::DuplexResponse::mutable_play_report) ||
-           TellRecord(*record_, response, &v1::DuplexResponse::mutable_record_progress,
-                      &v1::DuplexResponse::mutable_record_report);
+  PlayHalf* play() override { return &*play_; }
+  bool Tell(grpc::ByteBuffer* message) override {
+    using Response = v1::DuplexResponse;
+    return TellPlay<Response>(*play_, message, &Response::mutable_play_progress,
+                              &Response::mutable_play_report) ||
+           TellRecord<Response>(*record_, message, &Response::mutable_record_progress,
+                                &Response::mutable_record_report);
   }
   bool reported() const override { return play_->reported() && record_->reported(); }
 
@@ -222,22 +237,21 @@ class DuplexCall final : public AudioCall<v1::DuplexRequest, v1::DuplexResponse>
 };
 
 // Record without a sending half.
-class StreamRecordingCall final : public grpc::ServerWriteReactor<v1::StreamRecordingResponse> {
+class StreamRecordingCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
   StreamRecordingCall(Engine& engine, grpc::CallbackServerContext* context,
-                      const v1::StreamRecordingRequest& request)
-      : pump_(
-            {.next = [this](v1::StreamRecordingResponse* response,
-                            std::optional<absl::Status>* end) { return Next(response, end); },
-             .write = [this](const v1::StreamRecordingResponse* response) { StartWrite(response); },
-             .finish = [this](const absl::Status& status) { Finish(ToGrpcStatus(status)); }}) {
+                      const grpc::ByteBuffer& request, ChangeSignal& ticks)
+      : pump_({.next = [this](grpc::ByteBuffer* response,
+                              std::optional<absl::Status>* end) { return Next(response, end); },
+               .write = [this](const grpc::ByteBuffer* response) { StartWrite(response); },
+               .finish = [this](const absl::Status& status) { Finish(ToGrpcStatus(status)); }}) {
     StartSendInitialMetadata();
     if (absl::Status status = Open(engine, *context, request); !status.ok()) {
       pump_.Fail(status);
       return;
     }
     open_.store(true, std::memory_order_release);
-    alarm_ = PeriodicAlarm::Start(kProgressCheckInterval, [this] { pump_.Kick(); });
+    ticks_ = ticks.Subscribe([this] { pump_.Kick(); });
     pump_.Kick();
   }
 
@@ -246,13 +260,15 @@ class StreamRecordingCall final : public grpc::ServerWriteReactor<v1::StreamReco
     pump_.Fail(absl::CancelledError("the call was cancelled or broke off"));
   }
   void OnDone() override {
-    if (alarm_ != nullptr) alarm_->Stop();
+    ticks_ = nullptr;
     delete this;
   }
 
  private:
   absl::Status Open(Engine& engine, const grpc::CallbackServerContext& context,
-                    const v1::StreamRecordingRequest& request) {
+                    const grpc::ByteBuffer& message) {
+    v1::StreamRecordingRequest request;
+    if (absl::Status status = Parse(message, &request); !status.ok()) return status;
     const absl::StatusOr<std::string> session = BeginCall(engine, context, request);
     if (!session.ok()) return session.status();
     absl::StatusOr<RecordStreamSpec> spec = FromProto(request.config(), "config");
@@ -265,54 +281,59 @@ class StreamRecordingCall final : public grpc::ServerWriteReactor<v1::StreamReco
     return absl::OkStatus();
   }
 
-  bool Next(v1::StreamRecordingResponse* response, std::optional<absl::Status>* end) {
+  bool Next(grpc::ByteBuffer* message, std::optional<absl::Status>* end) {
     if (!open_.load(std::memory_order_acquire)) return false;
     if (!told_open_) {
       told_open_ = true;
-      *response->mutable_opened() = record_->Opened();
+      v1::StreamRecordingResponse response;
+      *response.mutable_opened() = record_->Opened();
+      *message = Serialize(response);
       return true;
     }
     if (record_->reported()) {
       *end = absl::OkStatus();
       return false;
     }
-    return TellRecord(*record_, response);
+    return TellRecord<v1::StreamRecordingResponse>(*record_, message);
   }
 
-  WritePump<v1::StreamRecordingResponse> pump_;
+  WritePump<grpc::ByteBuffer> pump_;
   std::atomic<bool> open_{false};
-  std::shared_ptr<PeriodicAlarm> alarm_;
+  std::unique_ptr<ChangeSignal::Subscription> ticks_;
   std::optional<RecordHalf> record_;
   bool told_open_ = false;
 };
 
 template <typename Call>
-Call* BeginAudioCall(Engine& engine, grpc::CallbackServerContext* context) {
+Call* BeginAudioCall(Engine& engine, grpc::CallbackServerContext* context, ChangeSignal& ticks) {
   auto* call = new Call(engine, context);
-  call->Begin();
+  call->Begin(ticks);
   return call;
 }
 
 }  // namespace
 
-grpc::ServerBidiReactor<v1::PlayRequest, v1::PlayResponse>* AudioService::Play(
-    grpc::CallbackServerContext* context) {
-  return BeginAudioCall<PlayCall>(engine_, context);
+AudioService::AudioService(Engine& engine)
+    : engine_(engine),
+      alarm_(PeriodicAlarm::Start(kProgressCheckInterval, [this] { ticks_.Notify(); })) {}
+
+AudioService::~AudioService() { alarm_->Stop(); }
+
+AudioService::BidiReactor* AudioService::Play(grpc::CallbackServerContext* context) {
+  return BeginAudioCall<PlayCall>(engine_, context, ticks_);
 }
 
-grpc::ServerBidiReactor<v1::RecordRequest, v1::RecordResponse>* AudioService::Record(
-    grpc::CallbackServerContext* context) {
-  return BeginAudioCall<RecordCall>(engine_, context);
+AudioService::BidiReactor* AudioService::Record(grpc::CallbackServerContext* context) {
+  return BeginAudioCall<RecordCall>(engine_, context, ticks_);
 }
 
-grpc::ServerBidiReactor<v1::DuplexRequest, v1::DuplexResponse>* AudioService::Duplex(
-    grpc::CallbackServerContext* context) {
-  return BeginAudioCall<DuplexCall>(engine_, context);
+AudioService::BidiReactor* AudioService::Duplex(grpc::CallbackServerContext* context) {
+  return BeginAudioCall<DuplexCall>(engine_, context, ticks_);
 }
 
-grpc::ServerWriteReactor<v1::StreamRecordingResponse>* AudioService::StreamRecording(
-    grpc::CallbackServerContext* context, const v1::StreamRecordingRequest* request) {
-  return new StreamRecordingCall(engine_, context, *request);
+grpc::ServerWriteReactor<grpc::ByteBuffer>* AudioService::StreamRecording(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
+  return new StreamRecordingCall(engine_, context, *request, ticks_);
 }
 
 }  // namespace rtmixd

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/error_info.h"
+#include "server/rpc/audio_message.h"
 #include "server/rpc/call.h"
 #include "server/rpc/convert_action.h"
 #include "server/rpc/convert_session.h"
@@ -27,6 +28,8 @@ namespace {
 // enough that a slow client holds little memory.
 constexpr int64_t kDownloadChunkBytes = 256 << 10;
 constexpr int64_t kMaxBytesPerSample = 4;
+// The memory of a longer one takes longer to touch than a block lasts.
+constexpr int64_t kShortBufferFrames = 1 << 14;
 // How often a download that waits for more looks whether the server stops.
 constexpr absl::Duration kStopInterval = absl::Milliseconds(500);
 
@@ -36,10 +39,9 @@ absl::Status Stopping() {
 }
 
 // Deletes itself in OnDone. Reads until the client ends, answers once.
-class UploadCall final : public grpc::ServerReadReactor<v1::UploadBufferRequest> {
+class UploadCall final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
  public:
-  UploadCall(Engine& engine, grpc::CallbackServerContext* context,
-             v1::UploadBufferResponse* response)
+  UploadCall(Engine& engine, grpc::CallbackServerContext* context, grpc::ByteBuffer* response)
       : engine_(engine), response_(response) {
     absl::StatusOr<std::string> session = RequireSession(engine, *context);
     if (!session.ok()) {
@@ -47,23 +49,31 @@ class UploadCall final : public grpc::ServerReadReactor<v1::UploadBufferRequest>
       return;
     }
     session_id_ = *std::move(session);
-    StartRead(&request_);
+    StartRead(received_.buffer());
   }
 
   void OnReadDone(bool ok) override {
     if (!ok)
       return End(writer_ == nullptr ? OutOfOrder("message", "config as the first message")
                                     : absl::OkStatus());
-    absl::Status status = CheckRequest(request_);
-    if (status.ok()) status = Handle();
-    if (!status.ok()) return End(status);
-    StartRead(&request_);
+    if (absl::Status status = Handle(); !status.ok()) return End(status);
+    StartRead(received_.buffer());
   }
   void OnDone() override { delete this; }
 
  private:
+  absl::Status Append(int64_t position, std::string_view samples) {
+    return PrefixField(writer_->Append(position, sample_format_, samples), "audio.");
+  }
+
   absl::Status Handle() {
     if (engine_.stopped()) return Stopping();
+    if (writer_ != nullptr && !completed_ && received_.LooksLikeAudio()) {
+      return Append(received_.position(), received_.samples());
+    }
+    absl::Status status = Parse(std::as_const(received_).buffer(), &request_);
+    if (status.ok()) status = CheckRequest(request_);
+    if (!status.ok()) return status;
     if (completed_) return OutOfOrder("message", "nothing after complete");
     if (request_.has_config() != (writer_ == nullptr)) {
       return writer_ == nullptr ? OutOfOrder("message", "config as the first message")
@@ -79,9 +89,7 @@ class UploadCall final : public grpc::ServerReadReactor<v1::UploadBufferRequest>
         return absl::OkStatus();
       }
       case v1::UploadBufferRequest::kAudio:
-        return PrefixField(
-            writer_->Append(request_.audio().position(), sample_format_, request_.audio().data()),
-            "audio.");
+        return Append(request_.audio().position(), request_.audio().data());
       case v1::UploadBufferRequest::kComplete:
         completed_ = true;
         return writer_->Complete();
@@ -91,14 +99,17 @@ class UploadCall final : public grpc::ServerReadReactor<v1::UploadBufferRequest>
   }
 
   void End(const absl::Status& status) {
-    if (writer_ != nullptr) *response_->mutable_buffer() = ToProto(writer_->info());
+    v1::UploadBufferResponse response;
+    if (writer_ != nullptr) *response.mutable_buffer() = ToProto(writer_->info());
+    *response_ = Serialize(response);
     writer_.reset();  // the buffer can be opened again before the client hears of the end
     Finish(ToGrpcStatus(status));
   }
 
   Engine& engine_;
-  v1::UploadBufferResponse* const response_;
+  grpc::ByteBuffer* const response_;
   std::string session_id_;
+  ReceivedMessage received_;
   v1::UploadBufferRequest request_;
   std::unique_ptr<BufferWriter> writer_;
   SampleFormat sample_format_ = SampleFormat::kFloat32;
@@ -106,19 +117,15 @@ class UploadCall final : public grpc::ServerReadReactor<v1::UploadBufferRequest>
 };
 
 // Deletes itself in OnDone.
-class DownloadCall final : public grpc::ServerWriteReactor<v1::DownloadBufferResponse> {
+class DownloadCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
   DownloadCall(Engine& engine, grpc::CallbackServerContext* context,
-               const v1::DownloadBufferRequest& request)
-      : pump_(
-            {.next = [this](v1::DownloadBufferResponse* response,
-                            std::optional<absl::Status>* end) { return Next(response, end); },
-             .write = [this](const v1::DownloadBufferResponse* response) { StartWrite(response); },
-             .finish = [this](const absl::Status& status) { Finish(ToGrpcStatus(status)); }}),
-        engine_(engine),
-        sample_format_(FromProto(request.sample_format())),
-        follow_(request.follow()),
-        next_frame_(request.first_frame()) {
+               const grpc::ByteBuffer& request)
+      : pump_({.next = [this](grpc::ByteBuffer* response,
+                              std::optional<absl::Status>* end) { return Next(response, end); },
+               .write = [this](const grpc::ByteBuffer* response) { StartWrite(response); },
+               .finish = [this](const absl::Status& status) { Finish(ToGrpcStatus(status)); }}),
+        engine_(engine) {
     if (absl::Status status = Open(engine, *context, request); !status.ok()) {
       pump_.Fail(status);
       return;
@@ -139,7 +146,12 @@ class DownloadCall final : public grpc::ServerWriteReactor<v1::DownloadBufferRes
 
  private:
   absl::Status Open(Engine& engine, const grpc::CallbackServerContext& context,
-                    const v1::DownloadBufferRequest& request) {
+                    const grpc::ByteBuffer& message) {
+    v1::DownloadBufferRequest request;
+    if (absl::Status status = Parse(message, &request); !status.ok()) return status;
+    sample_format_ = FromProto(request.sample_format());
+    follow_ = request.follow();
+    next_frame_ = request.first_frame();
     const absl::StatusOr<std::string> session = BeginCall(engine, context, request);
     if (!session.ok()) return session.status();
     absl::StatusOr<std::unique_ptr<BufferReader>> reader =
@@ -163,21 +175,23 @@ class DownloadCall final : public grpc::ServerWriteReactor<v1::DownloadBufferRes
     return absl::OkStatus();
   }
 
-  bool Next(v1::DownloadBufferResponse* response, std::optional<absl::Status>* end) {
+  bool Next(grpc::ByteBuffer* message, std::optional<absl::Status>* end) {
     if (!open_.load(std::memory_order_acquire)) return false;
     const BufferInfo info =
         reader_->info();  // before Read, so that "complete" means that Read sees all
     if (!told_open_) {
       told_open_ = true;
-      *response->mutable_buffer() = ToProto(info);
+      v1::DownloadBufferResponse response;
+      *response.mutable_buffer() = ToProto(info);
+      *message = Serialize(response);
       return true;
     }
     const int64_t wanted = std::min(chunk_frames_, end_frame_ - next_frame_);
-    v1::AudioChunk* audio = response->mutable_audio();
+    std::string samples;
     const int64_t got =
-        wanted > 0 ? reader_->Read(next_frame_, wanted, sample_format_, audio->mutable_data()) : 0;
+        wanted > 0 ? reader_->Read(next_frame_, wanted, sample_format_, &samples) : 0;
     if (got > 0) {
-      audio->set_position(next_frame_);
+      *message = AudioMessage(next_frame_, std::move(samples));
       next_frame_ += got;
       return true;
     }
@@ -189,11 +203,11 @@ class DownloadCall final : public grpc::ServerWriteReactor<v1::DownloadBufferRes
     return false;
   }
 
-  WritePump<v1::DownloadBufferResponse> pump_;
+  WritePump<grpc::ByteBuffer> pump_;
   Engine& engine_;
-  const SampleFormat sample_format_;
-  const bool follow_;
-  int64_t next_frame_;
+  SampleFormat sample_format_ = SampleFormat::kFloat32;
+  bool follow_ = false;
+  int64_t next_frame_ = 0;
   int64_t end_frame_ = std::numeric_limits<int64_t>::max();
   int64_t chunk_frames_ = 1;
   std::atomic<bool> open_{false};
@@ -210,19 +224,25 @@ grpc::ServerUnaryReactor* BufferService::CreateBuffer(grpc::CallbackServerContex
                                                       v1::CreateBufferResponse* response) {
   const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
   if (!session.ok()) return Reply(context, session.status());
-  const absl::StatusOr<BufferInfo> buffer = engine_.CreateBuffer(*session, FromProto(*request));
-  if (!buffer.ok()) return Reply(context, buffer.status());
-  *response->mutable_buffer() = ToProto(*buffer);
-  return Reply(context, absl::OkStatus());
+  const auto create = [this, session = *session, request, response] {
+    const absl::StatusOr<BufferInfo> buffer = engine_.CreateBuffer(session, FromProto(*request));
+    if (buffer.ok()) *response->mutable_buffer() = ToProto(*buffer);
+    return buffer.status();
+  };
+  if (request->expected_frames() <= kShortBufferFrames) return Reply(context, create());
+  return ReplyLater(context, engine_, [&](const FinishCallback& finish) {
+    worker_.Run([create, finish] { finish(create()); });
+    return kNoWait;
+  });
 }
 
-grpc::ServerReadReactor<v1::UploadBufferRequest>* BufferService::UploadBuffer(
-    grpc::CallbackServerContext* context, v1::UploadBufferResponse* response) {
+grpc::ServerReadReactor<grpc::ByteBuffer>* BufferService::UploadBuffer(
+    grpc::CallbackServerContext* context, grpc::ByteBuffer* response) {
   return new UploadCall(engine_, context, response);
 }
 
-grpc::ServerWriteReactor<v1::DownloadBufferResponse>* BufferService::DownloadBuffer(
-    grpc::CallbackServerContext* context, const v1::DownloadBufferRequest* request) {
+grpc::ServerWriteReactor<grpc::ByteBuffer>* BufferService::DownloadBuffer(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
   return new DownloadCall(engine_, context, *request);
 }
 

@@ -3,21 +3,28 @@
 
 #include "rtmixd/v1/buffer.grpc.pb.h"
 #include "server/control/engine.h"
+#include "server/rpc/worker.h"
 
 namespace rtmixd {
 
-// rtmixd.v1.BufferService over an Engine, which outlives it.
-class BufferService final : public v1::BufferService::CallbackService {
+// rtmixd.v1.BufferService over an Engine and a Worker, which outlive it.
+class BufferService final : public v1::BufferService::WithCallbackMethod_CreateBuffer<
+                                v1::BufferService::WithRawCallbackMethod_UploadBuffer<
+                                    v1::BufferService::WithRawCallbackMethod_DownloadBuffer<
+                                        v1::BufferService::WithCallbackMethod_GetBuffer<
+                                            v1::BufferService::WithCallbackMethod_ListBuffers<
+                                                v1::BufferService::WithCallbackMethod_DeleteBuffer<
+                                                    v1::BufferService::Service>>>>>> {
  public:
-  explicit BufferService(Engine& engine) : engine_(engine) {}
+  BufferService(Engine& engine, Worker& worker) : engine_(engine), worker_(worker) {}
 
   grpc::ServerUnaryReactor* CreateBuffer(grpc::CallbackServerContext* context,
                                          const v1::CreateBufferRequest* request,
                                          v1::CreateBufferResponse* response) override;
-  grpc::ServerReadReactor<v1::UploadBufferRequest>* UploadBuffer(
-      grpc::CallbackServerContext* context, v1::UploadBufferResponse* response) override;
-  grpc::ServerWriteReactor<v1::DownloadBufferResponse>* DownloadBuffer(
-      grpc::CallbackServerContext* context, const v1::DownloadBufferRequest* request) override;
+  grpc::ServerReadReactor<grpc::ByteBuffer>* UploadBuffer(grpc::CallbackServerContext* context,
+                                                          grpc::ByteBuffer* response) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* DownloadBuffer(
+      grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) override;
   grpc::ServerUnaryReactor* GetBuffer(grpc::CallbackServerContext* context,
                                       const v1::GetBufferRequest* request,
                                       v1::GetBufferResponse* response) override;
@@ -30,6 +37,7 @@ class BufferService final : public v1::BufferService::CallbackService {
 
  private:
   Engine& engine_;
+  Worker& worker_;
 };
 
 }  // namespace rtmixd

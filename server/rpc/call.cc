@@ -1,5 +1,6 @@
 #include "server/rpc/call.h"
 
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -67,6 +68,38 @@ class DeferredReply : public grpc::ServerUnaryReactor {
   const std::shared_ptr<Wait> wait_;
 };
 
+// The answer to one call, which may be there before there is anybody to give it to.
+class Answer {
+ public:
+  void Set(const absl::Status& status) {
+    grpc::ServerUnaryReactor* reactor = nullptr;
+    {
+      const MutexLock lock(&mutex_);
+      status_ = status;
+      reactor = reactor_;
+    }
+    if (reactor != nullptr) reactor->Finish(ToGrpcStatus(status));
+  }
+  std::optional<absl::Status> Now() {
+    const MutexLock lock(&mutex_);
+    return status_;
+  }
+  void GiveTo(grpc::ServerUnaryReactor* reactor) {
+    std::optional<absl::Status> status;
+    {
+      const MutexLock lock(&mutex_);
+      status = status_;
+      reactor_ = reactor;
+    }
+    if (status.has_value()) reactor->Finish(ToGrpcStatus(*status));
+  }
+
+ private:
+  Mutex mutex_;
+  std::optional<absl::Status> status_ ABSL_GUARDED_BY(mutex_);
+  grpc::ServerUnaryReactor* reactor_ ABSL_GUARDED_BY(mutex_) = nullptr;
+};
+
 }  // namespace
 
 absl::StatusOr<std::string> RequireSession(Engine& engine,
@@ -98,12 +131,15 @@ grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context, const absl
   return reactor;
 }
 
-grpc::ServerUnaryReactor* ReplyLater(Engine& engine,
+grpc::ServerUnaryReactor* ReplyLater(grpc::CallbackServerContext* context, Engine& engine,
                                      const std::function<Engine::WaitId(FinishCallback)>& start) {
+  auto answer = std::make_shared<Answer>();
+  const Engine::WaitId id = start([answer](const absl::Status& status) { answer->Set(status); });
+  if (const std::optional<absl::Status> status = answer->Now()) return Reply(context, *status);
   auto wait = std::make_shared<Wait>(engine);
   auto* reactor = new DeferredReply(wait);
-  wait->Started(
-      start([reactor](const absl::Status& status) { reactor->Finish(ToGrpcStatus(status)); }));
+  wait->Started(id);
+  answer->GiveTo(reactor);
   return reactor;
 }
 

@@ -37,11 +37,12 @@ absl::Status OutOfOrder(const std::string& field, const std::string& limit);
 // Ends a unary call at once.
 grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context, const absl::Status& status);
 
-// Ends a unary call when `start`'s callback comes. `start` returns a wait that is cancelled with
-// the call, or kNoWait. The response must be filled before the callback is called.
+// Ends a unary call when `start`'s callback comes: from inside `start`, or later. `start` returns a
+// wait that is cancelled with the call, or kNoWait. The response must be filled before the callback
+// is called.
 using FinishCallback = std::function<void(absl::Status)>;
 inline constexpr Engine::WaitId kNoWait = -1;
-grpc::ServerUnaryReactor* ReplyLater(Engine& engine,
+grpc::ServerUnaryReactor* ReplyLater(grpc::CallbackServerContext* context, Engine& engine,
                                      const std::function<Engine::WaitId(FinishCallback)>& start);
 
 }  // namespace rtmixd

@@ -15,7 +15,7 @@ grpc::ServerUnaryReactor* DeviceService::ListHostApis(grpc::CallbackServerContex
                                                       const v1::ListHostApisRequest* request,
                                                       v1::ListHostApisResponse* response) {
   if (absl::Status status = CheckRequest(*request); !status.ok()) return Reply(context, status);
-  return ReplyLater(engine_, [&](const FinishCallback& finish) {
+  return ReplyLater(context, engine_, [&](const FinishCallback& finish) {
     engine_.ListHostApis(
         [response, finish](const absl::StatusOr<std::vector<HostApiInfo>>& host_apis) {
           if (host_apis.ok()) {
@@ -32,7 +32,7 @@ grpc::ServerUnaryReactor* DeviceService::ListDevices(grpc::CallbackServerContext
                                                      const v1::ListDevicesRequest* request,
                                                      v1::ListDevicesResponse* response) {
   if (absl::Status status = CheckRequest(*request); !status.ok()) return Reply(context, status);
-  return ReplyLater(engine_, [&](const FinishCallback& finish) {
+  return ReplyLater(context, engine_, [&](const FinishCallback& finish) {
     engine_.ListDevices(
         [request, response, finish](const absl::StatusOr<std::vector<DeviceInfo>>& devices) {
           if (!devices.ok()) return finish(devices.status());
@@ -54,7 +54,7 @@ grpc::ServerUnaryReactor* DeviceService::CheckSettings(grpc::CallbackServerConte
   if (absl::Status status = CheckRequest(*request); !status.ok()) return Reply(context, status);
   const absl::StatusOr<StreamSettings> settings = FromProto(request->settings(), "settings");
   if (!settings.ok()) return Reply(context, settings.status());
-  return ReplyLater(engine_, [&](FinishCallback finish) {
+  return ReplyLater(context, engine_, [&](FinishCallback finish) {
     engine_.CheckSettings(*settings, [finish = std::move(finish)](const absl::Status& status) {
       finish(PrefixField(status, "settings."));
     });

@@ -44,7 +44,7 @@ grpc::ServerUnaryReactor* SessionService::AwaitExclusive(grpc::CallbackServerCon
   if (!session_id.ok()) return Reply(context, session_id.status());
   const absl::StatusOr<absl::Duration> timeout = WaitTimeout(*request);
   if (!timeout.ok()) return Reply(context, timeout.status());
-  return ReplyLater(engine_, [&](const FinishCallback& finish) {
+  return ReplyLater(context, engine_, [&](const FinishCallback& finish) {
     return engine_.AwaitExclusive(
         *session_id, *timeout,
         [response, finish](const absl::StatusOr<Engine::ExclusiveAnswer>& answer) {

@@ -13,8 +13,9 @@ namespace rtmixd {
 namespace {
 
 // New credit is told when it is this part of the ring: a client never waits for it, since the rest
-// of the ring is still full of its audio.
-constexpr int kCreditStepsPerRing = 8;
+// of the ring is still full of its audio. Smaller steps are more messages, each of which costs as
+// much as one with audio.
+constexpr int kCreditStepsPerRing = 4;
 
 }  // namespace
 
@@ -37,9 +38,9 @@ v1::PlayOpened PlayHalf::Opened() const {
   return opened;
 }
 
-absl::Status PlayHalf::Audio(const v1::AudioChunk& chunk) {
+absl::Status PlayHalf::Audio(int64_t position, std::string_view samples) {
   if (ended_) return OutOfOrder("audio", "nothing after the end of the sound");
-  return PrefixField(stream_->Push(chunk.position(), chunk.data()), "audio.");
+  return PrefixField(stream_->Push(position, samples), "audio.");
 }
 absl::Status PlayHalf::Flush() { return stream_->Flush(); }
 absl::Status PlayHalf::Idle() { return stream_->Idle(); }
@@ -110,10 +111,7 @@ RecordHalf::Item RecordHalf::Next() {
   }
   RecordStream::Item item = stream_->Read();
   if (auto* chunk = std::get_if<RecordStream::Chunk>(&item)) {
-    v1::AudioChunk proto;
-    proto.set_position(chunk->position);
-    proto.set_data(std::move(chunk->bytes));
-    return proto;
+    return std::move(*chunk);
   }
   if (const auto* gap = std::get_if<GapInfo>(&item)) return ToProto(*gap);
   if (const auto* ended = std::get_if<RecordStream::Ended>(&item)) {

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <variant>
 
 #include "absl/status/status.h"
@@ -25,7 +26,7 @@ class PlayHalf {
   explicit PlayHalf(std::unique_ptr<PlayStream> stream);
 
   v1::PlayOpened Opened() const;
-  absl::Status Audio(const v1::AudioChunk& chunk);
+  absl::Status Audio(int64_t position, std::string_view samples);
   absl::Status Flush();
   absl::Status Idle();
   absl::Status EndOfSound();
@@ -60,8 +61,8 @@ class RecordHalf {
 
   // Progress when a second has passed since the last, once when it has started and once when the
   // end is known; else audio, a gap, or the report, as they come.
-  using Item =
-      std::variant<std::monostate, v1::AudioChunk, v1::Gap, v1::RecordProgress, v1::ActionReport>;
+  using Item = std::variant<std::monostate, RecordStream::Chunk, v1::Gap, v1::RecordProgress,
+                            v1::ActionReport>;
   Item Next();
   bool reported() const { return reported_; }
 

@@ -45,7 +45,7 @@ grpc::ServerUnaryReactor* StreamService::OpenStream(grpc::CallbackServerContext*
   if (!session.ok()) return Reply(context, session.status());
   const absl::StatusOr<StreamSettings> settings = FromProto(request->settings(), "settings");
   if (!settings.ok()) return Reply(context, settings.status());
-  return ReplyLater(engine_, [&](FinishCallback finish) {
+  return ReplyLater(context, engine_, [&](FinishCallback finish) {
     engine_.OpenStream(*session, *settings, AnswerWith(response, std::move(finish)));
     return kNoWait;
   });
@@ -56,7 +56,7 @@ grpc::ServerUnaryReactor* StreamService::StartStream(grpc::CallbackServerContext
                                                      v1::StartStreamResponse* response) {
   const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
   if (!session.ok()) return Reply(context, session.status());
-  return ReplyLater(engine_, [&](FinishCallback finish) {
+  return ReplyLater(context, engine_, [&](FinishCallback finish) {
     engine_.StartStream(*session, AnswerWith(response, std::move(finish)));
     return kNoWait;
   });
@@ -67,7 +67,7 @@ grpc::ServerUnaryReactor* StreamService::StopStream(grpc::CallbackServerContext*
                                                     v1::StopStreamResponse* response) {
   const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
   if (!session.ok()) return Reply(context, session.status());
-  return ReplyLater(engine_, [&](FinishCallback finish) {
+  return ReplyLater(context, engine_, [&](FinishCallback finish) {
     engine_.StopStream(*session, request->abort(), AnswerWith(response, std::move(finish)));
     return kNoWait;
   });
@@ -78,7 +78,7 @@ grpc::ServerUnaryReactor* StreamService::CloseStream(grpc::CallbackServerContext
                                                      v1::CloseStreamResponse* response) {
   const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
   if (!session.ok()) return Reply(context, session.status());
-  return ReplyLater(engine_, [&](FinishCallback finish) {
+  return ReplyLater(context, engine_, [&](FinishCallback finish) {
     engine_.CloseStream(*session, AnswerWith(response, std::move(finish)));
     return kNoWait;
   });
@@ -89,7 +89,7 @@ grpc::ServerUnaryReactor* StreamService::RestoreStream(grpc::CallbackServerConte
                                                        v1::RestoreStreamResponse* response) {
   const absl::StatusOr<std::string> session = BeginCall(engine_, *context, *request);
   if (!session.ok()) return Reply(context, session.status());
-  return ReplyLater(engine_, [&](FinishCallback finish) {
+  return ReplyLater(context, engine_, [&](FinishCallback finish) {
     engine_.RestoreStream(*session, AnswerWith(response, std::move(finish)));
     return kNoWait;
   });
