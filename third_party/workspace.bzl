@@ -1,5 +1,6 @@
 """Every repository the build uses. All are local: Bazel downloads nothing."""
 
+load("//third_party:clang_headers.bzl", "clang_headers_repository")
 load("//third_party:pkg_config.bzl", "pkg_config_repository")
 
 # Abseil under its own labels, so that BUILD files read as everywhere else.
@@ -119,3 +120,4 @@ def rtmixd_dependencies():
         name = "cli11",
         modules = {":cli11": ["CLI11"]},
     )
+    clang_headers_repository(name = "clang_headers")

@@ -154,6 +154,8 @@ absl::StatusOr<std::shared_ptr<Action>> EngineImpl::MakeRecordAction(const std::
   action->call = std::make_shared<RecordCallState>();
   action->signal = std::make_shared<ChangeSignal>();
   action->reattachable = spec.reattachable;
+  // From now on, since it may end while it is admitted, before its call has the recording.
+  action->attached = true;
   return action;
 }
 
@@ -394,6 +396,7 @@ void EngineImpl::EndCall(const std::shared_ptr<Action>& action, bool complete) {
   Lock lock(this);
   action->attached = false;
   if (action->play_feed != nullptr && complete) action->play_feed->ended = true;
+  if (action->ended()) LetGoOfStream(action.get());
   if (action->over || complete) return;
   if (action->reattachable) {
     events_.Append(Event(EventKind::kCallDetached, *action));

@@ -91,8 +91,8 @@ void EngineImpl::Finish(const std::shared_ptr<Action>& action) {
 
 void EngineImpl::LetGoOfStream(Action* action) {
   const bool closed = action->stream != stream_;
-  // Another call may come for what the client lacks.
-  if (closed || !action->reattachable) action->recording = nullptr;
+  // Its call takes it at the end of admission; another call may come for what the client lacks.
+  if (closed || !(action->reattachable || action->attached)) action->recording = nullptr;
   if (closed) action->stream = nullptr;
 }
 

@@ -86,7 +86,8 @@ bool SteppedDevice::Step(const Callback& callback) {
 
   cable_->Play(output_pointers.data(), frames);
   for (int c = 0; c < info_.output_channels; ++c) {
-    sent_[c].insert(sent_[c].end(), output[c].begin(), output[c].end());
+    if (output_watch_) output_watch_(c, output[c]);
+    if (options_.keep_sent) sent_[c].insert(sent_[c].end(), output[c].begin(), output[c].end());
   }
   next_frame_ += frames;
   return true;
@@ -110,6 +111,12 @@ int64_t SteppedDevice::now_nanos() const {
 void SteppedDevice::SetInput(std::function<float(int channel, int64_t frame)> input) {
   const MutexLock lock(&mu_);
   input_ = std::move(input);
+}
+
+void SteppedDevice::WatchOutput(
+    std::function<void(int channel, const std::vector<float>& samples)> watch) {
+  const MutexLock lock(&mu_);
+  output_watch_ = std::move(watch);
 }
 
 int64_t SteppedDevice::frames_stepped() const {

@@ -44,6 +44,7 @@ class SteppedDevice : public AudioDevice {
     bool reports_xruns = true;
     // Delays are whole and at least as long as any block that is stepped.
     std::vector<LoopbackRoute> routes;
+    bool keep_sent = true;  // for sent(); false for runs that would fill the memory
   };
 
   // One callback. What is not set is what an honest host would say.
@@ -78,9 +79,12 @@ class SteppedDevice : public AudioDevice {
   // counted from 0, the frame since Start.
   void SetInput(std::function<float(int channel, int64_t frame)> input);
 
+  // Called with what was sent to an output channel in a block, after the sink has made it.
+  void WatchOutput(std::function<void(int channel, const std::vector<float>& samples)> watch);
+
   // Frames of blocks made since Start.
   int64_t frames_stepped() const;
-  // All that was sent to an output channel (from 0) since Start.
+  // All that was sent to an output channel (from 0) since Start, if it is kept.
   std::vector<float> sent(int channel) const;
 
   // What the next call returns instead of doing its work; OK takes it back.
@@ -134,6 +138,7 @@ class SteppedDevice : public AudioDevice {
   int64_t generation_ ABSL_GUARDED_BY(mu_) = 0;  // of the open stream; Abandon makes the next
   std::vector<DeviceIncident> incidents_ ABSL_GUARDED_BY(mu_);
   std::function<float(int, int64_t)> input_ ABSL_GUARDED_BY(mu_);
+  std::function<void(int, const std::vector<float>&)> output_watch_ ABSL_GUARDED_BY(mu_);
 
   // The clock is base + frames at the nominal rate.
   int64_t base_nanos_ ABSL_GUARDED_BY(mu_) = kFirstClockNanos;
