@@ -702,5 +702,22 @@ TEST_F(EngineRecordStreamTest, StreamsAreLimited) {
   EXPECT_TRUE(rig.engine().OpenRecord(session, Left(0), [] {}).ok());
 }
 
+// Before its call has anything of it.
+TEST_F(EngineStreamTest, RecordStreamOfNoFramesEndsWhileItIsAdmitted) {
+  rig_.Run(10);
+  for (const bool reattachable : {false, true}) {
+    RecordStreamSpec spec;
+    spec.frames = 0;
+    spec.reattachable = reattachable;
+    auto stream = Open(spec);
+    ASSERT_NE(stream, nullptr);
+    const RecordStream::Item item = stream->Read();
+    const auto* const ended = std::get_if<RecordStream::Ended>(&item);
+    ASSERT_TRUE(ended != nullptr);
+    EXPECT_EQ(ended->report.end_reason, ActionEnd::kCompleted);
+    EXPECT_EQ(ended->report.done_frames, 0);
+  }
+}
+
 }  // namespace
 }  // namespace rtmixd

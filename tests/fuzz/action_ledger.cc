@@ -39,14 +39,15 @@ void ActionLedger::Take(const LogEntry& entry) {
     return;
   }
   const auto found = open_.find(id);
-  // What a client reattaches to may have ended, and its reader may have lost more.
+  // What a client reattaches to may have ended, and its reader may have lost more; and what a
+  // change did is told when the mixer gives it back.
   if (entry.kind == EventKind::kCallReattached || entry.kind == EventKind::kCallDetached ||
-      entry.kind == EventKind::kOverrun) {
+      entry.kind == EventKind::kOverrun || entry.kind == EventKind::kActionChanged) {
     CheckAdmitted(id);
     return;
   }
-  RTMIXD_REQUIRE(found != open_.end(),
-                 id + " has ended, or never was: event " + std::to_string(static_cast<int>(entry.kind)));
+  RTMIXD_REQUIRE(found != open_.end(), id + " has ended, or never was: event " +
+                                           std::to_string(static_cast<int>(entry.kind)));
   Open& action = found->second;
   RTMIXD_REQUIRE(action.session_id == entry.session_id, id);
   switch (entry.kind) {

@@ -31,7 +31,8 @@ class Choices {
   }
   // The last of these are the likelier, since requests are mostly about what is new.
   std::string IdOf(const std::vector<std::string>& ids) {
-    if (ids.empty() || OneIn(40)) return OneOf<const char*>({"", "a-1", "b-1", "nobody", "a-99999"});
+    if (ids.empty() || OneIn(40))
+      return OneOf<const char*>({"", "a-1", "b-1", "nobody", "a-99999"});
     const auto last = static_cast<int64_t>(ids.size()) - 1;
     return ids[OneIn(3) ? Between(0, last) : last - Between(0, last < 3 ? last : 3)];
   }
@@ -59,7 +60,8 @@ class Choices {
   }
   double Seconds() {
     constexpr double kInf = std::numeric_limits<double>::infinity();
-    if (OneIn(30)) return OneOf({kInf, -kInf, std::numeric_limits<double>::quiet_NaN(), 1e300, -1.0});
+    if (OneIn(30))
+      return OneOf({kInf, -kInf, std::numeric_limits<double>::quiet_NaN(), 1e300, -1.0});
     return static_cast<double>(Between(0, 1'000'000)) * 1e-6;
   }
   std::string Bytes(int64_t max_size) {

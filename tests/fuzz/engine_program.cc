@@ -74,7 +74,8 @@ EngineProgram::EngineProgram(const Options& options)
   }
   auto device = std::make_unique<SteppedDevice>(device_options);
   device_ = device.get();
-  device_->SetInput([this](int channel, int64_t frame) { return Input(strange_input_, channel, frame); });
+  device_->SetInput(
+      [this](int channel, int64_t frame) { return Input(strange_input_, channel, frame); });
   device_->WatchOutput([this](int channel, const std::vector<float>& samples) {
     for (const float sample : samples) {
       RTMIXD_REQUIRE(std::isfinite(sample) && std::fabs(sample) <= 1.0f, absl::StrCat(channel + 1));
@@ -216,7 +217,8 @@ void EngineProgram::PassTime(Choices* choices) {
   const int64_t blocks = choices->OneIn(10) ? choices->Between(1, 100) : choices->Between(1, 6);
   const bool pump = !choices->OneIn(4);
   SteppedDevice::Callback callback;
-  callback.frames = choices->OneIn(4) ? static_cast<int>(choices->Between(1, kCableFrames)) : kBlockFrames;
+  callback.frames =
+      choices->OneIn(4) ? static_cast<int>(choices->Between(1, kCableFrames)) : kBlockFrames;
   if (choices->OneIn(10)) {
     callback.callback_nanos = device_->now_nanos() + choices->Between(-2'000'000, 2'000'000);
   }
@@ -250,11 +252,11 @@ void EngineProgram::HarmDevice(Choices* choices) {
       device_->Die();
       break;
     case 4:
-      device_->AddIncident({.kind = choices->OneOf({DeviceIncident::Kind::kNote,
-                                                    DeviceIncident::Kind::kFault,
-                                                    DeviceIncident::Kind::kInjected}),
-                            .frame = choices->FrameNear(next_frame_),
-                            .text = "incident"});
+      device_->AddIncident(
+          {.kind = choices->OneOf({DeviceIncident::Kind::kNote, DeviceIncident::Kind::kFault,
+                                   DeviceIncident::Kind::kInjected}),
+           .frame = choices->FrameNear(next_frame_),
+           .text = "incident"});
       break;
     default:
       // Frames that the host has lost.
@@ -337,7 +339,8 @@ void EngineProgram::CallCalibration(Choices* choices) {
   const std::string session = PickSession(choices);
   if (choices->OneIn(3)) {
     const auto calibrations = engine_->ListCalibrations();
-    const std::string id = calibrations.empty() || choices->OneIn(5) ? choices->Bytes(20) : calibrations.back().id();
+    const std::string id =
+        calibrations.empty() || choices->OneIn(5) ? choices->Bytes(20) : calibrations.back().id();
     Check([&] { return engine_->DeleteCalibration(session, id); });
     return;
   }
@@ -410,16 +413,18 @@ void EngineProgram::CallActions(Choices* choices) {
   if (options_.check_refusals) before = Snapshot();
   const std::shared_ptr<int> calls = ExpectAnswer();
   const auto refused = std::make_shared<bool>(false);
-  engine_->Schedule(session, batch, [this, calls, refused](const absl::StatusOr<BatchAdmitted>& got) {
-    ++*calls;
-    CheckError(got.status());
-    *refused = !got.ok();
-    if (!got.ok()) return;
-    ledger_.ReadEvents(engine_.get());
-    for (const ScheduledAction& action : got->actions) ledger_.CheckAdmitted(action.action_id);
-    batch_ids_.push_back(got->batch_id);
-    LetGoOfOldest(&batch_ids_);
-  });
+  engine_->Schedule(session, batch,
+                    [this, calls, refused](const absl::StatusOr<BatchAdmitted>& got) {
+                      ++*calls;
+                      CheckError(got.status());
+                      *refused = !got.ok();
+                      if (!got.ok()) return;
+                      ledger_.ReadEvents(engine_.get());
+                      for (const ScheduledAction& action : got->actions)
+                        ledger_.CheckAdmitted(action.action_id);
+                      batch_ids_.push_back(got->batch_id);
+                      LetGoOfOldest(&batch_ids_);
+                    });
   if (*refused && options_.check_refusals) RTMIXD_REQUIRE(Snapshot() == before, Snapshot());
 }
 
@@ -462,7 +467,8 @@ void EngineProgram::CallChanges(Choices* choices) {
 void EngineProgram::CallWaits(Choices* choices) {
   const std::string session = PickSession(choices);
   if (choices->OneIn(4)) {
-    if (!waits_.empty()) engine_->CancelWait(waits_[choices->Between(0, static_cast<int64_t>(waits_.size()) - 1)]);
+    if (!waits_.empty())
+      engine_->CancelWait(waits_[choices->Between(0, static_cast<int64_t>(waits_.size()) - 1)]);
     return;
   }
   if (choices->OneIn(4)) {
@@ -483,9 +489,11 @@ void EngineProgram::CallWaits(Choices* choices) {
   }
   std::vector<std::string> ids;
   const RequestContext context = Context(session);
-  for (int64_t i = choices->Between(0, 3); i > 0; --i) ids.push_back(choices->IdOf(context.action_ids));
+  for (int64_t i = choices->Between(0, 3); i > 0; --i)
+    ids.push_back(choices->IdOf(context.action_ids));
   waits_.push_back(engine_->WaitActions(
-      session, ids, choices->OneIn(2), choices->OneIn(2), absl::Milliseconds(choices->Between(-1, 2000)),
+      session, ids, choices->OneIn(2), choices->OneIn(2),
+      absl::Milliseconds(choices->Between(-1, 2000)),
       [this, answer = ExpectAnswer()](const absl::StatusOr<Engine::WaitAnswer>& got) {
         ++*answer;
         CheckError(got.status());
@@ -558,7 +566,8 @@ void EngineProgram::CheckState() {
   ledger_.CheckCounts(engine_.get());
   const StreamStatus stream = engine_->GetStream();
   if (stream.stream_id == stream_id_) {
-    RTMIXD_REQUIRE(stream.next_frame >= next_frame_, absl::StrCat(next_frame_, " ", stream.next_frame));
+    RTMIXD_REQUIRE(stream.next_frame >= next_frame_,
+                   absl::StrCat(next_frame_, " ", stream.next_frame));
   }
   stream_id_ = stream.stream_id;
   next_frame_ = stream.next_frame;
@@ -585,7 +594,8 @@ void EngineProgram::CheckLimits() {
       unfinished += report.state == ActionState::kPending || report.state == ActionState::kActive;
     }
     RTMIXD_REQUIRE(unfinished == session.active_actions, session.session_id);
-    RTMIXD_REQUIRE(static_cast<int>(reports->size()) - unfinished <= limits.max_kept_reports_per_session, "");
+    RTMIXD_REQUIRE(
+        static_cast<int>(reports->size()) - unfinished <= limits.max_kept_reports_per_session, "");
   }
   RTMIXD_REQUIRE(exclusive <= 1, "");
 }
@@ -593,10 +603,10 @@ void EngineProgram::CheckLimits() {
 // What clients can see, but for times.
 std::string EngineProgram::Snapshot() {
   const StreamStatus stream = engine_->GetStream();
-  std::string text =
-      absl::StrCat("stream ", stream.stream_id, " ", static_cast<int>(stream.state), " ",
-                   stream.next_frame, " gain ", stream.master_gain, " events ",
-                   engine_->next_event_sequence(), " calibrations ", engine_->ListCalibrations().size());
+  std::string text = absl::StrCat("stream ", stream.stream_id, " ", static_cast<int>(stream.state),
+                                  " ", stream.next_frame, " gain ", stream.master_gain, " events ",
+                                  engine_->next_event_sequence(), " calibrations ",
+                                  engine_->ListCalibrations().size());
   for (const SessionInfo& session : engine_->ListSessions()) {
     absl::StrAppend(&text, "\n", session.session_id, " ", static_cast<int>(session.state), " ",
                     session.active_actions, " ", session.buffers, " ", session.buffer_bytes, " ",
@@ -604,10 +614,10 @@ std::string EngineProgram::Snapshot() {
     const auto reports = engine_->ListActions(session.session_id, /*active_only=*/false);
     for (const ActionReport& report : *reports) {
       absl::StrAppend(&text, "\n  ", report.action_id, " ", static_cast<int>(report.state), " ",
-                      report.start_frame.value_or(-1), " ", report.requested_start_frame.value_or(-1),
-                      " ", report.end_frame.value_or(-1), " ", report.done_frames, " ",
-                      static_cast<int>(report.end_reason), " ", report.after_action_id, " ",
-                      report.paused);
+                      report.start_frame.value_or(-1), " ",
+                      report.requested_start_frame.value_or(-1), " ", report.end_frame.value_or(-1),
+                      " ", report.done_frames, " ", static_cast<int>(report.end_reason), " ",
+                      report.after_action_id, " ", report.paused);
     }
     const auto buffers = engine_->ListBuffers(session.session_id);
     for (const BufferInfo& buffer : *buffers) {

@@ -19,9 +19,9 @@
 namespace rtmixd {
 
 // A whole control layer, on a stepped device, that is called as bytes choose: sessions come and go,
-// batches, streams, changes and cancels of all kinds, right and wrong, while blocks, clock steps and
-// faults of the device happen. After each call it checks what has to hold whatever is asked for, and
-// aborts if it does not:
+// batches, streams, changes and cancels of all kinds, right and wrong, while blocks, clock steps
+// and faults of the device happen. After each call it checks what has to hold whatever is asked
+// for, and aborts if it does not:
 //   - every admitted action is accounted for once (ActionLedger);
 //   - a refusal says why, and has changed nothing;
 //   - what is sent is finite and within full scale, and silence where nothing is active;
@@ -134,8 +134,8 @@ class EngineProgram {
   std::vector<HeldRecord> records_;
   std::vector<HeldWriter> writers_;
   std::vector<HeldReader> readers_;
-  bool idle_ = true;          // nothing was unfinished when the last block began
-  int strange_input_ = 0;     // what the inputs bring
+  bool idle_ = true;       // nothing was unfinished when the last block began
+  int strange_input_ = 0;  // what the inputs bring
   int64_t meter_cursor_ = 0;
   std::string stream_id_;
   int64_t next_frame_ = 0;

@@ -68,7 +68,8 @@ void EngineProgram::UseUploads(Choices* choices) {
     const BufferInfo info = held.reader->info();
     RTMIXD_REQUIRE(frames >= 0 && frames <= wanted, absl::StrCat(frames));
     RTMIXD_REQUIRE(frames == 0 || first + frames <= info.frames, absl::StrCat(frames));
-    RTMIXD_REQUIRE(static_cast<int64_t>(bytes.size()) == frames * info.channels * BytesPerSample(format), "");
+    RTMIXD_REQUIRE(
+        static_cast<int64_t>(bytes.size()) == frames * info.channels * BytesPerSample(format), "");
     held.next_frame = first + frames;
     return;
   }
@@ -112,8 +113,8 @@ void EngineProgram::OpenStreams(Choices* choices) {
       status = stream.status();
       if (stream.ok()) held_record.stream = *std::move(stream);
     } else {
-      auto streams =
-          engine_->OpenDuplex(session, play, record, choices->OneIn(2), Callback(callbacks_allowed_));
+      auto streams = engine_->OpenDuplex(session, play, record, choices->OneIn(2),
+                                         Callback(callbacks_allowed_));
       status = streams.status();
       if (streams.ok()) {
         held_play.stream = std::move(streams->play);
@@ -158,15 +159,16 @@ void EngineProgram::UsePlay(Choices* choices) {
     default: {
       const int64_t position = choices->OneIn(15) ? choices->Frames() : held.next_position;
       // A reattached stream has the channels of its action.
-      const std::string bytes =
-          ChooseAudio(held.spec.channels, held.spec.sample_format, choices->Between(0, 600), choices);
+      const std::string bytes = ChooseAudio(held.spec.channels, held.spec.sample_format,
+                                            choices->Between(0, 600), choices);
       Check([&] {
         const int64_t before = stream.Progress().received_position;
         const absl::Status status = stream.Push(position, bytes);
         const PlayStreamProgress progress = stream.Progress();
         RTMIXD_REQUIRE(status.ok() || progress.received_position == before, status.ToString());
         RTMIXD_REQUIRE(progress.played_position <= progress.received_position, "");
-        if (status.ok()) held.next_position = std::max(held.next_position, progress.received_position);
+        if (status.ok())
+          held.next_position = std::max(held.next_position, progress.received_position);
         return status;
       });
     }
@@ -207,7 +209,9 @@ void EngineProgram::ReadRecord(HeldRecord* held, Choices* choices) {
           int64_t{held->stream->channels()} * BytesPerSample(held->spec.sample_format);
       const auto size = static_cast<int64_t>(chunk->bytes.size());
       RTMIXD_REQUIRE(size > 0 && size % frame_bytes == 0, absl::StrCat(size));
-      RTMIXD_REQUIRE(CheckWireAudio(chunk->bytes, held->spec.sample_format, held->stream->channels()).ok(), "");
+      RTMIXD_REQUIRE(
+          CheckWireAudio(chunk->bytes, held->spec.sample_format, held->stream->channels()).ok(),
+          "");
       held->next_position += size / frame_bytes;
     } else if (const auto* gap = std::get_if<GapInfo>(&item)) {
       RTMIXD_REQUIRE(!held->ended && gap->position == held->next_position && gap->frames > 0,

@@ -30,7 +30,8 @@ ActionRefSpec ChooseRef(const RequestContext& context, const std::vector<ActionS
                         Choices* choices) {
   ActionRefSpec ref;
   const bool of_batch = !members.empty() && !choices->OneIn(3);
-  if (of_batch) ref.key = members[choices->Between(0, static_cast<int64_t>(members.size()) - 1)].key;
+  if (of_batch)
+    ref.key = members[choices->Between(0, static_cast<int64_t>(members.size()) - 1)].key;
   if (!of_batch || choices->OneIn(50)) ref.action_id = choices->IdOf(context.action_ids);
   return ref;
 }
@@ -40,7 +41,7 @@ StartSpec ChooseStart(const RequestContext& context, const std::vector<ActionSpe
   StartSpec start;
   start.kind = choices->OneOf({StartSpec::Kind::kOffset, StartSpec::Kind::kOffset,
                                StartSpec::Kind::kFrame, StartSpec::Kind::kAfter,
-                               StartSpec::Kind::kStreamTime});
+                               StartSpec::Kind::kStreamTime, StartSpec::Kind::kWallTime});
   switch (start.kind) {
     case StartSpec::Kind::kOffset:
       start.frames = choices->Frames();
@@ -52,6 +53,12 @@ StartSpec ChooseStart(const RequestContext& context, const std::vector<ActionSpe
       start.seconds = choices->OneIn(20)
                           ? choices->Seconds()
                           : static_cast<double>(choices->FrameNear(context.next_frame)) / kRateHz;
+      break;
+    case StartSpec::Kind::kWallTime:
+      start.wall_time = context.wall_now + absl::Milliseconds(choices->Between(-100, 3000));
+      if (choices->OneIn(20)) {
+        start.wall_time = choices->OneOf({absl::InfiniteFuture(), absl::InfinitePast()});
+      }
       break;
     case StartSpec::Kind::kAfter:
       start.after = ChooseRef(context, members, choices);
@@ -83,7 +90,8 @@ PlaySpec ChoosePlay(const RequestContext& context, Choices* choices) {
     play.loop.emplace();
     if (choices->OneIn(2)) play.loop->begin_frame = choices->Frames();
     if (choices->OneIn(2)) play.loop->end_frame = choices->Frames();
-    if (choices->OneIn(2)) play.loop->passes = choices->OneIn(20) ? choices->Absurd() : choices->Between(0, 9);
+    if (choices->OneIn(2))
+      play.loop->passes = choices->OneIn(20) ? choices->Absurd() : choices->Between(0, 9);
   }
   return play;
 }
@@ -146,7 +154,8 @@ SessionSpec ChooseSession(Choices* choices) {
   spec.ttl = choices->OneOf({absl::Minutes(30), absl::Seconds(2), absl::Seconds(1),
                              absl::Milliseconds(choices->Between(0, 5000))});
   if (choices->OneIn(5)) spec.max_lifetime = absl::Milliseconds(choices->Between(-1, 100000));
-  if (choices->OneIn(40)) spec.ttl = choices->OneOf({absl::InfiniteDuration(), -absl::InfiniteDuration()});
+  if (choices->OneIn(40))
+    spec.ttl = choices->OneOf({absl::InfiniteDuration(), -absl::InfiniteDuration()});
   spec.exclusive = choices->OneIn(5);
   if (choices->OneIn(8)) spec.request_id = choices->OneOf<const char*>({"r1", "r2"});
   return spec;
@@ -162,7 +171,8 @@ StreamSettings ChooseSettings(Choices* choices) {
   settings.output.channels = channels();
   settings.sample_rate_hz = choices->OneIn(10) ? choices->Seconds() * 1e5 : kRateHz;
   settings.block_frames = choices->OneIn(20) ? static_cast<int>(choices->Between(-1, 1 << 20)) : 64;
-  if (choices->OneIn(20)) settings.output.device = choices->OneOf<const char*>({"device", "other", "-1", "0"});
+  if (choices->OneIn(20))
+    settings.output.device = choices->OneOf<const char*>({"device", "other", "-1", "0"});
   if (choices->OneIn(20)) {
     settings.input.latency = {LatencyRequest::Kind::kSeconds, choices->Seconds()};
   }
@@ -245,7 +255,8 @@ RecordStreamSpec ChooseRecordStream(const RequestContext& context, Choices* choi
   if (choices->OneIn(2)) spec.frames = choices->Frames();
   spec.channel_map = ChooseMap(2, choices);
   spec.source = choices->OneOf({RecordSource::kInput, RecordSource::kOutput});
-  spec.chunk_frames = static_cast<int>(choices->OneOf<int64_t>({64, 0, choices->Between(-1, 100000)}));
+  spec.chunk_frames =
+      static_cast<int>(choices->OneOf<int64_t>({64, 0, choices->Between(-1, 100000)}));
   spec.granted_position = choices->Frames();
   spec.grant_all = choices->OneIn(2);
   spec.reattachable = choices->OneIn(2);
@@ -277,8 +288,8 @@ Fade ChooseFade(Choices* choices) {
 }
 
 SampleFormat ChooseFormat(Choices* choices) {
-  return choices->OneOf({SampleFormat::kFloat32, SampleFormat::kInt16, SampleFormat::kInt24,
-                         SampleFormat::kInt32});
+  return choices->OneOf(
+      {SampleFormat::kFloat32, SampleFormat::kInt16, SampleFormat::kInt24, SampleFormat::kInt32});
 }
 
 std::string ChooseAudio(int channels, SampleFormat format, int64_t frames, Choices* choices) {

@@ -1,4 +1,5 @@
-// Runs a fuzz target on every file of the folder that is named on the command line, without a fuzzer.
+// Runs a fuzz target on every file of the folder that is named on the command line, without a
+// fuzzer.
 
 #include <cstddef>
 #include <cstdint>
@@ -19,7 +20,8 @@ std::string g_corpus;
 
 TEST(ReplayTest, CorpusHasNoFinds) {
   std::set<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(g_corpus)) files.insert(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(g_corpus))
+    files.insert(entry.path());
   ASSERT_FALSE(files.empty()) << g_corpus;
   for (const std::filesystem::path& path : files) {
     std::ifstream file(path, std::ios::binary);

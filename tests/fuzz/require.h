@@ -6,8 +6,8 @@
 #include <string>
 
 // Aborts, which a fuzzer takes for a find, if `condition` does not hold.
-#define RTMIXD_REQUIRE(condition, message)                                            \
-  do {                                                                                \
+#define RTMIXD_REQUIRE(condition, message)                                                \
+  do {                                                                                    \
     if (!(condition)) ::rtmixd::FailRequirement(__FILE__, __LINE__, #condition, message); \
   } while (false)
 

@@ -30,7 +30,8 @@ float Expected(const char* bytes, SampleFormat format) {
   }
   if (format == SampleFormat::kFloat32) return std::bit_cast<float>(static_cast<uint32_t>(bits));
   const int64_t full_scale = int64_t{1} << (8 * size - 1);
-  const auto value = static_cast<int64_t>(bits) - (bits >= static_cast<uint64_t>(full_scale) ? 2 * full_scale : 0);
+  const auto value =
+      static_cast<int64_t>(bits) - (bits >= static_cast<uint64_t>(full_scale) ? 2 * full_scale : 0);
   return static_cast<float>(static_cast<double>(value) / static_cast<double>(full_scale));
 }
 
