@@ -1,21 +1,8 @@
 #include "tests/fuzz/action_ledger.h"
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/strip.h"
 #include "tests/fuzz/require.h"
 
 namespace rtmixd {
-namespace {
-
-int64_t NumberOf(const std::string& action_id) {
-  absl::string_view digits = action_id;
-  int64_t number = 0;
-  RTMIXD_REQUIRE(absl::ConsumePrefix(&digits, "a-") && absl::SimpleAtoi(digits, &number),
-                 action_id);
-  return number;
-}
-
-}  // namespace
 
 void ActionLedger::ReadEvents(Engine* engine) {
   while (true) {
@@ -34,7 +21,7 @@ void ActionLedger::ReadEvents(Engine* engine) {
 void ActionLedger::Take(const LogEntry& entry) {
   const std::string& id = entry.action_id;
   if (entry.kind == EventKind::kActionScheduled) {
-    RTMIXD_REQUIRE(scheduled_.insert(NumberOf(id)).second, id);
+    RTMIXD_REQUIRE(scheduled_.insert(id).second, id);
     open_[id].session_id = entry.session_id;
     return;
   }
@@ -73,7 +60,7 @@ void ActionLedger::Take(const LogEntry& entry) {
 }
 
 void ActionLedger::CheckAdmitted(const std::string& action_id) const {
-  RTMIXD_REQUIRE(scheduled_.contains(NumberOf(action_id)), action_id);
+  RTMIXD_REQUIRE(scheduled_.contains(action_id), action_id);
 }
 
 void ActionLedger::CheckReport(const ActionReport& report) const {

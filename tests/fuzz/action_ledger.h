@@ -45,7 +45,7 @@ class ActionLedger {
   int64_t next_sequence_ = 1;
   int64_t done_ = 0;                  // of those in open_
   std::map<std::string, Open> open_;  // whose reports are not final
-  std::set<int64_t> scheduled_;       // numbers of all there ever were
+  std::set<std::string> scheduled_;   // ids of all there ever were
   std::map<ActionEnd, int64_t> ends_;
 };
 
