@@ -3,7 +3,9 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "client_cpp/handshake.h"
 #include "client_cpp/target.h"
 
 namespace rtmixd::client {
@@ -12,7 +14,11 @@ namespace {
 // A page of 1000 reports with 64 xruns each is far below this.
 constexpr int kMaxReceiveBytes = 64 << 20;
 
-std::shared_ptr<grpc::Channel> NewChannel(const std::string& target) {
+// For each step of finding out what is wrong with a handshake.
+constexpr absl::Duration kExplainTime = absl::Milliseconds(500);
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> NewChannel(const std::string& target,
+                                                          const Security& security) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   arguments.SetMaxSendMessageSize(-1);
@@ -26,7 +32,7 @@ std::shared_ptr<grpc::Channel> NewChannel(const std::string& target) {
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   // A new channel must not share the old one's dead connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
+  return MakeChannel(target, security, arguments);
 }
 
 }  // namespace
@@ -47,7 +53,16 @@ Stubs::Stubs(const std::shared_ptr<grpc::Channel>& channel)
 
 absl::StatusOr<std::shared_ptr<Client>> Client::Connect(absl::string_view target,
                                                         absl::Duration timeout) {
-  std::shared_ptr<Client> client(new Client(CompleteTarget(target)));
+  return Connect(target, Security(), timeout);
+}
+
+absl::StatusOr<std::shared_ptr<Client>> Client::Connect(absl::string_view target,
+                                                        const Security& security,
+                                                        absl::Duration timeout) {
+  const std::string complete = CompleteTarget(target);
+  auto channel = NewChannel(complete, security);
+  if (!channel.ok()) return channel.status();
+  std::shared_ptr<Client> client(new Client(complete, security, *channel));
   auto info = client->Call(&Stubs::info, &v1::ServerInfoService::Stub::GetServerInfo,
                            v1::GetServerInfoRequest(), {.timeout = timeout});
   if (!info.ok()) return info.status();
@@ -55,8 +70,10 @@ absl::StatusOr<std::shared_ptr<Client>> Client::Connect(absl::string_view target
   return client;
 }
 
-Client::Client(std::string target)
-    : target_(std::move(target)), stubs_(std::make_shared<const Stubs>(NewChannel(target_))) {}
+Client::Client(std::string target, Security security, const std::shared_ptr<grpc::Channel>& channel)
+    : target_(std::move(target)),
+      security_(std::move(security)),
+      stubs_(std::make_shared<const Stubs>(channel)) {}
 
 std::shared_ptr<const Stubs> Client::stubs() const {
   absl::MutexLock lock(&mu_);
@@ -65,7 +82,9 @@ std::shared_ptr<const Stubs> Client::stubs() const {
 
 void Client::Reconnect(const std::shared_ptr<const Stubs>& broken) {
   // Channels are made and freed outside the lock: both take time.
-  auto fresh = std::make_shared<const Stubs>(NewChannel(target_));
+  auto channel = NewChannel(target_, security_);
+  if (!channel.ok()) return;  // files that are just being replaced: the old connection tries again
+  auto fresh = std::make_shared<const Stubs>(*channel);
   absl::MutexLock lock(&mu_);
   if (stubs_ == broken) stubs_.swap(fresh);
 }
@@ -79,10 +98,17 @@ void Client::Prepare(absl::string_view token, absl::Duration timeout,
 }
 
 absl::Status Client::Explain(const absl::Status& status) const {
-  return absl::UnavailableError(
-      absl::IsDeadlineExceeded(status)
-          ? absl::StrCat("the server at ", target_, " did not answer in time")
-          : absl::StrCat("the server at ", target_, " cannot be reached: ", status.message()));
+  if (absl::IsDeadlineExceeded(status)) {
+    return absl::UnavailableError(
+        absl::StrCat("the server at ", target_, " did not answer in time"));
+  }
+  // Where names cannot be resolved this would only wait for the same again.
+  const std::string handshake = absl::StrContains(status.message(), "DNS")
+                                    ? ""
+                                    : ExplainHandshake(target_, security_, kExplainTime);
+  return absl::UnavailableError(absl::StrCat(
+      "the server at ", target_,
+      " cannot be reached: ", handshake.empty() ? std::string(status.message()) : handshake));
 }
 
 }  // namespace rtmixd::client

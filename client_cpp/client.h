@@ -14,6 +14,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "client_cpp/error.h"
+#include "client_cpp/security.h"
 #include "rtmixd/v1/action.grpc.pb.h"
 #include "rtmixd/v1/audio.grpc.pb.h"
 #include "rtmixd/v1/buffer.grpc.pb.h"
@@ -72,6 +73,12 @@ class Client {
   // UNAVAILABLE, with the target in the message, if it does not answer in time.
   static absl::StatusOr<std::shared_ptr<Client>> Connect(absl::string_view target,
                                                          absl::Duration timeout = kSilenceLimit);
+  // The same with TLS or a token. INVALID_ARGUMENT if one of the files cannot be used; UNAVAILABLE
+  // with the reason in words if the handshake fails; UNAUTHENTICATED or PERMISSION_DENIED, without
+  // detail, if the token does not do.
+  static absl::StatusOr<std::shared_ptr<Client>> Connect(absl::string_view target,
+                                                         const Security& security,
+                                                         absl::Duration timeout = kSilenceLimit);
 
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -83,7 +90,8 @@ class Client {
 
   // The present connection.
   std::shared_ptr<const Stubs> stubs() const ABSL_LOCKS_EXCLUDED(mu_);
-  // Makes a fresh connection, unless somebody has replaced `broken` already.
+  // Makes a fresh connection, with certificates and token as their files are now, unless somebody
+  // has replaced `broken` already.
   void Reconnect(const std::shared_ptr<const Stubs>& broken) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Fills in the session's token, and the deadline unless `timeout` is infinite.
@@ -99,12 +107,13 @@ class Client {
                                 const Request& request, const CallOptions& options);
 
  private:
-  explicit Client(std::string target);
+  Client(std::string target, Security security, const std::shared_ptr<grpc::Channel>& channel);
 
   // What a call that could not be answered means in words.
   absl::Status Explain(const absl::Status& status) const;
 
   const std::string target_;
+  const Security security_;
   v1::GetServerInfoResponse info_;
 
   mutable absl::Mutex mu_;

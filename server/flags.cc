@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "server/rpc/tls_files.h"
 #include "server/rpc/version.h"
 
 namespace rtmixd {
@@ -77,19 +78,48 @@ std::optional<Flags> ParseFlags(int argc, char** argv, int* exit_code) {
   app.footer(
       "Examples:\n"
       "  rtmixd                                          this host only, whatever device there is\n"
-      "  rtmixd --listen 0.0.0.0:47110 --device portaudio --output-device jack/system\n"
+      "  rtmixd --listen 0.0.0.0:47110 --tls-cert server.pem --tls-key server.key --token-file "
+      "tokens\n"
+      "  rtmixd --device portaudio --output-device jack/system\n"
       "  rtmixd --device virtual --loopback '1>1:delay=480' --loopback '2>2:gain=0.5'\n"
       "SIGTERM and SIGINT stop it gracefully; a second one hurries it.");
 
   Flags flags;
   app.add_option("--listen", flags.server.listen_address,
-                 "HOST:PORT to listen on; port 0 takes a free one")
+                 "HOST:PORT to listen on, port 0 takes a free one; or unix:PATH")
       ->capture_default_str();
   double grace_seconds = absl::ToDoubleSeconds(flags.grace);
   app.add_option("--grace", grace_seconds,
                  "Seconds that running actions get to end when the server stops")
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
+
+  const std::string security_group = "Security (docs/security.md)";
+  TlsMaterial tls;
+  auto* const certificate =
+      app.add_option("--tls-cert", tls.certificate,
+                     "The server's certificate and those up to its CA, in PEM; with it, TLS")
+          ->type_name("FILE")
+          ->group(security_group);
+  auto* const key = app.add_option("--tls-key", tls.key, "The key of the certificate, in PEM")
+                        ->type_name("FILE")
+                        ->needs(certificate)
+                        ->group(security_group);
+  certificate->needs(key);
+  app.add_option("--client-ca", tls.client_ca,
+                 "Clients must have a certificate of one of these CAs, in PEM")
+      ->type_name("FILE")
+      ->needs(certificate)
+      ->group(security_group);
+  app.add_option("--token-file", flags.server.token_file,
+                 "Clients must have one of these tokens: lines of ROLE NAME SECRET, where ROLE is "
+                 "observe, play or administer and SECRET is the token or sha256:HEX")
+      ->type_name("FILE")
+      ->group(security_group);
+  app.add_flag("--insecure", flags.server.insecure,
+               "Listen without TLS where other hosts can reach it")
+      ->excludes(certificate)
+      ->group(security_group);
 
   const std::string stream_group = "Device and stream";
   const std::map<std::string, DeviceKind> kinds = {{"auto", DeviceKind::kAuto},
@@ -226,6 +256,18 @@ std::optional<Flags> ParseFlags(int argc, char** argv, int* exit_code) {
       ->capture_default_str()
       ->group(limit_group);
 
+  double exclusive_seconds = absl::ToDoubleSeconds(limits.max_exclusive);
+  app.add_option("--max-exclusive", exclusive_seconds,
+                 "Seconds that a session may have the server for itself")
+      ->check(CLI::Range(1.0, 1e8))
+      ->capture_default_str()
+      ->group(limit_group);
+  app.add_option("--max-calls-per-second", limits.max_calls_per_second,
+                 "Calls per second of one token, or of all clients without --token-file")
+      ->check(CLI::Range(1, 100'000'000))
+      ->capture_default_str()
+      ->group(limit_group);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -241,6 +283,8 @@ std::optional<Flags> ParseFlags(int argc, char** argv, int* exit_code) {
     for (const std::string& route : routes)
       flags.virtual_device.routes->push_back(*ParseRoute(route));
   }
+  if (!tls.certificate.empty()) flags.server.tls = tls;
+  limits.max_exclusive = absl::Seconds(exclusive_seconds);
   limits.history = absl::Seconds(history_seconds);
   limits.max_buffer_bytes = buffer_mib * kMiB;
   limits.max_buffer_bytes_per_session = session_buffer_mib * kMiB;

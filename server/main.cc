@@ -4,6 +4,7 @@
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -34,6 +35,8 @@ int main(int argc, char** argv) {
     return 1;
   }
   flags->server.engine.device_features = chosen->features;
+  // Lines come from many threads: each is written at once.
+  flags->server.log = [](const std::string& line) { std::cerr << "rtmixd: " + line + "\n"; };
   absl::StatusOr<std::unique_ptr<rtmixd::Server>> server =
       rtmixd::Server::Create(flags->server, std::move(chosen->device));
   if (!server.ok()) {

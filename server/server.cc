@@ -12,8 +12,10 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/rpc/access.h"
 #include "server/rpc/action_service.h"
 #include "server/rpc/audio_service.h"
 #include "server/rpc/buffer_service.h"
@@ -23,6 +25,8 @@
 #include "server/rpc/clock_service.h"
 #include "server/rpc/device_service.h"
 #include "server/rpc/event_service.h"
+#include "server/rpc/listen_address.h"
+#include "server/rpc/listen_credentials.h"
 #include "server/rpc/server_info_service.h"
 #include "server/rpc/session_service.h"
 #include "server/rpc/spool_service.h"
@@ -38,13 +42,17 @@ constexpr int kKeepaliveMillis = 1000;
 constexpr int kKeepaliveTimeoutMillis = 1000;
 // Clients may ping every 5 s; a little less, for pings that come early.
 constexpr int kMinClientPingMillis = 4500;
-// What a client may send before it hears that it was read: one of the longest chunks of audio. Fixed,
-// since to find out what a connection could carry gRPC pings it all the time: two more messages for
-// every three of a stream in real time.
+// What a client may send before it hears that it was read: one of the longest chunks of audio.
+// Fixed, since to find out what a connection could carry gRPC pings it all the time: two more
+// messages for every three of a stream in real time.
 constexpr int kWindowBytes = 1 << 20;
 constexpr int kMaxFrameBytes = 256 << 10;
 // Only reflection is synchronous; it gets no more than these.
 constexpr int kMaxSyncThreads = 8;
+// Of one connection at once: more than one client has use for, and each costs some kilobytes.
+constexpr int kMaxCallsPerConnection = 2048;
+// Of one call; two tokens and what gRPC adds take less than 1 KiB.
+constexpr int kMaxMetadataBytes = 8192;
 // For calls to end after they have been told to.
 constexpr absl::Duration kCallEndTime = absl::Seconds(2);
 constexpr std::chrono::milliseconds kHurryPollInterval(50);
@@ -71,12 +79,15 @@ class ServerImpl final : public Server {
   }
 
   absl::Status Start(const Options& options) {
+    if (absl::Status status = PrepareSecurity(options); !status.ok()) return status;
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     int port = 0;
-    builder.AddListeningPort(options.listen_address, grpc::InsecureServerCredentials(), &port);
+    builder.AddListeningPort(options.listen_address, credentials_, &port);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxCallsPerConnection);
+    builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMillis);
     // A client without a call may be one whose library answers pings only during calls: C++ between
@@ -108,7 +119,9 @@ class ServerImpl final : public Server {
                        ": the address is in use, not of this host, or not HOST:PORT"));
     }
     const size_t colon = options.listen_address.rfind(':');
-    address_ = absl::StrCat(options.listen_address.substr(0, colon), ":", port);
+    address_ = absl::StartsWith(options.listen_address, "unix")
+                   ? options.listen_address
+                   : absl::StrCat(options.listen_address.substr(0, colon), ":", port);
     return absl::OkStatus();
   }
 
@@ -148,7 +161,43 @@ class ServerImpl final : public Server {
   }
 
  private:
+  // Who may come in, and how; refuses to listen where anybody could.
+  absl::Status PrepareSecurity(const Options& options) {
+    const bool local = IsLocalAddress(options.listen_address);
+    if (!local && !options.tls.has_value() && !options.insecure) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("other hosts can reach ", options.listen_address,
+                       ": give --tls-cert and --tls-key, or --insecure to do without"));
+    }
+    absl::StatusOr<std::unique_ptr<Access>> access =
+        Access::Create({.token_file = options.token_file,
+                        .max_calls_per_second = options.engine.limits.max_calls_per_second,
+                        .monotonic = {},
+                        .log = options.log});
+    if (!access.ok()) return access.status();
+    access_ = *std::move(access);
+    absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> credentials =
+        MakeListenCredentials(options.tls, access_.get(), options.log);
+    if (!credentials.ok()) return credentials.status();
+    credentials_ = *std::move(credentials);
+    if (local || !options.log) return absl::OkStatus();
+    if (!options.tls.has_value()) {
+      options.log(absl::StrCat("warning: ", options.listen_address,
+                               " is open to other hosts without TLS: all that is played, recorded "
+                               "and told can be read and changed on the way, tokens too"));
+    }
+    if (options.token_file.empty() &&
+        (!options.tls.has_value() || options.tls->client_ca.empty())) {
+      options.log(
+          absl::StrCat("warning: whoever reaches ", options.listen_address,
+                       " may do everything: there is neither --token-file nor --client-ca"));
+    }
+    return absl::OkStatus();
+  }
+
   const CallbackThreads callback_threads_;
+  std::unique_ptr<Access> access_;
+  std::shared_ptr<grpc::ServerCredentials> credentials_;  // outlive server_, which refers to them
   const std::unique_ptr<Engine> engine_;
   Worker worker_;
   ServerInfoService server_info_;

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/control/engine.h"
+#include "server/rpc/tls_files.h"
 #include "server/spool/spool.h"
 
 namespace rtmixd {
@@ -25,12 +26,18 @@ class Server {
     std::string calibration_file;
     // Where recordings are kept as they come; absent: in memory alone.
     std::optional<Spool::Options> spool;
+    std::string token_file;          // see rpc/token_file.h; "": everyone may do everything
+    std::optional<TlsMaterial> tls;  // absent: plain text
+    bool insecure = false;           // plain text also where other hosts can reach it
+    // What whoever runs the server should know while it does; absent: nobody is told.
+    std::function<void(const std::string& line)> log;
     Engine::Options engine;
   };
 
-  // Starts the engine and listens. UNAVAILABLE if the address cannot be had, another error if the
-  // file of calibrations cannot be read or the spool not be had. A default stream that
-  // cannot be opened is no error: `device_status` tells.
+  // Starts the engine and listens. UNAVAILABLE if the address cannot be had, FAILED_PRECONDITION if
+  // other hosts could reach it and there is neither TLS nor `insecure`, another error if one of the
+  // files cannot be used or the spool not be had. A default stream that cannot be opened is no
+  // error: `device_status` tells.
   static absl::StatusOr<std::unique_ptr<Server>> Create(const Options& options,
                                                         std::unique_ptr<AudioDevice> device);
   virtual ~Server() = default;  // stops without grace

@@ -116,6 +116,15 @@ def rtmixd_dependencies():
         # Its C++ template is in headers alone; the module tells that it is there.
         modules = {":kissfft": ["kissfft-float"]},
     )
+
+    # What gRPC uses, too: certificates and hashes.
+    pkg_config_repository(
+        name = "openssl",
+        modules = {
+            ":crypto": ["libcrypto"],
+            ":ssl": ["libssl"],
+        },
+    )
     pkg_config_repository(
         name = "cli11",
         modules = {":cli11": ["CLI11"]},

@@ -23,6 +23,24 @@ Context::Context(CLI::App& app) : app_(app) {
                  "Work in this session instead of one of its own; `lease` sets the variable")
       ->envname("RTMIXD_SESSION_TOKEN")
       ->group("Options of every command");
+  app.add_option("--ca", security_.ca,
+                 "Speak TLS with servers whose certificate is of one of these CAs, in PEM")
+      ->envname("RTMIXD_CA")
+      ->type_name("FILE")
+      ->group("Options of every command");
+  app.add_option("--cert", security_.cert, "Our own certificate in PEM, for servers that want one")
+      ->envname("RTMIXD_CERT")
+      ->type_name("FILE")
+      ->group("Options of every command");
+  app.add_option("--key", security_.key, "The key of the certificate, in PEM")
+      ->envname("RTMIXD_KEY")
+      ->type_name("FILE")
+      ->group("Options of every command");
+  app.add_option("--token-file", security_.token_file,
+                 "The first line is the token that tells the server who we are")
+      ->envname("RTMIXD_TOKEN_FILE")
+      ->type_name("FILE")
+      ->group("Options of every command");
   app.add_flag("--json", json_,
                "Answer in JSON (one document; a line per message where it is a stream)")
       ->group("Options of every command");
@@ -32,7 +50,8 @@ CLI::App* Context::AddCommand(const std::string& name, const std::string& descri
                               const std::string& examples, Command command) {
   CLI::App* const added = app_.add_subcommand(name, description);
   added->footer(absl::StrCat("Examples:\n", examples,
-                             "\nOptions of every command: --target, --session-token, --json; "
+                             "\nOptions of every command: --target, --ca, --cert, --key, "
+                             "--token-file, --session-token, --json;\n"
                              "see `rtmixctl --help`.\n"));
   if (command != nullptr) {
     added->callback([this, command = std::move(command)] { command_ = command; });
@@ -42,7 +61,7 @@ CLI::App* Context::AddCommand(const std::string& name, const std::string& descri
 
 absl::StatusOr<std::shared_ptr<client::Client>> Context::Connect() {
   if (client_ == nullptr) {
-    auto client = client::Client::Connect(target_);
+    auto client = client::Client::Connect(target_, security_);
     if (!client.ok()) return client.status();
     client_ = *std::move(client);
   }

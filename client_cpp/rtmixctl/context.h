@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "client_cpp/client.h"
 #include "client_cpp/rtmixctl/exit_code.h"
+#include "client_cpp/security.h"
 #include "client_cpp/session.h"
 #include "rtmixd/v1/action.pb.h"
 #include "rtmixd/v1/stream.pb.h"
@@ -40,6 +41,7 @@ class Context {
 
   bool json() const { return json_; }
   const std::string& target() const { return target_; }
+  const client::Security& security() const { return security_; }
   // Whether the session is somebody else's, who will end it.
   bool has_token() const { return !token_.empty(); }
 
@@ -68,6 +70,7 @@ class Context {
   CLI::App& app_;
   Command command_;
   std::string target_;
+  client::Security security_;
   std::string token_;
   bool json_ = false;
   std::shared_ptr<client::Client> client_;

@@ -176,6 +176,20 @@ absl::StatusOr<ExitCode> Sessions(Context& context) {
   return ExitCode::kOk;
 }
 
+absl::StatusOr<ExitCode> BreakSession(Context& context, const v1::BreakSessionRequest& request) {
+  auto client = context.Connect();
+  if (!client.ok()) return client.status();
+  auto response =
+      (*client)->Call(&Stubs::sessions, &v1::SessionService::Stub::BreakSession, request, {});
+  if (!response.ok()) return response.status();
+  const v1::Session& session = response->session();
+  context.Answer(*response,
+                 absl::StrFormat("%s  %s has ended: %d actions stopped, %d buffers freed\n",
+                                 session.session_id(), session.label(), session.active_actions(),
+                                 session.buffers()));
+  return ExitCode::kOk;
+}
+
 }  // namespace
 
 void AddInfoCommands(Context& context) {
@@ -200,6 +214,22 @@ void AddInfoCommands(Context& context) {
       ->add_flag("--follow", *follow, "Go on, a reading per second");
 
   context.AddCommand("sessions", "Who uses the server", "  rtmixctl sessions\n", Sessions);
+
+  auto broken = std::make_shared<v1::BreakSessionRequest>();
+  CLI::App* const command = context.AddCommand(
+      "break-session", "End somebody's session; needs the role administer",
+      "  rtmixctl sessions\n  rtmixctl break-session s-12 --reason 'the rig is needed'\n",
+      [broken](Context& c) { return BreakSession(c, *broken); });
+  command
+      ->add_option_function<std::string>(
+          "SESSION", [broken](const std::string& id) { broken->set_session_id(id); },
+          "Its public id")
+      ->required();
+  command
+      ->add_option_function<std::string>(
+          "--reason", [broken](const std::string& reason) { broken->set_reason(reason); },
+          "Told to its owner")
+      ->type_name("TEXT");
 }
 
 }  // namespace rtmixd::rtmixctl

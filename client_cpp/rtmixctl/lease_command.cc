@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -115,6 +116,15 @@ absl::StatusOr<ExitCode> Lease(Context& context, const LeaseOptions& options) {
   // stdout belongs to the command.
   if (context.json()) std::fputs(ToJsonLine((*session)->info()).c_str(), stderr);
   setenv("RTMIXD_TARGET", (*client)->target().c_str(), 1);
+  const client::Security& security = context.security();
+  const std::pair<const char*, const std::string*> files[] = {
+      {"RTMIXD_CA", &security.ca},
+      {"RTMIXD_CERT", &security.cert},
+      {"RTMIXD_KEY", &security.key},
+      {"RTMIXD_TOKEN_FILE", &security.token_file}};
+  for (const auto& [name, path] : files) {
+    if (!path->empty()) setenv(name, std::filesystem::absolute(*path).c_str(), 1);
+  }
   setenv("RTMIXD_SESSION_TOKEN", (*session)->token().c_str(), 1);
   const int code = RunCommand(options.command);
   if (!(*session)->status().ok()) {
@@ -128,16 +138,16 @@ absl::StatusOr<ExitCode> Lease(Context& context, const LeaseOptions& options) {
 
 void AddLeaseCommand(Context& context) {
   auto options = std::make_shared<LeaseOptions>();
-  CLI::App* const lease =
-      context.AddCommand("lease", "Run a command that has the server for itself",
-                         "  rtmixctl lease --wait 60 -- pytest tests/audio\n"
-                         "  rtmixctl lease --shared -- bash    # a session to try things in\n"
-                         "The command finds RTMIXD_TARGET and RTMIXD_SESSION_TOKEN in its "
-                         "environment. The server is free\n"
-                         "again when it ends, however it ends. Signals are passed on to it, its "
-                         "exit code is passed back;\n"
-                         "127: it cannot be run.\n",
-                         [options](Context& c) { return Lease(c, *options); });
+  CLI::App* const lease = context.AddCommand(
+      "lease", "Run a command that has the server for itself",
+      "  rtmixctl lease --wait 60 -- pytest tests/audio\n"
+      "  rtmixctl lease --shared -- bash    # a session to try things in\n"
+      "The command finds RTMIXD_TARGET, RTMIXD_SESSION_TOKEN and what makes the connection "
+      "safe in its environment. The server is free\n"
+      "again when it ends, however it ends. Signals are passed on to it, its "
+      "exit code is passed back;\n"
+      "127: it cannot be run.\n",
+      [options](Context& c) { return Lease(c, *options); });
   lease
       ->add_option("--wait", options->wait_seconds,
                    "Seconds to wait for others to be done: exit code 5 then")

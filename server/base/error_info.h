@@ -29,6 +29,7 @@ enum class ErrorReason {
   kShuttingDown = 17,
   kNotEnabled = 18,
   kInternal = 19,
+  kSessionBroken = 20,
 };
 
 // What a refusal says besides its text.

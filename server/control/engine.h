@@ -80,11 +80,15 @@ class Engine {
   };
   virtual absl::StatusOr<NewSession> CreateSession(const SessionSpec& spec) = 0;
   // The public id of the session with this token, kept alive by it. UNAUTHENTICATED
-  // (kSessionRequired) if the token is empty, (kSessionExpired) if it is not known.
+  // (kSessionRequired) if the token is empty, (kSessionExpired) if it is not known,
+  // (kSessionBroken) if its session was ended before its time.
   virtual absl::StatusOr<std::string> Authenticate(std::string_view token) = 0;
   virtual absl::StatusOr<SessionInfo> GetSession(const std::string& session_id) = 0;
   virtual std::vector<SessionInfo> ListSessions() = 0;
   virtual absl::Status EndSession(const std::string& session_id) = 0;
+  // The same to anybody's session: its owner is told `reason`. Returns what it was. NOT_FOUND.
+  virtual absl::StatusOr<SessionInfo> BreakSession(const std::string& session_id,
+                                                   const std::string& reason) = 0;
 
   // Waits can be cancelled; the callback of a cancelled wait comes at once. Unknown ids are
   // ignored.

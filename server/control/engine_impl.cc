@@ -415,7 +415,8 @@ void EngineImpl::RunTimeouts() {
     for (const auto& [session_id, follower] : followers_) sessions_.Touch(session_id, now);
   }
   for (const SessionInfo& session : sessions_.TakeExpired(now)) {
-    WindUp(session, EventKind::kSessionExpired);
+    WindUp(session, sessions_.WhyBroken(session.session_id).empty() ? EventKind::kSessionExpired
+                                                                    : EventKind::kSessionBroken);
   }
   std::vector<WaitId> over;
   for (const auto& [id, wait] : waits_) {

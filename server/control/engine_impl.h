@@ -73,6 +73,8 @@ class EngineImpl : public Engine {
   absl::StatusOr<SessionInfo> GetSession(const std::string& session_id) override;
   std::vector<SessionInfo> ListSessions() override;
   absl::Status EndSession(const std::string& session_id) override;
+  absl::StatusOr<SessionInfo> BreakSession(const std::string& session_id,
+                                           const std::string& reason) override;
   void CancelWait(WaitId wait) override;
   WaitId AwaitExclusive(const std::string& session_id, absl::Duration timeout,
                         std::function<void(absl::StatusOr<ExclusiveAnswer>)> callback) override;

@@ -10,10 +10,7 @@
 namespace rtmixd {
 
 absl::Status EngineImpl::CheckSession(const std::string& session_id) {
-  if (sessions_.Exists(session_id)) return absl::OkStatus();
-  return MakeError(absl::StatusCode::kUnauthenticated,
-                   {.reason = ErrorReason::kSessionExpired, .value = session_id},
-                   "the session has ended");
+  return sessions_.CheckExists(session_id);
 }
 
 absl::Status EngineImpl::CheckMayWork(const std::string& session_id) {
@@ -94,11 +91,29 @@ absl::Status EngineImpl::EndSession(const std::string& session_id) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<SessionInfo> EngineImpl::BreakSession(const std::string& session_id,
+                                                     const std::string& reason) {
+  absl::StatusOr<SessionInfo> ended;
+  {
+    Lock lock(this);
+    ended = FullInfo(session_id);
+    if (!ended.ok()) return ended;
+    const absl::StatusOr<SessionInfo> removed = sessions_.Break(session_id, reason, Now());
+    if (!removed.ok()) return removed;
+    ended->state = removed->state;
+    ended->queue_position = 0;
+    WindUp(*removed, EventKind::kSessionBroken);
+  }
+  WakePump();
+  return ended;
+}
+
 void EngineImpl::WindUp(const SessionInfo& session, EventKind how) {
   const std::string& id = session.session_id;
   LogEntry entry = Event(how);
   entry.session_id = id;
   entry.session_label = session.label;
+  entry.text = sessions_.WhyBroken(id);
   events_.Append(std::move(entry));
 
   for (const std::shared_ptr<Action>& action : NotEnded(id)) {
@@ -149,7 +164,7 @@ void EngineImpl::GrantExclusive() {
   for (const std::string& session_id : busy) {
     if (!sessions_.Exists(session_id)) return;
   }
-  const std::string granted = sessions_.GrantNext(is_busy);
+  const std::string granted = sessions_.GrantNext(is_busy, Now());
   if (granted.empty()) return;
   LogEntry entry = Event(EventKind::kSessionGranted);
   entry.session_id = granted;

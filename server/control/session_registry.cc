@@ -30,6 +30,11 @@ std::string NewToken() {
   return absl::BytesToHexString(absl::string_view(bytes.data(), bytes.size()));
 }
 
+absl::Status Broken(const std::string& session_id, const std::string& why) {
+  return MakeError(absl::StatusCode::kUnauthenticated,
+                   {.reason = ErrorReason::kSessionBroken, .value = session_id}, why);
+}
+
 std::string Fingerprint(const SessionSpec& spec) {
   return absl::StrCat(absl::FormatDuration(spec.ttl), " ", absl::FormatDuration(spec.max_lifetime),
                       " ", spec.exclusive, " ", spec.label);
@@ -101,7 +106,7 @@ absl::StatusOr<SessionRegistry::Created> SessionRegistry::Add(const SessionSpec&
 }
 
 void SessionRegistry::KeepAlive(Session* session, Moment now) {
-  session->expire = std::min(now.monotonic + session->ttl, session->end);
+  session->expire = std::min({now.monotonic + session->ttl, session->end, session->exclusive_end});
 }
 
 absl::StatusOr<std::string> SessionRegistry::Authenticate(std::string_view token, Moment now) {
@@ -111,9 +116,18 @@ absl::StatusOr<std::string> SessionRegistry::Authenticate(std::string_view token
                      "rtmixd-session-token");
   }
   const auto found = numbers_by_token_.find(absl::string_view(token.data(), token.size()));
-  if (found == numbers_by_token_.end()) return Expired(token);
+  if (found == numbers_by_token_.end()) {
+    for (const BrokenSession& broken : broken_) {
+      if (broken.token == token) return Broken(broken.session_id, broken.why);
+    }
+    return Expired(token);
+  }
   Session& session = sessions_.at(found->second);
-  if (session.expire <= now.monotonic) return Expired();
+  if (session.expire <= now.monotonic) {
+    return session.expire == session.exclusive_end
+               ? Broken(session.session_id, ExclusiveForTooLong(session))
+               : Expired();
+  }
   KeepAlive(&session, now);
   return session.session_id;
 }
@@ -141,7 +155,7 @@ SessionInfo SessionRegistry::Info(const Session& session, Moment now) const {
       .ttl = session.ttl,
       .create_time = session.create_time,
       .expire_time = now.wall + (session.expire - now.monotonic),
-      .end_time = now.wall + (session.end - now.monotonic),
+      .end_time = now.wall + (std::min(session.end, session.exclusive_end) - now.monotonic),
       .queue_position = waiting == queue_.end() ? 0 : static_cast<int>(waiting - queue_.begin())};
 }
 
@@ -181,6 +195,44 @@ absl::StatusOr<SessionInfo> SessionRegistry::End(const std::string& session_id, 
   return Remove(*session, now);
 }
 
+absl::StatusOr<SessionInfo> SessionRegistry::Break(const std::string& session_id,
+                                                   const std::string& reason, Moment now) {
+  if (reason.size() > kMaxLabelBytes) {
+    return BadField("reason", absl::StrCat(reason.size(), " bytes long"),
+                    absl::StrCat("at most ", kMaxLabelBytes, " bytes"));
+  }
+  const Session* const session = Find(session_id);
+  if (session == nullptr) return NotFound("session_id", session_id, "session");
+  RememberBroken(*session, absl::StrCat("session ", session_id, " was ended by an administrator",
+                                        reason.empty() ? "" : ": ", reason));
+  return Remove(*session, now);
+}
+
+std::string SessionRegistry::ExclusiveForTooLong(const Session& session) const {
+  return absl::StrCat("session ", session.session_id,
+                      " was ended: it had the server for itself for ",
+                      absl::FormatDuration(limits_.max_exclusive),
+                      ", the longest that this server allows (max_exclusive)");
+}
+
+void SessionRegistry::RememberBroken(const Session& session, const std::string& why) {
+  if (broken_.size() == kMaxBroken) broken_.pop_front();
+  broken_.push_back({.session_id = session.session_id, .token = session.token, .why = why});
+}
+
+std::string SessionRegistry::WhyBroken(const std::string& session_id) const {
+  for (const BrokenSession& broken : broken_) {
+    if (broken.session_id == session_id) return broken.why;
+  }
+  return "";
+}
+
+absl::Status SessionRegistry::CheckExists(const std::string& session_id) const {
+  if (Exists(session_id)) return absl::OkStatus();
+  const std::string why = WhyBroken(session_id);
+  return why.empty() ? Expired() : Broken(session_id, why);
+}
+
 std::vector<SessionInfo> SessionRegistry::TakeExpired(Moment now) {
   std::vector<const Session*> expired;
   for (const auto& [number, session] : sessions_) {
@@ -190,7 +242,12 @@ std::vector<SessionInfo> SessionRegistry::TakeExpired(Moment now) {
                    [](const Session* a, const Session* b) { return a->expire < b->expire; });
   std::vector<SessionInfo> infos;
   infos.reserve(expired.size());
-  for (const Session* session : expired) infos.push_back(Remove(*session, now));
+  for (const Session* session : expired) {
+    if (session->expire == session->exclusive_end) {
+      RememberBroken(*session, ExclusiveForTooLong(*session));
+    }
+    infos.push_back(Remove(*session, now));
+  }
   return infos;
 }
 
@@ -201,7 +258,7 @@ absl::Duration SessionRegistry::NextExpiry() const {
 }
 
 std::string SessionRegistry::GrantNext(
-    absl::FunctionRef<bool(const std::string& session_id)> is_busy) {
+    absl::FunctionRef<bool(const std::string& session_id)> is_busy, Moment now) {
   if (!exclusive_.empty() || queue_.empty()) return "";
   const int64_t number = queue_.front();
   for (const auto& [other, session] : sessions_) {
@@ -210,13 +267,15 @@ std::string SessionRegistry::GrantNext(
   queue_.pop_front();
   Session& session = sessions_.at(number);
   session.state = SessionState::kExclusive;
+  session.exclusive_end = now.monotonic + limits_.max_exclusive;
+  session.expire = std::min(session.expire, session.exclusive_end);
   exclusive_ = session.session_id;
   return exclusive_;
 }
 
 absl::Status SessionRegistry::CheckMayWork(const std::string& session_id) const {
+  if (absl::Status status = CheckExists(session_id); !status.ok()) return status;
   const Session* const session = Find(session_id);
-  if (session == nullptr) return Expired();
   if (!exclusive_.empty() && exclusive_ != session_id) {
     const std::string holder = Label(exclusive_);
     return MakeError(

@@ -51,7 +51,8 @@ class SessionRegistry {
   absl::StatusOr<Created> Create(const SessionSpec& spec, Moment now);
 
   // The id of the session with this token, which is a sign of life of it. UNAUTHENTICATED
-  // (kSessionRequired) if the token is empty, (kSessionExpired) if nobody has it.
+  // (kSessionRequired) if the token is empty, (kSessionExpired) if nobody has it, (kSessionBroken)
+  // if it was of a session that was ended before its time.
   absl::StatusOr<std::string> Authenticate(std::string_view token, Moment now);
   // A call of it is open. That is a sign of life from kDeadConnection ago at the latest, since a
   // connection may be dead for so long before it breaks. Say it again within kCallGrace; nothing
@@ -65,11 +66,20 @@ class SessionRegistry {
   // Oldest first.
   std::vector<SessionInfo> List(Moment now) const;
   bool Exists(const std::string& session_id) const { return Find(session_id) != nullptr; }
+  // UNAUTHENTICATED (kSessionExpired or kSessionBroken) if there is no such session.
+  absl::Status CheckExists(const std::string& session_id) const;
   // Empty if there is no such session.
   std::string Label(const std::string& session_id) const;
 
   // Removes it; what it was, or NOT_FOUND.
   absl::StatusOr<SessionInfo> End(const std::string& session_id, Moment now);
+  // The same on behalf of an administrator, who says why to its owner. INVALID_ARGUMENT if that is
+  // too long.
+  absl::StatusOr<SessionInfo> Break(const std::string& session_id, const std::string& reason,
+                                    Moment now);
+  // What is told to the owner of a session that was ended before its time, by Break or because it
+  // was exclusive for max_exclusive; "" for any other, and when 1000 others were since.
+  std::string WhyBroken(const std::string& session_id) const;
   // Removes those whose time is over; they are kEnded, in the order of their ends.
   std::vector<SessionInfo> TakeExpired(Moment now);
   // When TakeExpired has something to do, by the monotonic clock; InfiniteDuration if there are no
@@ -78,7 +88,7 @@ class SessionRegistry {
 
   // Makes the session that has waited longest exclusive if there is no exclusive one, and if
   // `is_busy` holds for no other session. Returns its id; empty if none was granted.
-  std::string GrantNext(absl::FunctionRef<bool(const std::string& session_id)> is_busy);
+  std::string GrantNext(absl::FunctionRef<bool(const std::string& session_id)> is_busy, Moment now);
   // The exclusive session; empty if there is none.
   const std::string& exclusive_session_id() const { return exclusive_; }
   // Whether it may schedule or make things. UNAUTHENTICATED (kSessionExpired) if there is no such
@@ -97,7 +107,15 @@ class SessionRegistry {
     absl::Time create_time;
     absl::Duration expire;  // by the monotonic clock, as is `end`
     absl::Duration end = absl::InfiniteDuration();
+    absl::Duration exclusive_end = absl::InfiniteDuration();  // once it is exclusive
   };
+  // Its token is kept so that its owner can be told, and only its owner.
+  struct BrokenSession {
+    std::string session_id;
+    std::string token;
+    std::string why;
+  };
+  static constexpr size_t kMaxBroken = 1000;
 
   // Answers to CreateSession kept for repeated requests.
   static constexpr int kMaxAnswers = 10000;
@@ -108,6 +126,8 @@ class SessionRegistry {
   SessionInfo Info(const Session& session, Moment now) const;
   static void KeepAlive(Session* session, Moment now);
   SessionInfo Remove(const Session& session, Moment now);
+  std::string ExclusiveForTooLong(const Session& session) const;
+  void RememberBroken(const Session& session, const std::string& why);
 
   absl::Status Expired(std::string_view token = {}) const;
 
@@ -121,6 +141,7 @@ class SessionRegistry {
   absl::flat_hash_map<std::string, int64_t> numbers_by_token_;
   std::deque<int64_t> queue_;  // waiting to be exclusive, longest first
   std::string exclusive_;
+  std::deque<BrokenSession> broken_;  // the latest last
 };
 
 }  // namespace rtmixd

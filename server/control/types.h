@@ -383,6 +383,7 @@ enum class EventKind {
   kActionDone,
   kActionChanged,
   kGainChanged,
+  kSessionBroken = 28,
   kActionSkipped = 40,
   kClockRelocked = 41,
   kSpoolFailed = 50,
@@ -433,6 +434,10 @@ struct Limits {
   absl::Duration request_id_retention = absl::Minutes(10);
   int max_kept_reports_per_session = 100000;
   int max_waits = 10000;
+  // Longer than a working day: what was forgotten in the evening is free in the morning.
+  absl::Duration max_exclusive = absl::Hours(9);
+  // Far more than a client that works needs; a loop gone wild still leaves room for others.
+  int max_calls_per_second = 20000;
 };
 
 }  // namespace rtmixd

@@ -57,6 +57,8 @@ v1::ServerLimits ToProto(const Limits& limits) {
   *proto.mutable_request_id_retention() = ToProto(limits.request_id_retention);
   proto.set_max_kept_reports_per_session(limits.max_kept_reports_per_session);
   proto.set_max_waits(limits.max_waits);
+  *proto.mutable_max_exclusive() = ToProto(limits.max_exclusive);
+  proto.set_max_calls_per_second(limits.max_calls_per_second);
   return proto;
 }
 

@@ -17,6 +17,10 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
+// Of one repeated field: more than any limit of the server lets one call have use for, and few
+// enough to be looked at and converted without further thought. Millions fit into a message.
+constexpr int kMaxEntries = 100'000;
+
 absl::Status Unknown(const std::string& field, const std::string& value, const std::string& limit) {
   return MakeError(
       absl::StatusCode::kInvalidArgument,
@@ -49,6 +53,10 @@ absl::Status CheckMessage(const Message& message, const std::string& prefix) {
       continue;
     }
     const int size = reflection.FieldSize(message, field);
+    if (size > kMaxEntries) {
+      return BadField(path, absl::StrCat(size, " entries"),
+                      absl::StrCat("at most ", kMaxEntries, " entries"));
+    }
     for (int i = 0; i < size; ++i) {
       absl::Status status = CheckValue(message, *field, i, absl::StrCat(path, "[", i, "]"));
       if (!status.ok()) return status;

@@ -107,4 +107,15 @@ grpc::ServerUnaryReactor* SessionService::SetSessionGain(grpc::CallbackServerCon
   return Reply(context, absl::OkStatus());
 }
 
+grpc::ServerUnaryReactor* SessionService::BreakSession(grpc::CallbackServerContext* context,
+                                                       const v1::BreakSessionRequest* request,
+                                                       v1::BreakSessionResponse* response) {
+  if (absl::Status status = CheckRequest(*request); !status.ok()) return Reply(context, status);
+  const absl::StatusOr<SessionInfo> ended =
+      engine_.BreakSession(request->session_id(), request->reason());
+  if (!ended.ok()) return Reply(context, ended.status());
+  *response->mutable_session() = ToProto(*ended);
+  return Reply(context, absl::OkStatus());
+}
+
 }  // namespace rtmixd

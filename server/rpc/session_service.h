@@ -32,6 +32,9 @@ class SessionService final : public v1::SessionService::CallbackService {
   grpc::ServerUnaryReactor* EndSession(grpc::CallbackServerContext* context,
                                        const v1::EndSessionRequest* request,
                                        v1::EndSessionResponse* response) override;
+  grpc::ServerUnaryReactor* BreakSession(grpc::CallbackServerContext* context,
+                                         const v1::BreakSessionRequest* request,
+                                         v1::BreakSessionResponse* response) override;
 
  private:
   Engine& engine_;

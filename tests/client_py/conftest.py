@@ -28,7 +28,8 @@ def other_server() -> Iterator[LocalServer]:
 @pytest.fixture(autouse=True)
 def _no_target(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is taken from whoever runs the tests, above all no rig."""
-    monkeypatch.delenv("RTMIXD_TARGET", raising=False)
+    for name in ("TARGET", "CA", "CERT", "KEY", "TOKEN_FILE"):
+        monkeypatch.delenv(f"RTMIXD_{name}", raising=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:

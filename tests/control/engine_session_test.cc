@@ -185,5 +185,60 @@ TEST(EngineSessionTest, AwaitExclusiveTellsWhoNeverAsked) {
   EXPECT_EQ(ReasonOf(status), ErrorReason::kWrongState);
 }
 
+TEST(EngineSessionTest, BrokenSessionsLeaveTheServerToWhoWaitsAndTheirOwnersAreTold) {
+  EngineRig rig;
+  const std::string holder = rig.Session(Exclusive("holder"));
+  const std::string next = rig.Session(Exclusive("next"));
+  ASSERT_EQ(rig.engine().GetSession(holder)->state, SessionState::kExclusive);
+  rig.ScheduleNow(holder, At(0, {PlayInline("", 1, 1, 1000000, 0)})).IgnoreError();
+  absl::Status holders_wait;
+  rig.engine().WaitActions(
+      holder, {}, false, /*until_done=*/false, absl::Hours(1),
+      [&](const absl::StatusOr<Engine::WaitAnswer>& answer) { holders_wait = answer.status(); });
+  std::optional<SessionState> granted;
+  rig.engine().AwaitExclusive(
+      next, absl::Hours(1),
+      [&](const absl::StatusOr<Engine::ExclusiveAnswer>& answer) { granted = answer->info.state; });
+  rig.Run(10);
+  ASSERT_FALSE(granted.has_value());
+
+  const auto ended = rig.engine().BreakSession(holder, "hangs");
+  ASSERT_TRUE(ended.ok()) << ended.status();
+  EXPECT_EQ(ended->state, SessionState::kEnded);
+  EXPECT_EQ(ended->active_actions, 1);
+  EXPECT_EQ(ended->label, "holder");
+  rig.Run(10);
+  EXPECT_EQ(granted, SessionState::kExclusive);
+  const std::string why = "session " + holder + " was ended by an administrator: hangs";
+  for (const absl::Status& status :
+       {holders_wait, rig.ScheduleNow(holder, At(0, {PlayInline("", 1, 1, 1, 0)})).status(),
+        rig.engine().ListActions(holder, false).status(),
+        rig.engine()
+            .CreateBuffer(holder, {.channels = 1, .label = {}, .request_id = {}})
+            .status()}) {
+    EXPECT_EQ(ReasonOf(status), ErrorReason::kSessionBroken) << status;
+    EXPECT_EQ(status.message(), why);
+  }
+  const auto events = rig.Events(EventKind::kSessionBroken);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].session_id, holder);
+  EXPECT_EQ(events[0].text, why);
+  EXPECT_EQ(rig.engine().BreakSession(holder, "").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(EngineSessionTest, AnExclusiveSessionIsBrokenAtItsMaximum) {
+  EngineRig::Options options = EngineRig::DefaultOptions();
+  options.limits.max_exclusive = absl::Seconds(2);
+  EngineRig rig(options);
+  const std::string holder = rig.Session(Exclusive("holder"));
+  rig.Run(1400);  // 1.87 s
+  ASSERT_TRUE(rig.engine().GetSession(holder).ok());
+  rig.Run(200);
+  EXPECT_EQ(ReasonOf(rig.engine().ListActions(holder, false).status()),
+            ErrorReason::kSessionBroken);
+  ASSERT_EQ(rig.Events(EventKind::kSessionBroken).size(), 1U);
+  EXPECT_TRUE(rig.Events(EventKind::kSessionExpired).empty());
+}
+
 }  // namespace
 }  // namespace rtmixd

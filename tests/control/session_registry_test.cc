@@ -44,8 +44,9 @@ class SessionRegistryTest : public testing::Test {
     return created->info.session_id;
   }
   // Grants while the sessions in busy_ have unfinished actions.
-  std::string Grant() {
-    return registry_.GrantNext([this](const std::string& id) { return busy_.count(id) > 0; });
+  std::string Grant(double seconds = 0) {
+    return registry_.GrantNext([this](const std::string& id) { return busy_.count(id) > 0; },
+                               At(seconds));
   }
 
   Limits limits_ = [] {
@@ -337,6 +338,53 @@ TEST_F(SessionRegistryTest, OnlyTheHolderMayWork) {
   const absl::Status gone = registry_.CheckMayWork(one);
   EXPECT_EQ(gone.code(), absl::StatusCode::kUnauthenticated);
   EXPECT_EQ(GetErrorInfo(gone)->reason, ErrorReason::kSessionExpired);
+}
+
+TEST_F(SessionRegistryTest, WhoWasBrokenIsToldByWhomAndWhyAndNobodyElseIs) {
+  const std::string one = Make(Spec("one"));
+  const std::string two = Make(Spec("two"));
+  EXPECT_EQ(registry_.Break("s-99", "", At(1)).status().code(), absl::StatusCode::kNotFound);
+  const absl::Status too_long = registry_.Break(one, std::string(201, 'x'), At(1)).status();
+  EXPECT_EQ(GetErrorInfo(too_long)->field, "reason");
+  EXPECT_TRUE(registry_.Exists(one));
+
+  const auto ended = registry_.Break(one, "the rig is needed", At(1));
+  ASSERT_TRUE(ended.ok());
+  EXPECT_EQ(ended->state, SessionState::kEnded);
+  for (const absl::Status& status : {registry_.Authenticate(tokens_[one], At(2)).status(),
+                                     registry_.CheckExists(one), registry_.CheckMayWork(one)}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnauthenticated);
+    EXPECT_EQ(GetErrorInfo(status)->reason, ErrorReason::kSessionBroken);
+    EXPECT_EQ(status.message(),
+              "session " + one + " was ended by an administrator: the rig is needed");
+  }
+  EXPECT_TRUE(registry_.Authenticate(tokens_[two], At(2)).ok());
+  EXPECT_EQ(GetErrorInfo(registry_.Authenticate("nonsense", At(2)).status())->reason,
+            ErrorReason::kSessionExpired);
+}
+
+TEST_F(SessionRegistryTest, AnExclusiveSessionEndsAtItsMaximumWhateverItsSignsOfLife) {
+  const double max = absl::ToDoubleSeconds(limits_.max_exclusive);
+  const std::string waits_first = Make(Spec("one", 15, true));
+  const std::string next = Make(Spec("two", 3600, true));
+  // Waiting does not count.
+  for (int i = 1; i <= 10; ++i)
+    ASSERT_TRUE(registry_.Authenticate(tokens_[waits_first], At(i)).ok());
+  ASSERT_EQ(Grant(10), waits_first);
+  EXPECT_EQ(registry_.Get(waits_first, At(10))->end_time, At(10 + max).wall);
+  for (double t = 20; t < 10 + max; t += 10) {
+    ASSERT_TRUE(registry_.Authenticate(tokens_[waits_first], At(t)).ok()) << t;
+    ASSERT_TRUE(registry_.Authenticate(tokens_[next], At(t)).ok()) << t;
+  }
+  // Also before somebody has looked after it.
+  const absl::Status over = registry_.Authenticate(tokens_[waits_first], At(10 + max)).status();
+  EXPECT_EQ(GetErrorInfo(over)->reason, ErrorReason::kSessionBroken);
+  EXPECT_THAT(Ids(registry_.TakeExpired(At(10 + max))), ElementsAre(waits_first));
+  const absl::Status later = registry_.Authenticate(tokens_[waits_first], At(11 + max)).status();
+  EXPECT_EQ(later, over);
+  EXPECT_THAT(std::string(later.message()), testing::HasSubstr("9h"));
+  EXPECT_THAT(registry_.WhyBroken(waits_first), testing::HasSubstr("max_exclusive"));
+  EXPECT_EQ(Grant(10 + max), next);
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ constexpr absl::Duration kStartTime = absl::Seconds(30);
 
 absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(
     const std::vector<std::string>& flags, const std::string& host) {
-  std::vector<std::string> argv = {kServerProgram, "--listen", absl::StrCat(host, ":0")};
+  std::vector<std::string> argv = {kServerProgram, "--insecure", "--listen",
+                                   absl::StrCat(host, ":0")};
   argv.insert(argv.end(), flags.begin(), flags.end());
   auto process = ChildProcess::Start(argv);
   if (!process.ok()) return process.status();

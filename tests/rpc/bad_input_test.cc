@@ -200,6 +200,100 @@ TEST_F(BadInputTest, ScriptWithoutTheFlagIsRefused) {
   EXPECT_EQ(Detail(status).reason(), v1::ERROR_REASON_NOT_ENABLED);
 }
 
+// --- Numbers that would take memory ---
+
+TEST_F(BadInputTest, MoreEntriesThanAnybodyNeedsAreRefusedBeforeTheyAreLookedAt) {
+  constexpr int kEntries = 100'001;
+  const std::string before = Footprint();
+  const auto expect = [](const grpc::Status& status, const std::string& field) {
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << status.error_message();
+    EXPECT_EQ(Detail(status).field(), field);
+    EXPECT_EQ(Detail(status).value(), "100001 entries");
+    EXPECT_EQ(Detail(status).limit(), "at most 100000 entries");
+  };
+  v1::ScheduleActionsRequest schedule;
+  for (int i = 0; i < kEntries; ++i) schedule.add_actions();
+  expect(Schedule(schedule), "actions");
+  schedule.clear_actions();
+  v1::ChannelMap* map = schedule.add_actions()->mutable_play()->mutable_channel_map();
+  for (int i = 0; i < kEntries; ++i) map->add_channels(1);
+  expect(Schedule(schedule), "actions[0].play.channel_map.channels");
+  v1::CancelActionsRequest cancel;
+  v1::WaitActionsRequest wait;
+  v1::ChangeActionsRequest change;
+  for (int i = 0; i < kEntries; ++i) {
+    cancel.add_action_ids();
+    wait.add_action_ids();
+    change.add_action_ids();
+  }
+  v1::CancelActionsResponse cancelled;
+  expect(actions_->CancelActions(Call().get(), cancel, &cancelled), "action_ids");
+  v1::WaitActionsResponse waited;
+  expect(actions_->WaitActions(Call().get(), wait, &waited), "action_ids");
+  v1::ChangeActionsResponse changed;
+  expect(actions_->ChangeActions(Call().get(), change, &changed), "action_ids");
+  v1::ListEventsRequest events;
+  for (int i = 0; i < kEntries; ++i) events.add_kinds(v1::EVENT_KIND_XRUN);
+  v1::ListEventsResponse listed;
+  expect(events_->ListEvents(Call().get(), events, &listed), "kinds");
+  v1::LoadScriptRequest script;
+  for (int i = 0; i < kEntries; ++i) script.add_faults();
+  v1::LoadScriptResponse loaded;
+  expect(virtual_device_->LoadScript(Call().get(), script, &loaded), "faults");
+  EXPECT_EQ(Footprint(), before);
+}
+
+// The largest numbers that fit into a field are refused by a limit, and nothing was taken for them.
+TEST_F(BadInputTest, TheLargestNumbersTakeNothing) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  const std::string before = Footprint();
+  const auto refused = [](const grpc::Status& status) {
+    return status.error_code() == grpc::StatusCode::INVALID_ARGUMENT ||
+           status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
+  };
+  v1::CreateBufferRequest create;
+  v1::CreateBufferResponse created;
+  for (const auto& [channels, frames] :
+       {std::pair<int, int64_t>{std::numeric_limits<int>::max(), 1},
+        {1, kMost},
+        {1, (int64_t{1} << 53) - 1},
+        {1024, int64_t{1} << 40},
+        {1, int64_t{1} << 32}}) {
+    create.set_channels(channels);
+    create.set_expected_frames(frames);
+    EXPECT_TRUE(refused(buffers_->CreateBuffer(Call().get(), create, &created))) << frames;
+  }
+  v1::ListBuffersRequest list;
+  list.set_page_size(std::numeric_limits<int>::max());
+  v1::ListBuffersResponse listed;
+  EXPECT_TRUE(refused(buffers_->ListBuffers(Call().get(), list, &listed)));
+  v1::ScheduleActionsRequest schedule;
+  schedule.add_actions()->mutable_record()->set_frames(kMost);
+  EXPECT_TRUE(refused(Schedule(schedule)));
+  schedule.mutable_actions(0)->mutable_play()->mutable_inline_audio()->set_channels(
+      std::numeric_limits<int>::max());
+  EXPECT_TRUE(refused(Schedule(schedule)));
+
+  v1::PlayRequest play;
+  play.mutable_config()->set_channels(1);
+  play.mutable_config()->set_ring_frames(kMost);
+  const auto playing = Call();
+  const auto player = audio_->Play(playing.get());
+  player->Write(play);
+  v1::PlayResponse played;
+  while (player->Read(&played)) ADD_FAILURE() << played.ShortDebugString();
+  EXPECT_TRUE(refused(player->Finish()));
+  v1::RecordRequest record;
+  record.mutable_config()->set_chunk_frames(std::numeric_limits<int>::max());
+  const auto recording = Call();
+  const auto recorder = audio_->Record(recording.get());
+  recorder->Write(record);
+  v1::RecordResponse recorded;
+  while (recorder->Read(&recorded)) ADD_FAILURE() << recorded.ShortDebugString();
+  EXPECT_TRUE(refused(recorder->Finish()));
+  EXPECT_EQ(Footprint(), before);
+}
+
 // --- Channel maps ---
 
 TEST_F(BadInputTest, ChannelZeroIsRefused) {

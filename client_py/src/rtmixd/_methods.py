@@ -315,6 +315,13 @@ SET_SESSION_GAIN: Method[session_pb2.SetSessionGainRequest, session_pb2.SetSessi
     False,
     False,
 )
+BREAK_SESSION: Method[session_pb2.BreakSessionRequest, session_pb2.BreakSessionResponse] = Method(
+    "/rtmixd.v1.SessionService/BreakSession",
+    session_pb2.BreakSessionRequest,
+    session_pb2.BreakSessionResponse,
+    False,
+    False,
+)
 LIST_SPOOLED_RECORDINGS: Method[spool_pb2.ListSpooledRecordingsRequest, spool_pb2.ListSpooledRecordingsResponse] = Method(
     "/rtmixd.v1.SpoolService/ListSpooledRecordings",
     spool_pb2.ListSpooledRecordingsRequest,

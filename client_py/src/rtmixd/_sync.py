@@ -81,12 +81,28 @@ class Client(Twin):
         For how many seconds uploads, downloads and waits try to reach a server again that was lost.
         By default it is told at once, which is within 3 s. A connection that broke is replaced in
         any case.
+    ca : str, optional
+        A file with certificates in PEM, of the CAs of which the server must have a certificate: the
+        connection is by TLS then. By default the environment variable ``RTMIXD_CA``; without it,
+        and for ``""``, plain text. The same for what follows.
+    cert, key : str, optional
+        Files with the client's own certificate and its key in PEM, for servers that want one;
+        ``RTMIXD_CERT``, ``RTMIXD_KEY``.
+    token_file : str, optional
+        A file, the first line of which is the token that tells the server who the client is;
+        ``RTMIXD_TOKEN_FILE``.
+
+    Raises
+    ------
+    InvalidArgument
+        A certificate without its key or without a CA. A file that cannot be read is told by the
+        first call.
     """
 
     _async: _aio.Client
 
-    def __init__(self, target: Optional[str]=None, *, patience: float=0.0) -> None:
-        adopt(self, _aio.Client(target, patience=patience))
+    def __init__(self, target: Optional[str]=None, *, patience: float=0.0, ca: Optional[str]=None, cert: Optional[str]=None, key: Optional[str]=None, token_file: Optional[str]=None) -> None:
+        adopt(self, _aio.Client(target, patience=patience, ca=ca, cert=cert, key=key, token_file=token_file))
         _loop.close_at_exit(self._async)
 
     @property
@@ -105,7 +121,9 @@ class Client(Twin):
         Raises
         ------
         Disconnected
-            The server cannot be reached, as for all other calls.
+            The server cannot be reached, as for all other calls; `HandshakeFailed` if TLS is why.
+        TokenRefused, RoleTooLow
+            The server wants another bearer token, as for all other calls.
         """
         return _loop.run(self._async.info())
 
@@ -142,6 +160,28 @@ class Client(Twin):
     def sessions(self) -> list[SessionInfo]:
         """List all sessions, oldest first."""
         return _loop.run(self._async.sessions())
+
+    def break_session(self, session_id: str, reason: str='') -> SessionInfo:
+        """End a session of anybody's. Needs the role administer where servers ask for tokens.
+
+        Parameters
+        ----------
+        session_id : str
+            Its public id.
+        reason : str, optional
+            Told to its owner, whose calls raise `SessionBroken` from then on. At most 200 bytes.
+
+        Returns
+        -------
+        SessionInfo
+            As it was at its end.
+
+        Raises
+        ------
+        NotFound
+            There is no such session.
+        """
+        return _loop.run(self._async.break_session(session_id, reason))
 
     def session(self, label: str='', *, ttl: float=15.0, max_lifetime: Optional[float]=None, exclusive: bool=False) -> Session:
         """Make a session, and keep it alive until it is closed.

@@ -22,6 +22,7 @@ __all__ = [
     "DeviceError",
     "Disconnected",
     "ForeignSession",
+    "HandshakeFailed",
     "Incomplete",
     "InternalError",
     "InvalidArgument",
@@ -33,12 +34,15 @@ __all__ = [
     "OutOfOrder",
     "ReportError",
     "RequestIdReused",
+    "RoleTooLow",
     "RtmixdError",
+    "SessionBroken",
     "SessionExpired",
     "SessionRequired",
     "ShuttingDown",
     "StreamOpen",
     "Timeout",
+    "TokenRefused",
     "TouchedByXrun",
     "UnknownField",
     "WrongState",
@@ -127,6 +131,18 @@ class SessionExpired(RtmixdError):
     """The session has ended, or its token was never valid."""
 
 
+class SessionBroken(SessionExpired):
+    """The session was ended before its time, by an administrator or at the server's maximum."""
+
+
+class TokenRefused(RtmixdError, PermissionError):
+    """The server wants a bearer token, and none was sent or it does not know the one that was."""
+
+
+class RoleTooLow(RtmixdError, PermissionError):
+    """The role of the bearer token does not allow the call; the message names both."""
+
+
 class ForeignSession(RtmixdError, PermissionError):
     """The thing belongs to another session."""
 
@@ -188,6 +204,10 @@ class InternalError(RtmixdError):
 
 class Disconnected(RtmixdError, ConnectionError):
     """The server cannot be reached, has gone silent, or the connection broke."""
+
+
+class HandshakeFailed(Disconnected):
+    """The server is there, but TLS does not come about; the message says why."""
 
 
 class Timeout(RtmixdError, TimeoutError):
@@ -259,6 +279,7 @@ _BY_REASON: dict[str, type[RtmixdError]] = {
     "shutting_down": ShuttingDown,
     "not_enabled": NotEnabled,
     "internal": InternalError,
+    "session_broken": SessionBroken,
 }
 
 # What a status says where the server gave no reason, or one that is newer than this client.
@@ -267,14 +288,15 @@ _BY_CODE: dict[str, type[RtmixdError]] = {
     "invalid_argument": InvalidArgument,
     "deadline_exceeded": Timeout,
     "not_found": NotFound,
-    "permission_denied": ForeignSession,
+    # What is refused before a method is reached has no reason.
+    "permission_denied": RoleTooLow,
     "resource_exhausted": LimitExceeded,
     "failed_precondition": WrongState,
     "out_of_range": InvalidArgument,
     "unimplemented": NotEnabled,
     "internal": InternalError,
     "unavailable": Disconnected,
-    "unauthenticated": SessionRequired,
+    "unauthenticated": TokenRefused,
 }
 
 _DETAILS_KEY = "grpc-status-details-bin"

@@ -96,6 +96,10 @@ class ServerLimits:
         Finished actions whose reports are kept.
     max_waits : int
         Actions and streams that wait for something at once.
+    max_exclusive : float
+        For how many seconds a session may be exclusive.
+    max_calls_per_second : int
+        Calls of one bearer token, or of all clients together where none are asked for.
     """
 
     max_sessions: int
@@ -115,10 +119,12 @@ class ServerLimits:
     request_id_retention: float
     max_kept_reports_per_session: int
     max_waits: int
+    max_exclusive: float
+    max_calls_per_second: int
 
     @classmethod
     def _of(cls, limits: server_info_pb2.ServerLimits) -> ServerLimits:
-        durations = ("max_session_ttl", "history", "request_id_retention")
+        durations = ("max_session_ttl", "history", "request_id_retention", "max_exclusive")
         values = {
             name: _seconds(getattr(limits, name)) if name in durations else getattr(limits, name)
             for name in cls.__dataclass_fields__

@@ -99,11 +99,16 @@ def rtmixd_server(pytestconfig: pytest.Config) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def rtmixd_client(rtmixd_server: str) -> Iterator[Client]:
-    """Connect to the server."""
+def rtmixd_client(rtmixd_server: str, pytestconfig: pytest.Config) -> Iterator[Client]:
+    """Connect to the server, with the certificates and the token that the environment names.
+
+    A server that is started for these tests needs none.
+    """
     import rtmixd
 
-    with rtmixd.Client(rtmixd_server) as client:
+    # None: what the environment says.
+    file = None if _named_target(pytestconfig) else ""
+    with rtmixd.Client(rtmixd_server, ca=file, cert=file, key=file, token_file=file) as client:
         yield client
 
 

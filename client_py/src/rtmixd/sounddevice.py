@@ -13,6 +13,7 @@ from typing import Any, Optional, Union
 
 from rtmixd import _loop, _methods, errors
 from rtmixd._rtmixer_settings import default as _settings
+from rtmixd._security import Security as _Security
 from rtmixd.aio._connection import Connection as _Connection
 from rtmixd.v1 import device_pb2, server_info_pb2, stream_pb2
 
@@ -538,7 +539,7 @@ if hasattr(_os, "register_at_fork"):
 
 
 async def _answer(question: Any, target: Optional[str]) -> Any:
-    connection = _Connection(target)
+    connection = _Connection(target, security=_Security.of())
     if connection.target in _connections:
         connection = _connections[connection.target]
     else:

@@ -14,6 +14,7 @@ import grpc.aio
 
 from rtmixd import _methods, errors
 from rtmixd._methods import Method
+from rtmixd._security import Security, explain_handshake
 from rtmixd.aio._poller import hush_poller
 from rtmixd.v1 import server_info_pb2
 
@@ -31,6 +32,8 @@ CALL_SECONDS = 15.0
 DEVICE_SECONDS = 90.0
 
 _TICK_SECONDS = 0.2
+# For each step of finding out what is wrong with a handshake.
+_HANDSHAKE_SECONDS = 0.5
 _PROBE_AFTER_SECONDS = 0.6
 _PAUSE_SECONDS = 0.1
 # How much later than the silence is over whoever calls may be told of it: 3 s in all, with room.
@@ -99,11 +102,14 @@ class _Link:
     behind it in the first: a server that answers there is given the time that the request takes.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, security: Security) -> None:
         _refuse_fork()
         self.lost = False
         self._target = target
-        self._channel = grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS)
+        self._security = security
+        # Of every call.
+        self._metadata = security.metadata()
+        self._channel = security.channel(target, _CHANNEL_OPTIONS)
         # Beside large requests.
         self._second: Optional[grpc.aio.Channel] = None
         self._loop = asyncio.get_running_loop()
@@ -135,8 +141,8 @@ class _Link:
             response_deserializer=method.response.FromString,
         )
         arguments = () if request is None else (request,)
-        metadata = ((_TOKEN_KEY, token),) if token else None
-        call = multicallable(*arguments, metadata=metadata, timeout=timeout)
+        metadata = (*self._metadata, (_TOKEN_KEY, token)) if token else self._metadata
+        call = multicallable(*arguments, metadata=metadata or None, timeout=timeout)
         self._calls.add(call)
         call.add_done_callback(self._forget)
         return call
@@ -226,7 +232,7 @@ class _Link:
 
     async def _probe(self, beside: bool) -> None:
         if beside and self._second is None:
-            self._second = grpc.aio.insecure_channel(self._target, options=_CHANNEL_OPTIONS)
+            self._second = self._security.channel(self._target, _CHANNEL_OPTIONS)
         request = server_info_pb2.GetServerInfoRequest()
         heard = True
         try:
@@ -267,11 +273,19 @@ class Connection:
     patience : float, optional
         For how many seconds calls that can be repeated are, if that is longer than
         `SILENCE_SECONDS`.
+    security : Security, optional
+        By default plain text and no token.
     """
 
-    def __init__(self, target: Optional[str] = None, patience: float = 0.0) -> None:
+    def __init__(
+        self,
+        target: Optional[str] = None,
+        patience: float = 0.0,
+        security: Security = Security(),  # noqa: B008
+    ) -> None:
         self.target = complete_target(target)
         self._patience = patience
+        self._security = security
         self._link: Optional[_Link] = None
         self._retired: list[_Link] = []
         self._closed = False
@@ -325,7 +339,9 @@ class Connection:
             begin = loop.time()
             try:
                 return await self._unary(link, method, encoded, token, timeout)
-            except errors.Disconnected:
+            except errors.Disconnected as error:
+                if failed := await self._handshake_failed(link, error):
+                    raise failed from None
                 # What fell silent was waited for already, by whoever called first.
                 silent = link.lost and self._patience <= SILENCE_SECONDS
                 again = loop.time() + _PAUSE_SECONDS
@@ -359,7 +375,8 @@ class Connection:
                     return
                 yield message
         except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
-            raise self._explain(link, error) from None
+            explained = self._explain(link, error)
+            raise await self._handshake_failed(link, explained) or explained from None
         finally:
             link.unwatch()
             call.cancel()
@@ -427,7 +444,7 @@ class Connection:
         if self._closed:
             raise errors.Cancelled("the client is closed", code="cancelled")
         if self._link is None:
-            self._link = _Link(self.target)
+            self._link = _Link(self.target, self._security)
         return self._link
 
     def _renew(self, broken: _Link) -> None:
@@ -483,6 +500,25 @@ class Connection:
             link.heard()
             self._lost = False
         return explained
+
+    async def _handshake_failed(
+        self, link: _Link, error: BaseException
+    ) -> Optional[errors.HandshakeFailed]:
+        """Find out whether a server could not be reached because TLS does not come about."""
+        # Who refuses connections or cannot be found has nothing to shake hands with.
+        if (
+            not isinstance(error, errors.Disconnected)
+            or link.lost
+            or any(text in str(error) for text in ("refused", "DNS", "said nothing"))
+        ):
+            return None
+        why = await asyncio.get_running_loop().run_in_executor(
+            None, explain_handshake, self.target, self._security, _HANDSHAKE_SECONDS
+        )
+        if not why:
+            return None
+        text = f"the server at {self.target} cannot be reached: {why}"
+        return errors.HandshakeFailed(text, code="unavailable")
 
     def _in_words(self, error: errors.RtmixdError) -> errors.RtmixdError:
         if error.reason:

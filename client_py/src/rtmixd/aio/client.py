@@ -11,6 +11,7 @@ from typing import Any, Optional
 from rtmixd import _methods, errors
 from rtmixd._enums import number_of
 from rtmixd._numbers import number
+from rtmixd._security import Security
 from rtmixd.aio import _convert
 from rtmixd.aio._connection import (
     CALL_SECONDS,
@@ -65,10 +66,36 @@ class Client:
         For how many seconds uploads, downloads and waits try to reach a server again that was lost.
         By default it is told at once, which is within 3 s. A connection that broke is replaced in
         any case.
+    ca : str, optional
+        A file with certificates in PEM, of the CAs of which the server must have a certificate: the
+        connection is by TLS then. By default the environment variable ``RTMIXD_CA``; without it,
+        and for ``""``, plain text. The same for what follows.
+    cert, key : str, optional
+        Files with the client's own certificate and its key in PEM, for servers that want one;
+        ``RTMIXD_CERT``, ``RTMIXD_KEY``.
+    token_file : str, optional
+        A file, the first line of which is the token that tells the server who the client is;
+        ``RTMIXD_TOKEN_FILE``.
+
+    Raises
+    ------
+    InvalidArgument
+        A certificate without its key or without a CA. A file that cannot be read is told by the
+        first call.
     """
 
-    def __init__(self, target: Optional[str] = None, *, patience: float = 0.0) -> None:
-        self._connection = Connection(target, patience)
+    def __init__(
+        self,
+        target: Optional[str] = None,
+        *,
+        patience: float = 0.0,
+        ca: Optional[str] = None,
+        cert: Optional[str] = None,
+        key: Optional[str] = None,
+        token_file: Optional[str] = None,
+    ) -> None:
+        security = Security.of(ca, cert, key, token_file)
+        self._connection = Connection(target, patience, security)
         self._patience = float(patience)
         self._sessions: set[Session] = set()
         self._info: Optional[ServerInfo] = None
@@ -93,7 +120,9 @@ class Client:
         Raises
         ------
         Disconnected
-            The server cannot be reached, as for all other calls.
+            The server cannot be reached, as for all other calls; `HandshakeFailed` if TLS is why.
+        TokenRefused, RoleTooLow
+            The server wants another bearer token, as for all other calls.
         """
         response = await self._call(
             _methods.GET_SERVER_INFO, server_info_pb2.GetServerInfoRequest()
@@ -170,6 +199,31 @@ class Client:
             if not response.next_page_token:
                 return found
             request.page_token = response.next_page_token
+
+    async def break_session(self, session_id: str, reason: str = "") -> SessionInfo:
+        """End a session of anybody's. Needs the role administer where servers ask for tokens.
+
+        Parameters
+        ----------
+        session_id : str
+            Its public id.
+        reason : str, optional
+            Told to its owner, whose calls raise `SessionBroken` from then on. At most 200 bytes.
+
+        Returns
+        -------
+        SessionInfo
+            As it was at its end.
+
+        Raises
+        ------
+        NotFound
+            There is no such session.
+        """
+        request = session_pb2.BreakSessionRequest(session_id=session_id, reason=reason)
+        # Not repeated: the second time there would be none.
+        response = await self._connection.call(_methods.BREAK_SESSION, request)
+        return SessionInfo._of(response.session)
 
     def session(
         self,

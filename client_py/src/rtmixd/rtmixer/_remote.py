@@ -18,6 +18,7 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from rtmixd import _methods, errors
+from rtmixd._security import Security
 from rtmixd.aio._connection import DEVICE_SECONDS, Connection, new_request_id
 from rtmixd.aio._stream_host import StreamHost
 from rtmixd.aio.buffer import Buffer
@@ -196,7 +197,7 @@ class Remote:
 
     async def open(self, wish: Wish) -> None:
         """Connect, and open the stream or join the one that runs."""
-        connection = self._connection = Connection(self._target)
+        connection = self._connection = Connection(self._target, security=Security.of())
         info = await connection.call(
             _methods.GET_SERVER_INFO, server_info_pb2.GetServerInfoRequest(), retry=True
         )

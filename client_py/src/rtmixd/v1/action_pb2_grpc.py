@@ -8,6 +8,7 @@ from rtmixd.v1 import action_pb2 as rtmixd_dot_v1_dot_action__pb2
 class ActionServiceStub(object):
     """Schedules sounds and recordings, and tells what became of them. Needs a session; a session sees
     its own actions only.
+    Role: play; GetStats needs observe only.
     """
 
     def __init__(self, channel):
@@ -76,6 +77,7 @@ class ActionServiceStub(object):
 class ActionServiceServicer(object):
     """Schedules sounds and recordings, and tells what became of them. Needs a session; a session sees
     its own actions only.
+    Role: play; GetStats needs observe only.
     """
 
     def ScheduleActions(self, request, context):
@@ -239,6 +241,7 @@ def add_ActionServiceServicer_to_server(servicer, server):
 class ActionService(object):
     """Schedules sounds and recordings, and tells what became of them. Needs a session; a session sees
     its own actions only.
+    Role: play; GetStats needs observe only.
     """
 
     @staticmethod

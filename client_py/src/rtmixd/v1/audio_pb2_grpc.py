@@ -16,6 +16,7 @@ class AudioServiceStub(object):
     Closing the sending half of the call is the end of the sound: it plays out and its report comes.
     Cancelling the call stops it at once, and so does a broken connection, unless `reattachable` is
     set: then it goes on, and until the session ends another call can take over where this one was.
+    Role: play.
     """
 
     def __init__(self, channel):
@@ -57,6 +58,7 @@ class AudioServiceServicer(object):
     Closing the sending half of the call is the end of the sound: it plays out and its report comes.
     Cancelling the call stops it at once, and so does a broken connection, unless `reattachable` is
     set: then it goes on, and until the session ends another call can take over where this one was.
+    Role: play.
     """
 
     def Play(self, request_iterator, context):
@@ -129,6 +131,7 @@ class AudioService(object):
     Closing the sending half of the call is the end of the sound: it plays out and its report comes.
     Cancelling the call stops it at once, and so does a broken connection, unless `reattachable` is
     set: then it goes on, and until the session ends another call can take over where this one was.
+    Role: play.
     """
 
     @staticmethod

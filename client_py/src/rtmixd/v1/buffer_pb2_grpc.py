@@ -8,6 +8,7 @@ from rtmixd.v1 import buffer_pb2 as rtmixd_dot_v1_dot_buffer__pb2
 class BufferServiceStub(object):
     """Audio that lives on the server: uploaded or recorded, played any number of times, downloaded.
     Needs a session; a session sees its own buffers only.
+    Role: play.
     """
 
     def __init__(self, channel):
@@ -51,6 +52,7 @@ class BufferServiceStub(object):
 class BufferServiceServicer(object):
     """Audio that lives on the server: uploaded or recorded, played any number of times, downloaded.
     Needs a session; a session sees its own buffers only.
+    Role: play.
     """
 
     def CreateBuffer(self, request, context):
@@ -142,6 +144,7 @@ def add_BufferServiceServicer_to_server(servicer, server):
 class BufferService(object):
     """Audio that lives on the server: uploaded or recorded, played any number of times, downloaded.
     Needs a session; a session sees its own buffers only.
+    Role: play.
     """
 
     @staticmethod

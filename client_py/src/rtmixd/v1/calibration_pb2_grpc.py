@@ -13,6 +13,7 @@ class CalibrationServiceStub(object):
     A calibration belongs to the settings of a stream, see CalibratedSettings, and is used by every
     stream that has the same. It stays until it is deleted or replaced; over restarts of the server
     only if that was given a file for it. Listing needs no session.
+    Role: administer; ListCalibrations needs observe only.
     """
 
     def __init__(self, channel):
@@ -46,6 +47,7 @@ class CalibrationServiceServicer(object):
     A calibration belongs to the settings of a stream, see CalibratedSettings, and is used by every
     stream that has the same. It stays until it is deleted or replaced; over restarts of the server
     only if that was given a file for it. Listing needs no session.
+    Role: administer; ListCalibrations needs observe only.
     """
 
     def SetCalibration(self, request, context):
@@ -106,6 +108,7 @@ class CalibrationService(object):
     A calibration belongs to the settings of a stream, see CalibratedSettings, and is used by every
     stream that has the same. It stays until it is deleted or replaced; over restarts of the server
     only if that was given a file for it. Listing needs no session.
+    Role: administer; ListCalibrations needs observe only.
     """
 
     @staticmethod

@@ -7,6 +7,7 @@ from rtmixd.v1 import clock_pb2 as rtmixd_dot_v1_dot_clock__pb2
 
 class ClockServiceStub(object):
     """What time it is on the stream. Needs no session.
+    Role: observe.
     """
 
     def __init__(self, channel):
@@ -29,6 +30,7 @@ class ClockServiceStub(object):
 
 class ClockServiceServicer(object):
     """What time it is on the stream. Needs no session.
+    Role: observe.
     """
 
     def GetClock(self, request, context):
@@ -68,6 +70,7 @@ def add_ClockServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ClockService(object):
     """What time it is on the stream. Needs no session.
+    Role: observe.
     """
 
     @staticmethod

@@ -7,6 +7,7 @@ from rtmixd.v1 import device_pb2 as rtmixd_dot_v1_dot_device__pb2
 
 class DeviceServiceStub(object):
     """The sound devices of the server's host. Needs no session.
+    Role: observe; CheckSettings, which the device is asked for, needs play.
     """
 
     def __init__(self, channel):
@@ -34,6 +35,7 @@ class DeviceServiceStub(object):
 
 class DeviceServiceServicer(object):
     """The sound devices of the server's host. Needs no session.
+    Role: observe; CheckSettings, which the device is asked for, needs play.
     """
 
     def ListHostApis(self, request, context):
@@ -85,6 +87,7 @@ def add_DeviceServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class DeviceService(object):
     """The sound devices of the server's host. Needs no session.
+    Role: observe; CheckSettings, which the device is asked for, needs play.
     """
 
     @staticmethod

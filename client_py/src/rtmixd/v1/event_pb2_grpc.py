@@ -8,6 +8,7 @@ from rtmixd.v1 import event_pb2 as rtmixd_dot_v1_dot_event__pb2
 class EventServiceStub(object):
     """What happens on the server. Needs no session; actions and buffers of other sessions are named by
     id only.
+    Role: observe.
     """
 
     def __init__(self, channel):
@@ -36,6 +37,7 @@ class EventServiceStub(object):
 class EventServiceServicer(object):
     """What happens on the server. Needs no session; actions and buffers of other sessions are named by
     id only.
+    Role: observe.
     """
 
     def ListEvents(self, request, context):
@@ -88,6 +90,7 @@ def add_EventServiceServicer_to_server(servicer, server):
 class EventService(object):
     """What happens on the server. Needs no session; actions and buffers of other sessions are named by
     id only.
+    Role: observe.
     """
 
     @staticmethod

@@ -33,7 +33,7 @@ class GetServerInfoResponse(_message.Message):
     def __init__(self, instance_id: _Optional[str] = ..., server_version: _Optional[str] = ..., api_version: _Optional[str] = ..., host_name: _Optional[str] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., features: _Optional[_Iterable[str]] = ..., limits: _Optional[_Union[ServerLimits, _Mapping]] = ..., spool: _Optional[_Union[_spool_pb2.SpoolStatus, _Mapping]] = ...) -> None: ...
 
 class ServerLimits(_message.Message):
-    __slots__ = ["history", "max_actions", "max_actions_per_session", "max_audio_streams", "max_batch_actions", "max_buffer_bytes", "max_buffer_bytes_per_session", "max_buffers_per_session", "max_chunk_bytes", "max_kept_reports_per_session", "max_message_bytes", "max_ring_frames", "max_session_ttl", "max_sessions", "max_waits", "max_watch_streams", "request_id_retention"]
+    __slots__ = ["history", "max_actions", "max_actions_per_session", "max_audio_streams", "max_batch_actions", "max_buffer_bytes", "max_buffer_bytes_per_session", "max_buffers_per_session", "max_calls_per_second", "max_chunk_bytes", "max_exclusive", "max_kept_reports_per_session", "max_message_bytes", "max_ring_frames", "max_session_ttl", "max_sessions", "max_waits", "max_watch_streams", "request_id_retention"]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     MAX_ACTIONS_FIELD_NUMBER: _ClassVar[int]
     MAX_ACTIONS_PER_SESSION_FIELD_NUMBER: _ClassVar[int]
@@ -42,7 +42,9 @@ class ServerLimits(_message.Message):
     MAX_BUFFERS_PER_SESSION_FIELD_NUMBER: _ClassVar[int]
     MAX_BUFFER_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_BUFFER_BYTES_PER_SESSION_FIELD_NUMBER: _ClassVar[int]
+    MAX_CALLS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     MAX_CHUNK_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_EXCLUSIVE_FIELD_NUMBER: _ClassVar[int]
     MAX_KEPT_REPORTS_PER_SESSION_FIELD_NUMBER: _ClassVar[int]
     MAX_MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_RING_FRAMES_FIELD_NUMBER: _ClassVar[int]
@@ -59,7 +61,9 @@ class ServerLimits(_message.Message):
     max_buffer_bytes: int
     max_buffer_bytes_per_session: int
     max_buffers_per_session: int
+    max_calls_per_second: int
     max_chunk_bytes: int
+    max_exclusive: _duration_pb2.Duration
     max_kept_reports_per_session: int
     max_message_bytes: int
     max_ring_frames: int
@@ -68,4 +72,4 @@ class ServerLimits(_message.Message):
     max_waits: int
     max_watch_streams: int
     request_id_retention: _duration_pb2.Duration
-    def __init__(self, max_sessions: _Optional[int] = ..., max_actions: _Optional[int] = ..., max_actions_per_session: _Optional[int] = ..., max_batch_actions: _Optional[int] = ..., max_buffer_bytes: _Optional[int] = ..., max_buffer_bytes_per_session: _Optional[int] = ..., max_buffers_per_session: _Optional[int] = ..., max_audio_streams: _Optional[int] = ..., max_watch_streams: _Optional[int] = ..., max_ring_frames: _Optional[int] = ..., max_message_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ..., max_session_ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., history: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., request_id_retention: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_kept_reports_per_session: _Optional[int] = ..., max_waits: _Optional[int] = ...) -> None: ...
+    def __init__(self, max_sessions: _Optional[int] = ..., max_actions: _Optional[int] = ..., max_actions_per_session: _Optional[int] = ..., max_batch_actions: _Optional[int] = ..., max_buffer_bytes: _Optional[int] = ..., max_buffer_bytes_per_session: _Optional[int] = ..., max_buffers_per_session: _Optional[int] = ..., max_audio_streams: _Optional[int] = ..., max_watch_streams: _Optional[int] = ..., max_ring_frames: _Optional[int] = ..., max_message_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ..., max_session_ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., history: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., request_id_retention: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_kept_reports_per_session: _Optional[int] = ..., max_waits: _Optional[int] = ..., max_exclusive: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_calls_per_second: _Optional[int] = ...) -> None: ...

@@ -7,6 +7,7 @@ from rtmixd.v1 import server_info_pb2 as rtmixd_dot_v1_dot_server__info__pb2
 
 class ServerInfoServiceStub(object):
     """What this server is and what it allows. Needs no session.
+    Role: observe.
     """
 
     def __init__(self, channel):
@@ -24,6 +25,7 @@ class ServerInfoServiceStub(object):
 
 class ServerInfoServiceServicer(object):
     """What this server is and what it allows. Needs no session.
+    Role: observe.
     """
 
     def GetServerInfo(self, request, context):
@@ -50,6 +52,7 @@ def add_ServerInfoServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ServerInfoService(object):
     """What this server is and what it allows. Needs no session.
+    Role: observe.
     """
 
     @staticmethod

@@ -28,6 +28,20 @@ class AwaitExclusiveResponse(_message.Message):
     session: Session
     def __init__(self, session: _Optional[_Union[Session, _Mapping]] = ..., holder_labels: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class BreakSessionRequest(_message.Message):
+    __slots__ = ["reason", "session_id"]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class BreakSessionResponse(_message.Message):
+    __slots__ = ["session"]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: Session
+    def __init__(self, session: _Optional[_Union[Session, _Mapping]] = ...) -> None: ...
+
 class CreateSessionRequest(_message.Message):
     __slots__ = ["exclusive", "label", "max_lifetime", "request_id", "ttl"]
     EXCLUSIVE_FIELD_NUMBER: _ClassVar[int]

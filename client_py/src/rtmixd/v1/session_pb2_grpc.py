@@ -17,6 +17,8 @@ class SessionServiceStub(object):
 
     Ids of sessions, actions, buffers, batches and streams are the server instance's own: one of an
     earlier instance is never found in a later one, and the error says that the server was restarted.
+
+    Role: play; ListSessions needs observe only, BreakSession administer.
     """
 
     def __init__(self, channel):
@@ -60,6 +62,11 @@ class SessionServiceStub(object):
                 request_serializer=rtmixd_dot_v1_dot_session__pb2.SetSessionGainRequest.SerializeToString,
                 response_deserializer=rtmixd_dot_v1_dot_session__pb2.SetSessionGainResponse.FromString,
                 )
+        self.BreakSession = channel.unary_unary(
+                '/rtmixd.v1.SessionService/BreakSession',
+                request_serializer=rtmixd_dot_v1_dot_session__pb2.BreakSessionRequest.SerializeToString,
+                response_deserializer=rtmixd_dot_v1_dot_session__pb2.BreakSessionResponse.FromString,
+                )
 
 
 class SessionServiceServicer(object):
@@ -74,6 +81,8 @@ class SessionServiceServicer(object):
 
     Ids of sessions, actions, buffers, batches and streams are the server instance's own: one of an
     earlier instance is never found in a later one, and the error says that the server was restarted.
+
+    Role: play; ListSessions needs observe only, BreakSession administer.
     """
 
     def CreateSession(self, request, context):
@@ -126,6 +135,15 @@ class SessionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BreakSession(self, request, context):
+        """Ends a session of anybody's, as if it had expired; needs no session. Later calls of its owner are
+        refused with UNAUTHENTICATED, ERROR_REASON_SESSION_BROKEN and the reason, and who waits to be
+        exclusive is granted it in turn. NOT_FOUND if there is no such session.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SessionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -164,6 +182,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=rtmixd_dot_v1_dot_session__pb2.SetSessionGainRequest.FromString,
                     response_serializer=rtmixd_dot_v1_dot_session__pb2.SetSessionGainResponse.SerializeToString,
             ),
+            'BreakSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.BreakSession,
+                    request_deserializer=rtmixd_dot_v1_dot_session__pb2.BreakSessionRequest.FromString,
+                    response_serializer=rtmixd_dot_v1_dot_session__pb2.BreakSessionResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'rtmixd.v1.SessionService', rpc_method_handlers)
@@ -183,6 +206,8 @@ class SessionService(object):
 
     Ids of sessions, actions, buffers, batches and streams are the server instance's own: one of an
     earlier instance is never found in a later one, and the error says that the server was restarted.
+
+    Role: play; ListSessions needs observe only, BreakSession administer.
     """
 
     @staticmethod
@@ -301,5 +326,22 @@ class SessionService(object):
         return grpc.experimental.unary_unary(request, target, '/rtmixd.v1.SessionService/SetSessionGain',
             rtmixd_dot_v1_dot_session__pb2.SetSessionGainRequest.SerializeToString,
             rtmixd_dot_v1_dot_session__pb2.SetSessionGainResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def BreakSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/rtmixd.v1.SessionService/BreakSession',
+            rtmixd_dot_v1_dot_session__pb2.BreakSessionRequest.SerializeToString,
+            rtmixd_dot_v1_dot_session__pb2.BreakSessionResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -11,6 +11,7 @@ class SpoolServiceStub(object):
     Needs a session. While the session of a recording lives, only that one sees it; afterwards, and
     after a restart of the server, every session does. FAILED_PRECONDITION
     (ERROR_REASON_NOT_ENABLED) without --spool.
+    Role: play.
     """
 
     def __init__(self, channel):
@@ -42,6 +43,7 @@ class SpoolServiceServicer(object):
     Needs a session. While the session of a recording lives, only that one sees it; afterwards, and
     after a restart of the server, every session does. FAILED_PRECONDITION
     (ERROR_REASON_NOT_ENABLED) without --spool.
+    Role: play.
     """
 
     def ListSpooledRecordings(self, request, context):
@@ -96,6 +98,7 @@ class SpoolService(object):
     Needs a session. While the session of a recording lives, only that one sees it; afterwards, and
     after a restart of the server, every session does. FAILED_PRECONDITION
     (ERROR_REASON_NOT_ENABLED) without --spool.
+    Role: play.
     """
 
     @staticmethod

@@ -9,6 +9,7 @@ class StreamServiceStub(object):
     """The one stream of the server. Looking needs no session. Changing it needs a session, and is
     refused with FAILED_PRECONDITION and ERROR_REASON_BUSY while another session holds the server
     exclusively or has unfinished actions.
+    Role: administer; GetStream needs observe only.
     """
 
     def __init__(self, channel):
@@ -58,6 +59,7 @@ class StreamServiceServicer(object):
     """The one stream of the server. Looking needs no session. Changing it needs a session, and is
     refused with FAILED_PRECONDITION and ERROR_REASON_BUSY while another session holds the server
     exclusively or has unfinished actions.
+    Role: administer; GetStream needs observe only.
     """
 
     def GetStream(self, request, context):
@@ -166,6 +168,7 @@ class StreamService(object):
     """The one stream of the server. Looking needs no session. Changing it needs a session, and is
     refused with FAILED_PRECONDITION and ERROR_REASON_BUSY while another session holds the server
     exclusively or has unfinished actions.
+    Role: administer; GetStream needs observe only.
     """
 
     @staticmethod

@@ -9,6 +9,7 @@ class VirtualDeviceServiceStub(object):
     """Makes the virtual device misbehave, so that users can test how their code reacts. Needs a session,
     a server on its virtual device, and the server's flag --enable_device_scripts; otherwise
     FAILED_PRECONDITION with ERROR_REASON_NOT_ENABLED.
+    Role: administer.
     """
 
     def __init__(self, channel):
@@ -28,6 +29,7 @@ class VirtualDeviceServiceServicer(object):
     """Makes the virtual device misbehave, so that users can test how their code reacts. Needs a session,
     a server on its virtual device, and the server's flag --enable_device_scripts; otherwise
     FAILED_PRECONDITION with ERROR_REASON_NOT_ENABLED.
+    Role: administer.
     """
 
     def LoadScript(self, request, context):
@@ -56,6 +58,7 @@ class VirtualDeviceService(object):
     """Makes the virtual device misbehave, so that users can test how their code reacts. Needs a session,
     a server on its virtual device, and the server's flag --enable_device_scripts; otherwise
     FAILED_PRECONDITION with ERROR_REASON_NOT_ENABLED.
+    Role: administer.
     """
 
     @staticmethod
