@@ -79,11 +79,11 @@ absl::Status CheckLoop(const Voice::Spec& spec) {
   return absl::OkStatus();
 }
 
-absl::Status CheckChanges(const Voice::Spec& spec) {
-  if (spec.changes.size() > Voice::kMaxChanges) {
-    return OutOfRange("changes", static_cast<int64_t>(spec.changes.size()), 0, Voice::kMaxChanges);
+absl::Status CheckChanges(const Voice& voice) {
+  if (voice.change_count() > Voice::kMaxChanges) {
+    return OutOfRange("changes", voice.change_count(), 0, Voice::kMaxChanges);
   }
-  for (const VoiceChange* const change : spec.changes) {
+  for (const VoiceChange* const change : voice.spec().changes) {
     if (absl::Status status = CheckGain("gain", change->gain); !status.ok()) return status;
     if (absl::Status status = CheckFade("fade.frames", change->fade); !status.ok()) return status;
     if (std::abs(change->frame) > Batch::kMaxFrame) {
@@ -93,7 +93,8 @@ absl::Status CheckChanges(const Voice::Spec& spec) {
   return absl::OkStatus();
 }
 
-absl::Status CheckVoice(const Voice::Spec& spec, int output_channels) {
+absl::Status CheckVoice(const Voice& voice, int output_channels) {
+  const Voice::Spec& spec = voice.spec();
   const int channels = spec.feed == nullptr ? spec.view.channels : spec.feed->channels();
   if (static_cast<int>(spec.channel_map.size()) != channels) {
     return absl::InvalidArgumentError(absl::StrCat("channel_map names ", spec.channel_map.size(),
@@ -110,7 +111,7 @@ absl::Status CheckVoice(const Voice::Spec& spec, int output_channels) {
   status.Update(CheckFade("fade_in.frames", spec.fade_in));
   status.Update(CheckFade("fade_out.frames", spec.fade_out));
   status.Update(CheckLoop(spec));
-  status.Update(CheckChanges(spec));
+  status.Update(CheckChanges(voice));
   if (!status.ok()) return status;
   if (spec.max_frames <= 0) {
     return OutOfRange("max_frames", spec.max_frames, 1, Voice::kNoFrame);
@@ -458,7 +459,7 @@ absl::Status Mixer::CheckBatch(const Batch& batch) const {
   }
   int64_t changes = 0;
   for (const std::unique_ptr<Voice>& voice : batch.voices) {
-    changes += static_cast<int64_t>(voice->spec().changes.size());
+    changes += voice->change_count();
   }
   if (admitted_ + voices + changes > options_.max_pending_voices) {
     return absl::ResourceExhaustedError(
@@ -472,7 +473,7 @@ absl::Status Mixer::CheckBatch(const Batch& batch) const {
     return OutOfRange("lead_frames", batch.lead_frames, 0, Batch::kMaxFrame);
   }
   for (const std::unique_ptr<Voice>& voice : batch.voices) {
-    absl::Status status = CheckVoice(voice->spec(), options_.output_channels);
+    absl::Status status = CheckVoice(*voice, options_.output_channels);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
@@ -488,7 +489,7 @@ absl::Status Mixer::Submit(std::unique_ptr<Batch>* batch) {
             });
   for (const std::unique_ptr<Voice>& voice : lent->voices) {
     voice->set_batch(lent);
-    admitted_ += 1 + static_cast<int64_t>(voice->spec().changes.size());
+    admitted_ += 1 + voice->change_count();
   }
   lent_.emplace(lent, std::move(*batch));
   // In their own batch voices follow each other from the start; a place before others is theirs who

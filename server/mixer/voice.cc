@@ -51,6 +51,7 @@ Voice::Voice(Spec spec)
       from_feed_(spec.feed != nullptr),
       segments_(spec.view.segments),
       spec_(TakeRelative(spec)),
+      change_count_(static_cast<int64_t>(spec.changes.size())),
       ramp_(spec_.gain),
       session_ramp_(spec_.session_gain),
       jumps_left_(spec_.loop.passes - 1) {

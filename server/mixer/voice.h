@@ -109,7 +109,10 @@ class alignas(kCacheLineBytes) Voice {
   explicit Voice(Spec spec);
   Voice(const Voice&) = delete;
   Voice& operator=(const Voice&) = delete;
+  // As it was made with; of its changes, those that count from the origin.
   const Spec& spec() const { return spec_; }
+  // How many changes came with it, whatever they count from.
+  int64_t change_count() const { return change_count_; }
 
   // --- Progress, any thread ---
   enum class State : uint8_t { kPending, kPlaying, kEnded };
@@ -259,6 +262,7 @@ class alignas(kCacheLineBytes) Voice {
   int64_t cut_frame_ = kNoFrame;
   VoiceChangeList changes_;
   bool spec_changes_taken_ = false;
+  const int64_t change_count_;
   GainRamp ramp_;          // passes with the sound
   GainRamp session_ramp_;  // passes with the stream
   std::atomic<bool> paused_{false};

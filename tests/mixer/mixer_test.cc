@@ -216,6 +216,19 @@ TEST_F(MixerTest, AFullMixerRefusesTheBatchAndLeavesIt) {
   EXPECT_TRUE(mixer_->Submit(&batch).ok());
 }
 
+TEST_F(MixerTest, RoomIsTheSameAgainAfterAVoiceWithChangesThatCountFromWhatever) {
+  VoiceChange of_stream = {.absolute = true, .gain = 0.5f, .frame = 5};
+  VoiceChange of_batch = {.gain = 0.25f, .frame = 7};
+  Voice::Spec spec = Quarter(0, 10);
+  spec.changes = {&of_stream, &of_batch};
+  ASSERT_EQ(mixer_->room(), 10);
+  Submit(0, {spec});
+  EXPECT_EQ(mixer_->room(), 7);
+  driver_->Run(64, 64);
+  driver_->TakeResults();
+  EXPECT_EQ(mixer_->room(), 10);
+}
+
 TEST_F(MixerTest, TooManyBatchesAreRefused) {
   for (int i = 0; i < 4; ++i) Submit(1000, {});
   auto batch = MakeBatch(0, {});
