@@ -120,7 +120,7 @@ TEST_F(EngineStreamTest, BadChunksAreNamedAndChangeNothing) {
   auto stream = Open(Mono());
   EXPECT_EQ(ReasonOf(Push(stream.get(), 1, 10)), ErrorReason::kBadPosition);
   EXPECT_EQ(FieldOf(stream->Push(0, "123")), "data");
-  EXPECT_EQ(FieldOf(stream->Push(0, std::string((1 << 20) + 4, '\0'))), "data");
+  EXPECT_EQ(FieldOf(stream->Push(0, std::string((1 << 20) + 4, '\0'))), "max_chunk_bytes");
   EXPECT_EQ(FieldOf(stream->Push(0, FloatBytes({1, std::numeric_limits<float>::infinity()}))),
             "data");
   ASSERT_TRUE(Push(stream.get(), 0, 10).ok());
