@@ -1,6 +1,7 @@
 """Measures rtmixd beside its rivals, side by side in one run, and prints a table.
 
-Run it as tools/bench, which makes the environment. What is not built is built, with --config=opt.
+Run it as tools/bench, which makes the environment. What is not built is built, with --config=opt;
+without it for --short, which shows nothing but that all works, and then needs no other build.
 Contenders take turns, and only figures of one run are compared; a figure is a median, with the
 tenth and the ninetieth percentile behind it. docs/performance.md explains each case.
 """
@@ -25,8 +26,9 @@ GROUPS = (mixing, mixer_costs, worst_block, calls, streams, latency, memory, lif
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _build(targets: list[str]) -> Path:
-    """Build them as they are released; return the folder they are in."""
+def _build(targets: list[str], *, short: bool) -> Path:
+    """Build them as they are released, or for a `short` run as tests are; return their folder."""
+    config = [] if short else ["--config=opt"]
 
     def bazel(*arguments: str) -> str:
         command = ["bash", "-c", 'source tools/env.sh && bazel_run "$@"', "bench", *arguments]
@@ -34,8 +36,8 @@ def _build(targets: list[str]) -> Path:
         return done.stdout.strip()
 
     print("bench: building", file=sys.stderr, flush=True)
-    bazel("build", "--config=opt", "--ui_event_filters=-info", *targets)
-    return Path(bazel("info", "--config=opt", "bazel-bin"))
+    bazel("build", *config, "--ui_event_filters=-info", *targets)
+    return Path(bazel("info", *config, "bazel-bin"))
 
 
 def main() -> int:
@@ -67,7 +69,11 @@ def main() -> int:
         # Imported only here: no case needs matplotlib.
         import growth
 
-        bench = Bench(bin=_build(list(growth.TARGETS)), root=ROOT, short=arguments.short)
+        bench = Bench(
+            bin=_build(list(growth.TARGETS), short=arguments.short),
+            root=ROOT,
+            short=arguments.short,
+        )
         growth.draw_all(bench, arguments.plots)
         return 0
     wanted = arguments.cases or list(cases)
@@ -81,7 +87,9 @@ def main() -> int:
         if any(name in group.CASES for name in wanted)
         for target in group.TARGETS
     }
-    bench = Bench(bin=_build(sorted(targets)), root=ROOT, short=arguments.short)
+    bench = Bench(
+        bin=_build(sorted(targets), short=arguments.short), root=ROOT, short=arguments.short
+    )
     date = bench_table.now()
     found = bench_table.machine()
     rows: list[bench_table.Row] = []

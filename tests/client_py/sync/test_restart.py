@@ -63,7 +63,9 @@ def test_what_was_recorded_is_still_there(tmp_path: pathlib.Path) -> None:
     flags = ["--spool", str(tmp_path)]
     with LocalServer(flags) as first, rtmixd.Client(first.target) as client:
         session = client.session(label="CI job 812")
-        record, _ = session.schedule([Record(inputs=[1], label="response"), Play(sound, outputs=[1])], align=True)
+        record, _ = session.schedule(
+            [Record(inputs=[1], label="response"), Play(sound, outputs=[1])], align=True
+        )
         buffer = session.open_buffer(record.buffer_id)
         wait_until(lambda: buffer.info().frames > 2 * RATE_HZ)
         assert [r.state for r in session.spooled_recordings()] == ["recording"]
