@@ -6,7 +6,9 @@
 #include <grpcpp/support/byte_buffer.h>
 
 #include <algorithm>
+#include <vector>
 
+#include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
 #include "server/base/mutex.h"
 
@@ -22,27 +24,35 @@ struct Call {
 // Keeps threads for as long as it lives.
 class Keeper {
  public:
-  explicit Keeper(int threads) {
+  explicit Keeper(int threads) : returned_(threads), calls_(static_cast<size_t>(threads)) {
     // Calls that are over before they begin, on a channel that never connects: their callbacks come
     // on as many threads, and stay.
     grpc::GenericStub stub(
         grpc::CreateChannel("unix:/nowhere", grpc::InsecureChannelCredentials()));
     const grpc::Slice nothing;
-    for (int i = 0; i < threads; ++i) {
-      auto call = std::make_shared<Call>();
-      call->context.TryCancel();
-      call->request = grpc::ByteBuffer(&nothing, 1);
-      stub.UnaryCall(
-          &call->context, "/", {}, &call->request, &call->response,
-          [call, over = over_](const grpc::Status& /*status*/) { over->WaitForNotification(); });
+    for (Call& call : calls_) {
+      call.context.TryCancel();
+      call.request = grpc::ByteBuffer(&nothing, 1);
+      stub.UnaryCall(&call.context, "/", {}, &call.request, &call.response,
+                     [this](const grpc::Status& /*status*/) {
+                       over_.WaitForNotification();
+                       returned_.DecrementCount();
+                     });
     }
   }
-  ~Keeper() { over_->Notify(); }
+  // Calls hold the channel, which, if it is the last of the process, takes gRPC's threads down with
+  // it. That must not happen on one of them: so not in a callback.
+  ~Keeper() {
+    over_.Notify();
+    returned_.Wait();
+  }
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
 
  private:
-  const std::shared_ptr<absl::Notification> over_ = std::make_shared<absl::Notification>();
+  absl::Notification over_;
+  absl::BlockingCounter returned_;
+  std::vector<Call> calls_;
 };
 
 std::shared_ptr<void> TheKeeper() {

@@ -17,7 +17,7 @@ namespace rtmixd {
 class CallbackThreads {
  public:
   CallbackThreads();
-  // The last one gives them all back, without waiting for it.
+  // The last one gives them all back, and waits until they have left the callback.
   ~CallbackThreads() = default;
   CallbackThreads(const CallbackThreads&) = delete;
   CallbackThreads& operator=(const CallbackThreads&) = delete;

@@ -191,10 +191,6 @@ TEST(EngineSessionTest, BrokenSessionsLeaveTheServerToWhoWaitsAndTheirOwnersAreT
   const std::string next = rig.Session(Exclusive("next"));
   ASSERT_EQ(rig.engine().GetSession(holder)->state, SessionState::kExclusive);
   rig.ScheduleNow(holder, At(0, {PlayInline("", 1, 1, 1000000, 0)})).IgnoreError();
-  absl::Status holders_wait;
-  rig.engine().WaitActions(
-      holder, {}, false, /*until_done=*/false, absl::Hours(1),
-      [&](const absl::StatusOr<Engine::WaitAnswer>& answer) { holders_wait = answer.status(); });
   std::optional<SessionState> granted;
   rig.engine().AwaitExclusive(
       next, absl::Hours(1),
@@ -211,7 +207,7 @@ TEST(EngineSessionTest, BrokenSessionsLeaveTheServerToWhoWaitsAndTheirOwnersAreT
   EXPECT_EQ(granted, SessionState::kExclusive);
   const std::string why = "session " + holder + " was ended by an administrator: hangs";
   for (const absl::Status& status :
-       {holders_wait, rig.ScheduleNow(holder, At(0, {PlayInline("", 1, 1, 1, 0)})).status(),
+       {rig.ScheduleNow(holder, At(0, {PlayInline("", 1, 1, 1, 0)})).status(),
         rig.engine().ListActions(holder, false).status(),
         rig.engine()
             .CreateBuffer(holder, {.channels = 1, .label = {}, .request_id = {}})

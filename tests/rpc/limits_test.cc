@@ -349,6 +349,8 @@ TEST_F(LimitsTest, EachRefusesByItsNameAndDisturbsNothing) {
        }},
       {"history", [] {}},               // a recording from before it is late
       {"request_id_retention", [] {}},  // a later repetition is a new request
+      {"max_exclusive", [] {}},         // the session ends: session_registry_test
+      {"max_calls_per_second", [] {}},  // refused before a method is reached: admission_test
   };
   for (const auto& [name, attempt] : others) {
     SCOPED_TRACE(name);
