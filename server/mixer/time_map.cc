@@ -34,7 +34,7 @@ constexpr double kDoubtSigmas = 4;
 // symmetric.
 constexpr double kOneSided = 0.20;
 constexpr double kOneSidedHysteresis = 1.2;
-constexpr double kSymmetric = 0.75;
+constexpr double kSymmetric = 0.60;
 // Where nothing is late, in scatters of the edge: between 2 before it (edges are late themselves)
 // and 5 after it (edges of jittered stamps are early).
 constexpr double kEdgeOffset = 1.5;
@@ -43,9 +43,9 @@ constexpr double kEdgeDoubt = 3.5;
 // lower half).
 constexpr double kMixedOffset = 0.2;
 constexpr double kMixedDoubt = 1.0 / 3;
-// By how much the scatter inside a cell shows too small a standard error of its centre, times the
-// number of its blocks.
-constexpr double kFewBlocks = 0.6;
+// A gaussian: quantiles at 5 % and 95 %, and the mean of its middle three quarters with a margin.
+constexpr double kQuantileSigmas = 1.645;
+constexpr double kCentreFactor = 1.17;
 // Clocks are read in steps, and nothing that we see is better than this.
 constexpr double kLeastScatterNanos = 300;
 // Stamps as far off as this are believed only when so many of them come in a row.
@@ -211,12 +211,12 @@ LineFit TimeMap::Fit() {
   // With hysteresis, so that chance does not switch it to and fro.
   edge_ = shape < (edge_ ? kOneSided * kOneSidedHysteresis : kOneSided);
 
-  // The scatter that one cell's inside lets expect of many: of a mean, by its
-  // standard error; of an edge, by the 1/n-quantile of a density as at the 5 % to 25 %
+  // The scatter that one cell's inside lets expect of many: of a mean, by the quantiles of a
+  // gaussian (1.645 sigma); of an edge, by the 1/n-quantile of a density as at the 5 % to 25 %
   // quantiles.
-  const double expected =
-      edge_ ? median(&TimeMapCell::tail_nanos) / (0.2 * blocks)
-            : (1 + kFewBlocks / blocks) * median(&TimeMapCell::centre_error_nanos);
+  const double expected = edge_ ? median(&TimeMapCell::tail_nanos) / (0.2 * blocks)
+                                : kCentreFactor * (lower_nanos_ + upper_nanos_) /
+                                      (2 * kQuantileSigmas) / std::sqrt(blocks);
   expected_scatter_nanos_ = std::max(kLeastScatterNanos, expected);
 
   const double start = line_.has_value() ? line_->nanos_per_frame : nominal_nanos_per_frame_;

@@ -7,7 +7,6 @@
 namespace rtmixd {
 namespace {
 
-constexpr double kTrim = 0.125;     // on either side of the centre
 constexpr double kCentreReach = 3;  // 4.9 sigma of a gaussian
 
 // Quantile of sorted values, linear between neighbours.
@@ -55,28 +54,10 @@ TimeMapCell SummarizeBlocks(absl::Span<const BlockTime> blocks, double nanos_per
   cell.tail_nanos = quarter - low;
   cell.late_nanos = sorted.back() - median;
 
-  // Of a trimmed mean, by the winsorized variance (Tukey and McLaughlin 1963): right whatever the
-  // shape of the scatter is, if it is symmetric.
-  if (sorted.size() > 1) {
-    const double first_eighth = Quantile(sorted, kTrim);
-    const double last_eighth = Quantile(sorted, 1 - kTrim);
-    double sum = 0;
-    double squares = 0;
-    for (const double r : sorted) {
-      const double winsorized = std::clamp(r, first_eighth, last_eighth) - median;
-      sum += winsorized;
-      squares += winsorized * winsorized;
-    }
-    const auto n = static_cast<double>(sorted.size());
-    cell.centre_error_nanos =
-        std::sqrt(std::max(0.0, (squares - sum * sum / n) / (n * (n - 1)))) / (1 - 2 * kTrim);
-  }
-
   // The mean of the middle three quarters less what is far out, at the mean of its own frames:
   // exact whatever the slope is. Far out is measured by the lower half, where nothing is late.
-  const double least = std::max(Quantile(sorted, kTrim), median - kCentreReach * cell.lower_nanos);
-  const double most =
-      std::min(Quantile(sorted, 1 - kTrim), median + kCentreReach * cell.lower_nanos);
+  const double least = std::max(Quantile(sorted, 0.125), median - kCentreReach * cell.lower_nanos);
+  const double most = std::min(Quantile(sorted, 0.875), median + kCentreReach * cell.lower_nanos);
   double sum_frames = 0;
   double sum_residuals = 0;
   int count = 0;
