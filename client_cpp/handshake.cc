@@ -79,7 +79,7 @@ class WithoutSigpipe {
 };
 
 // What verification found, in words.
-std::string Certificate(long result, const std::string& host, const Security& security) {
+std::string Certificate(int64_t result, const std::string& host, const Security& security) {
   switch (result) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
       return "the server's certificate has expired";

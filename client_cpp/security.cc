@@ -67,7 +67,7 @@ absl::StatusOr<std::string> Read(const std::string& path, const char* what) {
 absl::StatusOr<std::string> ReadToken(const std::string& path) {
   auto content = Read(path, "token");
   if (!content.ok()) return content;
-  const std::string token(
+  std::string token(
       absl::StripAsciiWhitespace(absl::string_view(*content).substr(0, content->find('\n'))));
   if (token.empty() || !std::all_of(token.begin(), token.end(), absl::ascii_isgraph)) {
     return absl::InvalidArgumentError(absl::StrCat(

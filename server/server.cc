@@ -43,10 +43,6 @@ constexpr int kKeepaliveTimeoutMillis = 1000;
 // Clients may ping every 5 s; a little less, for pings that come early.
 constexpr int kMinClientPingMillis = 4500;
 // What a client may send before it hears that it was read: one of the longest chunks of audio.
-// Fixed, since to find out what a connection could carry gRPC pings it all the time: two more
-// messages for every three of a stream in real time.
-constexpr int kWindowBytes = 1 << 20;
-constexpr int kMaxFrameBytes = 256 << 10;
 // Only reflection is synchronous; it gets no more than these.
 constexpr int kMaxSyncThreads = 8;
 // Of one connection at once: more than one client has use for, and each costs some kilobytes.
@@ -96,9 +92,6 @@ class ServerImpl final : public Server {
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                                kMinClientPingMillis);
-    builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-    builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kWindowBytes);
-    builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kMaxFrameBytes);
     const int max_message_bytes = options.engine.limits.max_message_bytes;
     builder.SetMaxReceiveMessageSize(max_message_bytes);
     builder.SetMaxSendMessageSize(max_message_bytes);

@@ -41,11 +41,17 @@ def bazel(command: str, *arguments: str) -> str:
     return result.stdout
 
 
+def external_path(flags: list[str]) -> str:
+    """Returns where Bazel has what is not of this checkout."""
+    return bazel("info", "output_base", *flags).strip() + "/external"
+
+
 def compile_commands(targets: str, flags: list[str]) -> dict[str, list[str]]:
     """Returns source path -> compiler arguments, after generating every header that the sources include."""
     # Headers that are generated are what compilation needs beside the sources.
     bazel("build", "--output_groups=compilation_prerequisites_INTERNAL_", *flags, targets)
     output_path = bazel("info", "output_path", *flags).strip()
+    externals = external_path(flags)
     compiles = bazel("aquery", "--output=jsonproto", *flags, f'mnemonic("CppCompile", {targets})')
     commands = {}
     for action in json.loads(compiles).get("actions", []):
@@ -64,7 +70,8 @@ def compile_commands(targets: str, flags: list[str]) -> dict[str, list[str]]:
             while option in kept:
                 at = kept.index(option)
                 del kept[at : at + count]
-        commands[source] = [re.sub(r"^bazel-out(?=/)", output_path, a) for a in kept]
+        kept = [re.sub(r"^bazel-out(?=/)", output_path, a) for a in kept]
+        commands[source] = [re.sub(r"^external(?=/)", externals, a) for a in kept]
     return commands
 
 
@@ -126,13 +133,15 @@ def main() -> int:
 
     version = subprocess.run([program, "--version"], check=True, stdout=subprocess.PIPE).stdout
     output_path = bazel("info", "output_path", *flags).strip()
+    externals = external_path(flags)
     generated = pathlib.Path(bazel("info", "bazel-bin", *flags).strip()) / "proto"
     include_roots = [pathlib.Path("."), generated]
     known: dict[pathlib.Path, list[str]] = {}
     keys = {}
     for source, arguments in commands.items():
         # Where Bazel builds differs from checkout to checkout and decides nothing.
-        digest = hashlib.sha256(version + "\0".join(arguments).replace(output_path, "").encode())
+        places = "\0".join(arguments).replace(output_path, "").replace(externals, "external")
+        digest = hashlib.sha256(version + places.encode())
         for folder in pathlib.Path(source).parents:
             if (checks := folder / ".clang-tidy").exists():
                 digest.update(checks.read_bytes())

@@ -220,15 +220,8 @@ void AddInfoCommands(Context& context) {
       "break-session", "End somebody's session; needs the role administer",
       "  rtmixctl sessions\n  rtmixctl break-session s-12 --reason 'the rig is needed'\n",
       [broken](Context& c) { return BreakSession(c, *broken); });
-  command
-      ->add_option_function<std::string>(
-          "SESSION", [broken](const std::string& id) { broken->set_session_id(id); },
-          "Its public id")
-      ->required();
-  command
-      ->add_option_function<std::string>(
-          "--reason", [broken](const std::string& reason) { broken->set_reason(reason); },
-          "Told to its owner")
+  command->add_option("SESSION", *broken->mutable_session_id(), "Its public id")->required();
+  command->add_option("--reason", *broken->mutable_reason(), "Told to its owner")
       ->type_name("TEXT");
 }
 

@@ -96,7 +96,7 @@ absl::StatusOr<ExitCode> Get(Context& context, const GetOptions& options) {
   if (!written.ok() || Interrupt::Seen()) call.TryCancel();
   while (reader->Read(&response)) {
   }
-  const absl::Status fetched = client::FromGrpc(reader->Finish());
+  absl::Status fetched = client::FromGrpc(reader->Finish());
   bar.reset();
   if (!written.ok()) return written;
   absl::Status closed = writer != nullptr ? writer->Close() : absl::OkStatus();

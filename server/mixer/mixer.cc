@@ -148,6 +148,7 @@ Mixer::Mixer(const Options& options)
       results_(2 * (int64_t{options.max_batches} + options.max_pending_voices)),
       frame_(options.first_frame),
       schedule_(options.max_batches, options.max_pending_voices),
+      run_(kVoicesPerRun),
       bus_(options.output_channels, options.max_block_frames,
            options.portable_kernel ? PortableMixKernel() : BestMixKernel()),
       kernel_(options.portable_kernel ? PortableMixKernel() : BestMixKernel()),
@@ -279,7 +280,6 @@ int Mixer::MixVoicesRt(int frames) noexcept {
 size_t Mixer::RenderWholeRt(size_t first, int frames, size_t* kept) noexcept {
   Voice** const voices = active_.data();
   const size_t count = active_.size();
-  std::array<WholeSpan, kVoicesPerRun> run;
   for (size_t begin = first; begin < count;) {
     const uint64_t run_key = voices[begin]->run_key();
     const size_t limit = std::min(count, begin + kVoicesPerRun);
@@ -287,10 +287,10 @@ size_t Mixer::RenderWholeRt(size_t first, int frames, size_t* kept) noexcept {
     for (; end < limit; ++end) {
       __builtin_prefetch(voices[std::min(end + kVoicesAhead, count - 1)]);
       if (voices[end]->run_key() != run_key) break;
-      if (!voices[end]->RenderWholeRt(frames, &run[end - begin])) break;
+      if (!voices[end]->RenderWholeRt(frames, &run_[end - begin])) break;
     }
     if (end == begin) return begin;
-    bus_.AddWholeRt(run.data(), static_cast<int>(end - begin), voices[begin]->channel_map(),
+    bus_.AddWholeRt(run_.data(), static_cast<int>(end - begin), voices[begin]->channel_map(),
                     voices[begin]->channels(), voices[begin]->far());
     for (; begin < end; ++begin) voices[(*kept)++] = voices[begin];
   }

@@ -191,6 +191,7 @@ class Mixer : public AudioBlockSink {
   // Audio thread. Every array has room for all voices that can be admitted.
   int64_t frame_;
   Schedule schedule_;
+  std::vector<WholeSpan> run_;  // what is summed together, made anew for each run
   MixBus bus_;
   std::vector<Voice*> active_;  // sounding, in the order of summation
   std::vector<Voice*> read_;    // sounding in this block from a feed

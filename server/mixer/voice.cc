@@ -16,9 +16,9 @@ bool IsFar(const AudioView& view) {
 // Moves it, without the changes that do not count from the origin: the voice takes these at once
 // from `spec`, which keeps all, and one of them may be given back, and be gone, before the start.
 Voice::Spec TakeRelative(Voice::Spec& spec) {
-  std::vector<VoiceChange*> changes = spec.changes;
-  Voice::Spec taken = std::move(spec);
-  spec.changes = std::move(changes);
+  Voice::Spec taken;
+  std::swap(taken, spec);
+  spec.changes = taken.changes;
   std::erase_if(taken.changes, [](const VoiceChange* change) { return change->absolute; });
   return taken;
 }

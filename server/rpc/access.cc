@@ -45,14 +45,14 @@ void Access::Reload(absl::Duration now) {
   if (stamp == stamp_) return;
   stamp_ = stamp;
   absl::StatusOr<std::vector<TokenHolder>> holders = ReadTokenFile(options_.token_file);
+  std::string told = absl::StrCat("tokens read again from ", options_.token_file);
   if (holders.ok()) {
     holders_ = *std::move(holders);
     buckets_.clear();  // so that there are never more than holders
+  } else {
+    told = absl::StrCat("tokens stay as they were: ", holders.status().message());
   }
-  if (!options_.log) return;
-  options_.log(holders.ok()
-                   ? absl::StrCat("tokens read again from ", options_.token_file)
-                   : absl::StrCat("tokens stay as they were: ", holders.status().message()));
+  if (options_.log) options_.log(told);
 }
 
 const TokenHolder* Access::Find(std::string_view authorization) const {

@@ -28,7 +28,7 @@ constexpr size_t kMaxHeaderBytes = 3 + 2 * 5 + 10;
 bool ReceivedMessage::LooksLikeAudio() {
   slices_.clear();
   if (!buffer_.Dump(&slices_).ok()) return false;
-  std::array<uint8_t, kMaxHeaderBytes> begin;
+  std::array<uint8_t, kMaxHeaderBytes> begin = {};
   size_t begin_bytes = 0;
   size_t message_bytes = 0;
   for (const grpc::Slice& slice : slices_) {
@@ -85,7 +85,7 @@ grpc::ByteBuffer AudioMessage(int64_t position, std::string bytes) {
       string->data(), string->size(),
       [](void* user_data) { delete static_cast<std::string*>(user_data); }, string);
   const auto data_bytes = static_cast<uint32_t>(samples.size());
-  std::array<uint8_t, kMaxHeaderBytes> chunk;
+  std::array<uint8_t, kMaxHeaderBytes> chunk = {};
   uint8_t* end = chunk.data();
   if (position != 0) {
     *end++ = kPositionTag;
@@ -95,7 +95,7 @@ grpc::ByteBuffer AudioMessage(int64_t position, std::string bytes) {
   end = CodedOutputStream::WriteVarint32ToArray(data_bytes, end);
   const auto fields_bytes = static_cast<size_t>(end - chunk.data());
 
-  std::array<uint8_t, kMaxHeaderBytes> header;
+  std::array<uint8_t, kMaxHeaderBytes> header = {};
   end = header.data();
   *end++ = kAudioTag;
   end = CodedOutputStream::WriteVarint32ToArray(static_cast<uint32_t>(fields_bytes) + data_bytes,

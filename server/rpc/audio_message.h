@@ -45,8 +45,8 @@ class ReceivedMessage {
 absl::Status Parse(const grpc::ByteBuffer& bytes, google::protobuf::Message* message);
 grpc::ByteBuffer Serialize(const google::protobuf::Message& message);
 
-// A message whose field 2 is the AudioChunk. Takes the samples over, without copying them.
-grpc::ByteBuffer AudioMessage(int64_t position, std::string samples);
+// A message whose field 2 is the AudioChunk. Takes the bytes over, without copying them.
+grpc::ByteBuffer AudioMessage(int64_t position, std::string bytes);
 
 }  // namespace rtmixd
 

@@ -199,14 +199,14 @@ void probe_time_blocks(Probe* probe, int blocks, double* nanos) {
 // What a block costs, the mean of so many.
 double probe_run(Probe* probe, int blocks) { return probe->Run(blocks); }
 
-// The same for a callback of PortAudio, whose times go on by the length of a block. After every
-// `pass_blocks` blocks, untimed, the `counts` counters at `done_frames` go back to 0: so that
-// sounds begin anew.
-using Callback = int (*)(const void* input, void* output, unsigned long frames,
-                         const double* time_info, unsigned long flags, void* user_data);
+// The same for a callback of PortAudio (whose unsigned longs have 64 bits here), whose times go on
+// by the length of a block. After every `pass_blocks` blocks, untimed, the `counts` counters at
+// `done_frames` go back to 0: so that sounds begin anew.
+using Callback = int (*)(const void* input, void* output, uint64_t frames, const double* time_info,
+                         uint64_t flags, void* user_data);
 
 double callback_run(Callback callback, void* state, float* output, int block_frames,
-                    double* time_info, double block_seconds, unsigned long* const* done_frames,
+                    double* time_info, double block_seconds, uint64_t* const* done_frames,
                     int counts, int pass_blocks, int passes) {
   double nanos = 0;
   for (int pass = 0; pass < passes; ++pass) {

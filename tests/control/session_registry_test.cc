@@ -174,7 +174,8 @@ TEST_F(SessionRegistryTest, SignsOfLifeProlongIt) {
 
 TEST_F(SessionRegistryTest, AnOpenCallKeepsASessionOfAShortTtlAlive) {
   const std::string one = Make(Spec("one", 1));
-  for (double t = 0; t < 5; t += 0.25) {
+  for (int quarter = 0; quarter < 20; ++quarter) {
+    const double t = 0.25 * quarter;
     registry_.Touch(one, At(t));
     EXPECT_THAT(registry_.TakeExpired(At(t + 0.25)), IsEmpty());
   }
@@ -372,7 +373,7 @@ TEST_F(SessionRegistryTest, AnExclusiveSessionEndsAtItsMaximumWhateverItsSignsOf
     ASSERT_TRUE(registry_.Authenticate(tokens_[waits_first], At(i)).ok());
   ASSERT_EQ(Grant(10), waits_first);
   EXPECT_EQ(registry_.Get(waits_first, At(10))->end_time, At(10 + max).wall);
-  for (double t = 20; t < 10 + max; t += 10) {
+  for (int t = 20; t < 10 + max; t += 10) {
     ASSERT_TRUE(registry_.Authenticate(tokens_[waits_first], At(t)).ok()) << t;
     ASSERT_TRUE(registry_.Authenticate(tokens_[next], At(t)).ok()) << t;
   }

@@ -2,6 +2,9 @@
 // to, in seconds instead of minutes. One device, two channels each way, blocks of 64 frames of
 // silence; a stream's callbacks come by a thread of its own.
 
+// It fails an assertion also where assertions are off.
+#undef NDEBUG
+
 #include "tests/device/fake_portaudio.h"
 
 #include <dlfcn.h>
@@ -9,14 +12,12 @@
 #include <unistd.h>
 
 #include <array>
+#include <cassert>
 #include <chrono>
 #include <cstring>
 #include <thread>
 
 #include "portaudio.h"
-
-extern "C" void __assert_fail(const char* assertion, const char* file, unsigned line,
-                              const char* function) noexcept;
 
 namespace {
 
@@ -110,8 +111,10 @@ PaError Pa_IsFormatSupported(const PaStreamParameters*, const PaStreamParameters
   return paFormatIsSupported;
 }
 
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): PortAudio's style is
+// another.
 PaError Pa_OpenStream(PaStream** stream, const PaStreamParameters* input,
-                      const PaStreamParameters* output, double, unsigned long, PaStreamFlags,
+                      const PaStreamParameters* output, double, uint64_t, PaStreamFlags,
                       PaStreamCallback* callback, void* user_data) {
   if (!Control().jack && Control().open_streams > 0) return paDeviceUnavailable;
   ++Control().open_streams;

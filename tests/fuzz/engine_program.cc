@@ -152,7 +152,7 @@ void EngineProgram::Step(Choices* choices) {
     case 21:
     case 22:
       return UsePlay(choices);
-    case 23:
+    default:
       return UseRecord(choices);
   }
 }

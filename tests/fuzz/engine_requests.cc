@@ -134,7 +134,7 @@ ActionSpec ChooseMember(const RequestContext& context, const std::vector<ActionS
     case 6:
       action.what = StatsSpec{.reset_baseline = choices->OneIn(2)};
       break;
-    case 7: {
+    default: {
       ChangeSpec change;
       change.target = ChooseRef(context, members, choices);
       change.change = ChooseChange(choices);

@@ -46,7 +46,7 @@ class Stage {
   Samples Play(int64_t first_frame, int frames = 8, int channel = 0) {
     bus_.BeginRt(frames);
     // As the mixer does.
-    WholeSpan span;
+    WholeSpan span = {};
     goes_on = voice.RenderWholeRt(frames, &span);
     if (goes_on) {
       bus_.AddWholeRt(&span, 1, voice.channel_map(), voice.channels(), voice.far());

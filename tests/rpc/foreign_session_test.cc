@@ -219,14 +219,14 @@ TEST_F(ForeignSessionTest, StreamsCannotBeTakenOver) {
 // Everything that the server says while two sessions work, errors included.
 TEST_F(ForeignSessionTest, SecretsAreToldToNobody) {
   std::string said;
-  const auto call = [&](const auto& rpc, auto request, auto response) {
+  const auto call = [&](const auto& rpc, const auto& request, auto response) {
     for (const std::string& token : {token_, other_token_, std::string(), token_ + "x"}) {
       const grpc::Status status = rpc(Call(token).get(), request, &response);
       said += response.DebugString() + status.error_message() + status.error_details();
     }
   };
-#define CALL(stub, method, request)                                                           \
-  call([&](grpc::ClientContext* c, const auto& q, auto* r) { return stub->method(c, q, r); }, \
+#define CALL(stub, method, request)                                                             \
+  call([&](grpc::ClientContext* c, const auto& q, auto* r) { return (stub)->method(c, q, r); }, \
        request, v1::method##Response())
   CALL(sessions_, KeepSession, v1::KeepSessionRequest());
   CALL(sessions_, ListSessions, v1::ListSessionsRequest());

@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
+
+#include "absl/time/time.h"
+#include "tests/support/child_process.h"
 
 namespace rtmixd {
 namespace {
@@ -21,7 +23,11 @@ class TlsFilesTest : public testing::Test {
   }
 
   static void MakeCa(const std::string& dir, const std::string& days = "30") {
-    ASSERT_EQ(std::system(("DAYS=" + days + " tools/make_test_ca " + dir).c_str()), 0);
+    const auto made =
+        ChildProcess::Start({"tools/make_test_ca", dir},
+                            {.stdin_path = {}, .environment = {"DAYS=" + days}, .quiet = true});
+    ASSERT_TRUE(made.ok()) << made.status();
+    ASSERT_EQ((*made)->Wait(absl::Minutes(1)).value_or(-1), 0);
   }
   static void Write(const std::string& path, const std::string& text) {
     std::ofstream(path) << text;

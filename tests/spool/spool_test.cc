@@ -280,13 +280,15 @@ TEST_F(SpoolTest, TheOldestGoFirst) {
 
 // Files cannot grow beyond a limit, as on a full disk, until it is lifted.
 class FullDiskTest : public SpoolTest {
+ public:
+  ~FullDiskTest() override { Lift(); }
+
  protected:
   FullDiskTest() {
     signal(SIGXFSZ, SIG_IGN);
     getrlimit(RLIMIT_FSIZE, &before_);
     options_.max_backlog_bytes = 40000 * kChannels * int64_t{sizeof(float)};
   }
-  ~FullDiskTest() override { Lift(); }
   void Limit(rlim_t bytes) const {
     rlimit limit = before_;
     limit.rlim_cur = bytes;

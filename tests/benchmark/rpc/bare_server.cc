@@ -141,7 +141,7 @@ class Echo final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBu
  private:
   void Write() {
     writing_ = true;
-    response_ = std::move(waiting_.front());
+    response_ = waiting_.front();
     waiting_.pop_front();
     StartWrite(&response_);
   }

@@ -63,6 +63,6 @@ void Run(const char* server, const char* comes, const char* goes, double seconds
 
 int main(int argc, char** argv) {
   if (argc != 5) rtmixd::load::Die("usage: jack_round_trip SERVER COMES GOES SECONDS");
-  rtmixd::load::Run(argv[1], argv[2], argv[3], std::atof(argv[4]));
+  rtmixd::load::Run(argv[1], argv[2], argv[3], rtmixd::load::Number(argv[4]));
   return EXIT_SUCCESS;
 }

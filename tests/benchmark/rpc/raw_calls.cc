@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "rtmixd/v1/session.grpc.pb.h"
 
 namespace rtmixd::load {
@@ -23,8 +24,14 @@ constexpr uint8_t kDataTag = 2 << 3 | 2;
 }  // namespace
 
 void Die(const std::string& what) {
-  std::cerr << what << std::endl;
+  std::cerr << what << '\n' << std::flush;
   std::_Exit(EXIT_FAILURE);
+}
+
+double Number(const std::string& text) {
+  double number = 0;
+  if (!absl::SimpleAtod(text, &number)) Die("\"" + text + "\" is not a number");
+  return number;
 }
 
 std::shared_ptr<grpc::Channel> Connect(const std::string& target) {
@@ -58,13 +65,13 @@ grpc::ByteBuffer Serialize(const google::protobuf::Message& message) {
 }
 
 grpc::ByteBuffer AudioMessage(int64_t position, const grpc::Slice& samples) {
-  std::array<uint8_t, 10> position_bytes;
+  std::array<uint8_t, 10> position_bytes = {};
   const uint8_t* const position_end = CodedOutputStream::WriteVarint64ToArray(
       static_cast<uint64_t>(position), position_bytes.data());
   const auto size = static_cast<uint32_t>(samples.size());
   const size_t chunk_bytes = 1 + static_cast<size_t>(position_end - position_bytes.data()) + 1 +
                              CodedOutputStream::VarintSize32(size) + samples.size();
-  std::array<uint8_t, 40> header;
+  std::array<uint8_t, 40> header = {};
   uint8_t* end = header.data();
   *end++ = kAudioField << 3 | 2;
   end = CodedOutputStream::WriteVarint32ToArray(static_cast<uint32_t>(chunk_bytes), end);
@@ -82,7 +89,7 @@ Head ReadHead(const grpc::ByteBuffer& message) {
   std::vector<grpc::Slice> slices;
   if (!message.Dump(&slices).ok()) return head;
   // The network may have cut it anywhere.
-  std::array<uint8_t, 32> bytes;
+  std::array<uint8_t, 32> bytes = {};
   size_t size_bytes = 0;
   for (const grpc::Slice& slice : slices) {
     const size_t more = std::min(slice.size(), bytes.size() - size_bytes);

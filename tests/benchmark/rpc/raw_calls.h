@@ -47,6 +47,8 @@ Head ReadHead(const grpc::ByteBuffer& message);
 double Now();  // CLOCK_MONOTONIC, in seconds
 
 [[noreturn]] void Die(const std::string& what);
+// Of an argument; ends the process if it is none.
+double Number(const std::string& text);
 inline void Check(const grpc::Status& status, const std::string& what) {
   if (!status.ok()) Die(what + ": " + status.error_message());
 }

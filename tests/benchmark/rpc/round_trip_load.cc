@@ -72,6 +72,8 @@ void Run(const std::string& target, int period, int ahead, double seconds) {
 
 int main(int argc, char** argv) {
   if (argc != 5) rtmixd::load::Die("usage: round_trip_load TARGET PERIOD AHEAD SECONDS");
-  rtmixd::load::Run(argv[1], std::atoi(argv[2]), std::atoi(argv[3]), std::atof(argv[4]));
+  using rtmixd::load::Number;
+  rtmixd::load::Run(argv[1], static_cast<int>(Number(argv[2])), static_cast<int>(Number(argv[3])),
+                    Number(argv[4]));
   return EXIT_SUCCESS;
 }

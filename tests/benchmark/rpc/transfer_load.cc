@@ -168,7 +168,7 @@ int Main(int argc, char** argv) {
   std::string what;
   while (std::getline(std::cin, what)) {
     if (what != "upload" && what != "download") Die("upload or download, not " + what);
-    std::cout << (what == "upload" ? load.Upload() : load.Download()) << std::endl;
+    std::cout << (what == "upload" ? load.Upload() : load.Download()) << '\n' << std::flush;
   }
   return EXIT_SUCCESS;
 }

@@ -103,9 +103,9 @@ int Main(int argc, char** argv) {
   Load load(argv[1], std::string(argv[2]) == "bare");
   std::string line;
   while (std::getline(std::cin, line)) {
-    for (const double seconds : load.Run(std::atoi(line.c_str())))
+    for (const double seconds : load.Run(static_cast<int>(Number(line))))
       std::cout << seconds * 1e6 << ' ';
-    std::cout << std::endl;
+    std::cout << '\n' << std::flush;
   }
   return EXIT_SUCCESS;
 }

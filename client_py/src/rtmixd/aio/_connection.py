@@ -105,6 +105,8 @@ class _Link:
     def __init__(self, target: str, security: Security) -> None:
         _refuse_fork()
         self.lost = False
+        # Whether the server was ever heard on it: then what breaks is no handshake.
+        self.met = False
         self._target = target
         self._security = security
         # Of every call.
@@ -149,7 +151,7 @@ class _Link:
 
     def heard(self) -> None:
         """Note a sign of life."""
-        self._heard = True
+        self._heard = self.met = True
 
     def watch(self, request_bytes: int = 0) -> None:
         """Begin to look after a call that waits. Each needs an `unwatch`."""
@@ -509,6 +511,7 @@ class Connection:
         if (
             not isinstance(error, errors.Disconnected)
             or link.lost
+            or link.met
             or any(text in str(error) for text in ("refused", "DNS", "said nothing"))
         ):
             return None
