@@ -228,7 +228,9 @@ def write_json(
         "machine": machine_found,
         "rows": [dataclasses.asdict(row) for row in rows],
     }
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    # numpy's numbers are not those of Python.
+    text = json.dumps(found, indent=1, default=lambda number: number.item())
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def write_markdown(path: Path, rows: Sequence[Row], heading: str) -> None:

@@ -111,21 +111,21 @@ PaError Pa_IsFormatSupported(const PaStreamParameters*, const PaStreamParameters
   return paFormatIsSupported;
 }
 
-// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): PortAudio's style is
-// another.
-PaError Pa_OpenStream(PaStream** stream, const PaStreamParameters* input,
-                      const PaStreamParameters* output, double, uint64_t, PaStreamFlags,
-                      PaStreamCallback* callback, void* user_data) {
+// NOLINTBEGIN(readability-identifier-naming): named as PortAudio declares them.
+PaError Pa_OpenStream(PaStream** stream, const PaStreamParameters* inputParameters,
+                      const PaStreamParameters* outputParameters, double, uint64_t, PaStreamFlags,
+                      PaStreamCallback* streamCallback, void* userData) {
   if (!Control().jack && Control().open_streams > 0) return paDeviceUnavailable;
   ++Control().open_streams;
   auto* made = new FakeStream;
-  made->callback = callback;
-  made->user_data = user_data;
-  made->input = input != nullptr;
-  made->output = output != nullptr;
+  made->callback = streamCallback;
+  made->user_data = userData;
+  made->input = inputParameters != nullptr;
+  made->output = outputParameters != nullptr;
   *stream = made;
   return paNoError;
 }
+// NOLINTEND(readability-identifier-naming)
 
 PaError Pa_StartStream(PaStream* stream) {
   while (Control().start_hangs) Sleep(1);

@@ -474,9 +474,10 @@ void EngineProgram::CallWaits(Choices* choices) {
   if (choices->OneIn(4)) {
     Check([&] {
       auto watch = engine_->WatchActions(session, choices->OneIn(2), Callback(callbacks_allowed_));
+      const absl::Status status = watch.status();
       if (watch.ok()) action_watches_.push_back(*std::move(watch));
       LetGoOfOldest(&action_watches_);
-      return watch.status();
+      return status;
     });
     return;
   }

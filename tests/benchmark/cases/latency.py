@@ -64,16 +64,20 @@ def _jacktrip(bench: Bench, queue: int) -> Iterator[str]:
                 check=True,
                 **quiet,
             )
-        common = ["-n", "1", "-q", str(queue), "-b", "32", "-D", "-J", "JackTrip"]
+        common = ["-n", "1", "-q", str(queue), "-b", "24", "-D", "-J", "JackTrip"]
         # Ports of this host that nobody else uses, one after the other.
         port = 40000 + os.getpid() % 10000
         jacktrip = bench.peer("jacktrip")
         stack.enter_context(
             Process(
-                [jacktrip, "-s", *common, "--bindport", str(port)], env=environments[1], **quiet
+                [
+                    *(jacktrip, "-s", *common),
+                    *("--bindport", str(port), "--peerport", str(port + 1)),
+                ],
+                env=environments[1],
+                **quiet,
             )
         )
-        _connect(bench, environments[1], "JackTrip:receive_1", "JackTrip:send_1")
         stack.enter_context(
             Process(
                 [
@@ -85,6 +89,8 @@ def _jacktrip(bench: Bench, queue: int) -> Iterator[str]:
             )
         )
         _wait_for_ports(bench, environments[0])
+        # The server's end is at work only once its peer is there.
+        _connect(bench, environments[1], "JackTrip:receive_1", "JackTrip:send_1")
         time.sleep(1)
         yield names[0]
 
@@ -132,6 +138,9 @@ def round_trip(bench: Bench) -> Iterator[Row]:
                 with _jacktrip(bench, queue) as name:
                     ports = ["JackTrip:receive_1", "JackTrip:send_1"]
                     found[f"q{queue}"].append(run_json([*counter, name, *ports, str(seconds)]))
+    for name, runs in found.items():
+        if any(run["blocks"] == 0 for run in runs):
+            raise RuntimeError(f"nothing came back from {name}")
     trips = {
         name: Figure.of([run["round_trip_frames"] / RATE * 1000 for run in runs])
         for name, runs in found.items()
