@@ -93,14 +93,6 @@ def rtmixd_dependencies():
         },
     )
     pkg_config_repository(
-        name = "benchmark",
-        modules = {
-            ":benchmark": ["benchmark"],
-            ":benchmark_main": ["benchmark"],
-        },
-        extra_linkopts = {":benchmark_main": ["-lbenchmark_main"]},
-    )
-    pkg_config_repository(
         name = "audio",
         modules = {
             ":jack": ["jack"],
