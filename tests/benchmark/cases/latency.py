@@ -29,11 +29,18 @@ ROUNDS = 4
 AHEAD = 2
 #: JackTrip's queue, in packets of one period: the shortest that it takes, and its default.
 QUEUES = (2, 4)
+#: What JackTrip's ends are called as clients of JACK.
+CLIENT_END = "JackTripClient"
+SERVER_END = "JackTripServer"
 
 
 @contextlib.contextmanager
 def _jacktrip(bench: Bench, queue: int) -> Iterator[str]:
-    """Run JackTrip between two JACK servers; the name of the one at the client's end."""
+    """Run JackTrip between two JACK servers; the name of the one at the client's end.
+
+    The ends have names of their own there too: JACK makes a socket for each client by its name
+    alone, and clients of the same name of two servers take each other's.
+    """
     with contextlib.ExitStack() as stack:
         home = stack.enter_context(tempfile.TemporaryDirectory())
         names = [f"rtmixd_bench_{os.getpid()}_{end}" for end in ("client", "server")]
@@ -45,7 +52,10 @@ def _jacktrip(bench: Bench, queue: int) -> Iterator[str]:
             "JACK_NO_START_SERVER": "1",
             "QT_QPA_PLATFORM": "offscreen",
         }
-        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        quiet: dict[str, Any] = {
+            "stdout": subprocess.DEVNULL,
+            "stderr": subprocess.DEVNULL,
+        }
         environments = [{**base, "JACK_DEFAULT_SERVER": name} for name in names]
         for name, environment in zip(names, environments):
             stack.enter_context(
@@ -64,14 +74,14 @@ def _jacktrip(bench: Bench, queue: int) -> Iterator[str]:
                 check=True,
                 **quiet,
             )
-        common = ["-n", "1", "-q", str(queue), "-b", "24", "-D", "-J", "JackTrip"]
+        common = ["-n", "1", "-q", str(queue), "-b", "24", "-D"]
         # Ports of this host that nobody else uses, one after the other.
         port = 40000 + os.getpid() % 10000
         jacktrip = bench.peer("jacktrip")
         stack.enter_context(
             Process(
                 [
-                    *(jacktrip, "-s", *common),
+                    *(jacktrip, "-s", *common, "-J", SERVER_END),
                     *("--bindport", str(port), "--peerport", str(port + 1)),
                 ],
                 env=environments[1],
@@ -81,26 +91,29 @@ def _jacktrip(bench: Bench, queue: int) -> Iterator[str]:
         stack.enter_context(
             Process(
                 [
-                    *(jacktrip, "-c", "127.0.0.1", *common),
+                    *(jacktrip, "-c", "127.0.0.1", *common, "-J", CLIENT_END),
                     *("--peerport", str(port), "--bindport", str(port + 1)),
                 ],
                 env=environments[0],
                 **quiet,
             )
         )
-        _wait_for_ports(bench, environments[0])
-        # The server's end is at work only once its peer is there.
-        _connect(bench, environments[1], "JackTrip:receive_1", "JackTrip:send_1")
+        _wait_for_ports(bench, environments[0], CLIENT_END)
+        _wait_for_ports(bench, environments[1], SERVER_END)
+        subprocess.run(
+            [
+                bench.peer("jack_connect"),
+                f"{SERVER_END}:receive_1",
+                f"{SERVER_END}:send_1",
+            ],
+            env=environments[1],
+            check=True,
+        )
         time.sleep(1)
         yield names[0]
 
 
-def _connect(bench: Bench, environment: dict[str, str], comes: str, goes: str) -> None:
-    _wait_for_ports(bench, environment)
-    subprocess.run([bench.peer("jack_connect"), comes, goes], env=environment, check=True)
-
-
-def _wait_for_ports(bench: Bench, environment: dict[str, str]) -> None:
+def _wait_for_ports(bench: Bench, environment: dict[str, str], end: str) -> None:
     deadline = time.monotonic() + 15
     while True:
         found = subprocess.run(
@@ -110,10 +123,10 @@ def _wait_for_ports(bench: Bench, environment: dict[str, str]) -> None:
             stderr=subprocess.DEVNULL,
             text=True,
         ).stdout
-        if "JackTrip:receive_1" in found and "JackTrip:send_1" in found:
+        if f"{end}:receive_1" in found and f"{end}:send_1" in found:
             return
         if time.monotonic() > deadline:
-            raise RuntimeError("JackTrip has no ports")
+            raise RuntimeError(f"{end} has no ports")
         time.sleep(0.1)
 
 
@@ -129,14 +142,17 @@ def _ours(bench: Bench, ours: ListeningProcess, seconds: float) -> dict[str, Any
 def round_trip(bench: Bench) -> Iterator[Row]:
     """Client - server - client, at the same period, beside JackTrip between JACK dummies."""
     seconds = 1.5 if bench.short else SECONDS
-    found: dict[str, list[dict[str, Any]]] = {"ours": [], **{f"q{q}": [] for q in QUEUES}}
+    found: dict[str, list[dict[str, Any]]] = {
+        "ours": [],
+        **{f"q{q}": [] for q in QUEUES},
+    }
     counter: list[str | Path] = [bench.built("tests/benchmark/rpc/jack_round_trip")]
     with server(bench, "--block-frames", str(PERIOD_FRAMES)) as ours:
         for _ in range(1 if bench.short else ROUNDS):
             found["ours"].append(_ours(bench, ours, seconds))
             for queue in QUEUES:
                 with _jacktrip(bench, queue) as name:
-                    ports = ["JackTrip:receive_1", "JackTrip:send_1"]
+                    ports = [f"{CLIENT_END}:receive_1", f"{CLIENT_END}:send_1"]
                     found[f"q{queue}"].append(run_json([*counter, name, *ports, str(seconds)]))
     for name, runs in found.items():
         if any(run["blocks"] == 0 for run in runs):

@@ -153,7 +153,8 @@ def stalled_reader(bench: Bench) -> Iterator[Row]:
         audio = audio_pb2_grpc.AudioServiceStub(connection.channel)
         config = audio_pb2.RecordConfig(chunk_frames=480)
         answers = audio.StreamRecording(
-            audio_pb2.StreamRecordingRequest(config=config), metadata=connection.metadata
+            audio_pb2.StreamRecordingRequest(config=config),
+            metadata=connection.metadata,
         )
         next(answers)
         time.sleep(seconds)

@@ -24,7 +24,12 @@ PERIOD_NANOS = BLOCK_FRAMES / mix_probe.RATE_HZ * 1e9
 
 
 def _voices(
-    library: ctypes.CDLL, sound_frames: int, shared: bool, gain: float, fade_frames: int, shape: int
+    library: ctypes.CDLL,
+    sound_frames: int,
+    shared: bool,
+    gain: float,
+    fade_frames: int,
+    shape: int,
 ) -> mix_probe.OurMixer:
     ours = mix_probe.OurMixer(library, 2, BLOCK_FRAMES, VOICES)
     sound = ours.add_sound(2, sound_frames)
@@ -135,7 +140,11 @@ def batch(bench: Bench) -> Iterator[Row]:
         )
 
     for what, spacing_frames, blocks in (
-        ("a batch taken up, a start on every frame", 1, BATCH_ACTIONS // BLOCK_FRAMES + 8),
+        (
+            "a batch taken up, a start on every frame",
+            1,
+            BATCH_ACTIONS // BLOCK_FRAMES + 8,
+        ),
         ("a batch taken up, all start together", 0, 16),
     ):
         ours = mix_probe.OurMixer(library, 2, BLOCK_FRAMES, BATCH_ACTIONS)

@@ -34,7 +34,12 @@ LADDER = (64, 96, 128, 160, 192, 256, 320)
 
 
 def _load(
-    bench: Bench, kind: str, to: ListeningProcess, streams: int, seconds: float, chunk_ms: int
+    bench: Bench,
+    kind: str,
+    to: ListeningProcess,
+    streams: int,
+    seconds: float,
+    chunk_ms: int,
 ) -> dict[str, Any]:
     """Run streams; return what the load generator found."""
     return run_json(
@@ -146,11 +151,20 @@ def _pulseaudio(bench: Bench) -> Iterator[tuple[Process, str]]:
     with tempfile.TemporaryDirectory() as home:
         runtime = Path(home) / "run"
         runtime.mkdir(mode=0o700)
-        environment = {"HOME": home, "XDG_RUNTIME_DIR": str(runtime), "PATH": "/usr/bin:/bin"}
+        environment = {
+            "HOME": home,
+            "XDG_RUNTIME_DIR": str(runtime),
+            "PATH": "/usr/bin:/bin",
+        }
         port = _free_port()
         with Process(
             [
-                *(bench.peer("pulseaudio"), "-n", "--daemonize=no", "--exit-idle-time=-1"),
+                *(
+                    bench.peer("pulseaudio"),
+                    "-n",
+                    "--daemonize=no",
+                    "--exit-idle-time=-1",
+                ),
                 *("--use-pid-file=no", "--high-priority=no", "--realtime=no"),
                 "-Lmodule-null-sink rate=48000 channels=2 format=float32le",
                 f"-Lmodule-native-protocol-tcp port={port} listen=127.0.0.1 auth-anonymous=1",
@@ -196,13 +210,31 @@ def _pacats(
             stack.enter_context(
                 Process(
                     [
-                        *(bench.peer("pacat"), "--playback", "--server", address, "--raw"),
-                        *("--format=float32le", f"--rate={RATE}", "--channels=2", "--verbose"),
-                        *(f"--latency-msec={RING_MS}", f"--process-time-msec={CHUNK_MS}"),
+                        *(
+                            bench.peer("pacat"),
+                            "--playback",
+                            "--server",
+                            address,
+                            "--raw",
+                        ),
+                        *(
+                            "--format=float32le",
+                            f"--rate={RATE}",
+                            "--channels=2",
+                            "--verbose",
+                        ),
+                        *(
+                            f"--latency-msec={RING_MS}",
+                            f"--process-time-msec={CHUNK_MS}",
+                        ),
                         "/dev/zero",
                     ],
                     stderr=log,
-                    env={"HOME": folder, "XDG_RUNTIME_DIR": folder, "PATH": "/usr/bin:/bin"},
+                    env={
+                        "HOME": folder,
+                        "XDG_RUNTIME_DIR": folder,
+                        "PATH": "/usr/bin:/bin",
+                    },
                 )
             )
         time.sleep(1 + RING_MS / 1000 + streams / 100)

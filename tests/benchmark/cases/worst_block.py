@@ -47,7 +47,11 @@ def under_load(bench: Bench) -> Iterator[Row]:
 
     def start(*command: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=bench.root
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=bench.root,
         )
 
     programs = bench.built("tests/benchmark")
@@ -66,7 +70,12 @@ def under_load(bench: Bench) -> Iterator[Row]:
         server.communicate()
         if clients.returncode != 0 or server.returncode != 0:
             raise RuntimeError("the server or its clients failed")
-    for name, quantile in (("p50", 0.5), ("p99", 0.99), ("p99.99", 0.9999), ("most", 1.0)):
+    for name, quantile in (
+        ("p50", 0.5),
+        ("p99", 0.99),
+        ("p99.99", 0.9999),
+        ("most", 1.0),
+    ):
         value = float(np.quantile(micros, quantile))
         limit = PERIOD_MICROS / 4
         judged = name == "p99.99"
@@ -85,7 +94,10 @@ def _instructions(bench: Bench) -> Iterator[Row]:
     """Count what ProcessRt executes, with callgrind."""
     for mode, what in (
         ("quiet", "256 voices and 64 streams"),
-        ("busy", "the same, and 255 batches taken up, started and ended in every block"),
+        (
+            "busy",
+            "the same, and 255 batches taken up, started and ended in every block",
+        ),
     ):
         done = subprocess.run(
             [
