@@ -10,17 +10,21 @@
 #include <sys/stat.h>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "client_cpp/client.h"
@@ -423,35 +427,48 @@ class Listener {
     v1::StreamRecordingRequest request;
     request.mutable_config();
     stubs_ = client_->stubs();
-    reader_ = stubs_->audio->StreamRecording(&context_, request);
+    // Read all the while: gRPC answers the server's pings only while somebody waits for something.
+    reading_ = std::thread([this, request] { ReadAll(request); });
   }
   ~Listener() {
     context_.TryCancel();
-    v1::StreamRecordingResponse response;
-    while (reader_ != nullptr && reader_->Read(&response)) {
-    }
-    if (reader_ != nullptr) reader_->Finish();
+    if (reading_.joinable()) reading_.join();
   }
 
   // Whether audio that is recorded from now on comes.
   bool HearsOn() {
-    int64_t frames = 0;
-    v1::StreamRecordingResponse response;
-    while (reader_ != nullptr && frames < kFrames && reader_->Read(&response)) {
-      if (response.has_audio()) frames += static_cast<int64_t>(response.audio().data().size()) / 4;
-    }
-    return frames >= kFrames;
+    absl::MutexLock lock(&mu_);
+    const int64_t enough = bytes_ + kBytes;
+    const auto done = [this, enough]()
+                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return bytes_ >= enough || ended_; };
+    mu_.AwaitWithTimeout(absl::Condition(&done), kPatience);
+    return bytes_ >= enough;
   }
 
  private:
   // More than what can be on its way.
-  static constexpr int64_t kFrames = 200'000;
+  static constexpr int64_t kBytes = 800'000;
+
+  void ReadAll(const v1::StreamRecordingRequest& request) {
+    const auto reader = stubs_->audio->StreamRecording(&context_, request);
+    v1::StreamRecordingResponse response;
+    while (reader->Read(&response)) {
+      absl::MutexLock lock(&mu_);
+      if (response.has_audio()) bytes_ += static_cast<int64_t>(response.audio().data().size());
+    }
+    reader->Finish();
+    absl::MutexLock lock(&mu_);
+    ended_ = true;
+  }
 
   std::shared_ptr<client::Client> client_;
   std::shared_ptr<client::Session> session_;
   std::shared_ptr<const client::Stubs> stubs_;
   grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReader<v1::StreamRecordingResponse>> reader_;
+  absl::Mutex mu_;
+  int64_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  bool ended_ ABSL_GUARDED_BY(mu_) = false;
+  std::thread reading_;
 };
 
 TEST_F(SecurityTest, CertificatesAreReplacedWhileAudioGoesOn) {
