@@ -386,11 +386,11 @@ class Connection:
     async def send(
         self,
         method: Method[_Request, _Response],
-        requests: AsyncIterable[_Request],
+        requests: AsyncIterable[Union[_Request, bytes]],
         *,
         token: str = "",
     ) -> _Response:
-        """Make a call that takes a stream, and return its answer.
+        """Make a call that takes a stream, of which some may be encoded, and return its answer.
 
         Raises
         ------

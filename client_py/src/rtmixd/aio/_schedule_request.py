@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
 from typing import Any, Optional, Union
 
 from rtmixd import shaping, specs
 from rtmixd._enums import number_of
 from rtmixd._numbers import number, whole
 from rtmixd.aio import _convert
+from rtmixd.aio._nested import opening, tag
 from rtmixd.errors import InvalidArgument
 from rtmixd.samples import Wire, encode, to_frames
 from rtmixd.v1 import action_pb2, common_pb2
 
 __all__ = ["encode_request", "played_frames", "sound_of"]
 
-# What messages inside others begin with: the number of the field, and that a length follows.
-_ACTIONS_TAG = action_pb2.ScheduleActionsRequest.ACTIONS_FIELD_NUMBER << 3 | 2
-_START_TAG = action_pb2.ActionSpec.START_FIELD_NUMBER << 3 | 2
+_ACTIONS_TAG = tag(action_pb2.ScheduleActionsRequest.ACTIONS_FIELD_NUMBER)
+_START_TAG = tag(action_pb2.ActionSpec.START_FIELD_NUMBER)
 # Plays of buffers, encoded but for key and start, by all that they say.
 _Plays = dict[tuple[Any, ...], bytes]
 
@@ -71,22 +70,11 @@ def encode_request(
             else:
                 _convert.fill_start(start, at)
             encoded = start.SerializeToString()
-            placed = _opening(_START_TAG, len(encoded)) + encoded
+            placed = opening(_START_TAG, len(encoded)) + encoded
         if spec.key:
             placed += action_pb2.ActionSpec(key=spec.key).SerializeToString()
-        parts += (_opening(_ACTIONS_TAG, len(body) + len(placed)), body, placed)
+        parts += (opening(_ACTIONS_TAG, len(body) + len(placed)), body, placed)
     return b"".join(parts)
-
-
-@cache
-def _opening(tag: int, length: int) -> bytes:
-    """Return what comes before a message of `length` bytes inside another one."""
-    encoded = bytearray([tag])
-    while length > 0x7F:
-        encoded.append(length & 0x7F | 0x80)
-        length >>= 7
-    encoded.append(length)
-    return bytes(encoded)
 
 
 def _play_of_buffer(spec: specs.Play, plays: _Plays) -> Optional[bytes]:

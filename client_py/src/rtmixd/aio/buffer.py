@@ -14,9 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from rtmixd import _methods, errors, samples
 from rtmixd.aio import _convert
 from rtmixd.aio._connection import SILENCE_SECONDS
+from rtmixd.aio._nested import encode_upload
 from rtmixd.info import BufferInfo
 from rtmixd.samples import Wire
-from rtmixd.v1 import buffer_pb2, common_pb2
+from rtmixd.v1 import buffer_pb2
 
 if TYPE_CHECKING:
     from rtmixd.aio.session import Session
@@ -26,7 +27,7 @@ __all__ = ["Buffer", "Progress"]
 #: Is told how many frames of how many have moved.
 Progress = Callable[[int, int], Any]
 
-_UPLOAD_CHUNK_BYTES = 256 << 10
+_UPLOAD_CHUNK_BYTES = 512 << 10
 _PAUSE_SECONDS = 0.1
 # Within which a server that lives has ended a call whose connection broke.
 _BROKEN_CALL_SECONDS = 10.0
@@ -266,7 +267,7 @@ class Buffer:
         step = max(1, min(_UPLOAD_CHUNK_BYTES, self._session._max_chunk_bytes) // frame_bytes)
         end = begin + len(frames)
 
-        async def requests() -> AsyncIterator[buffer_pb2.UploadBufferRequest]:
+        async def requests() -> AsyncIterator[Union[buffer_pb2.UploadBufferRequest, bytes]]:
             yield buffer_pb2.UploadBufferRequest(
                 config=buffer_pb2.UploadConfig(
                     buffer_id=self.id, sample_format=_convert.sample_format(wire)
@@ -275,8 +276,7 @@ class Buffer:
             at = position
             while at < end:
                 part = frames[at - begin : at - begin + step]
-                chunk = common_pb2.AudioChunk(position=at, data=samples.encode(part, wire))
-                yield buffer_pb2.UploadBufferRequest(audio=chunk)
+                yield encode_upload(at, samples.encode(part, wire))
                 at += len(part)
                 if progress is not None:
                     progress(at - begin, len(frames))
