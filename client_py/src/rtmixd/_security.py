@@ -52,6 +52,14 @@ class Security:
             What is given does not belong together.
         """
         given = {"ca": ca, "cert": cert, "key": key, "token_file": token_file}
+        for name, value in given.items():
+            if value is not None and not isinstance(value, (str, os.PathLike)):
+                raise errors.InvalidArgument(
+                    f"{name} is {value!r}: it has to be the name of a file, not"
+                    f" {type(value).__name__}",
+                    field=name,
+                    value=repr(value),
+                )
         found = cls(
             **{
                 name: os.environ.get(f"RTMIXD_{name.upper()}", "")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Literal, Optional, Protocol, Union
 
 from numpy.typing import ArrayLike
 
-from rtmixd._numbers import number, whole
+from rtmixd._arguments import number, text, whole
 from rtmixd.errors import InvalidArgument
 from rtmixd.shaping import AnyChange, Fade, Loop
 
@@ -133,7 +133,7 @@ def at_end_of(target: AnyTarget) -> Start:
         It is something else.
     """
     if isinstance(target, str):
-        return Start("end_of_key", target)
+        return Start("end_of_key", text(target, "start"))
     return Start("end_of_action", required_action_id(target, "start"))
 
 
@@ -153,6 +153,11 @@ def required_action_id(target: object, field: str) -> str:
             value=repr(target),
         )
     return action_id
+
+
+def required_action_ids(targets: Iterable[object]) -> list[str]:
+    """Return the ids of several actions; raises as `required_action_id` does."""
+    return [required_action_id(target, "actions") for target in targets]
 
 
 def at_wall_time(moment: Union[datetime, float]) -> Start:

@@ -7,6 +7,7 @@ at frame f + 512, bit by bit.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -361,6 +362,65 @@ def test_a_repeated_request_does_nothing_more(server: LocalServer) -> None:
             assert len(await session.actions()) == 1
             with pytest.raises(rtmixd.RequestIdReused):
                 await session.schedule(Play([0.25]), request_id="once")
+
+    run(test())
+
+
+# What is called with what, and the argument that is refused.
+WRONG: list[tuple[str, Callable[[aio.Client, aio.Session], Any]]] = [
+    ("label", lambda client, _: client.session(5)),  # type: ignore[arg-type]
+    ("label", lambda client, _: client.lease(b"ci")),  # type: ignore[arg-type]
+    ("wait", lambda client, _: client.lease(wait="long")),  # type: ignore[arg-type]
+    ("token", lambda client, _: client.join(None)),  # type: ignore[arg-type]
+    ("token", lambda client, _: client.join("t-1\n")),
+    ("session_id", lambda client, _: client.break_session(7)),  # type: ignore[arg-type]
+    ("reason", lambda client, _: client.break_session("s", 7)),  # type: ignore[arg-type]
+    ("sample_rate_hz", lambda client, _: client.check_settings(sample_rate_hz="cd")),  # type: ignore[arg-type]
+    ("input", lambda client, _: client.check_settings(input="mic")),  # type: ignore[arg-type]
+    (
+        "output.device",
+        lambda client, _: client.check_settings(
+            output=rtmixd.DirectionSettings(device=3)  # type: ignore[arg-type]
+        ),
+    ),
+    (
+        "output.latency",
+        lambda client, _: client.check_settings(output=rtmixd.DirectionSettings(latency=[])),
+    ),
+    ("block_frames", lambda _, session: session.open_stream(block_frames=1 << 40)),
+    ("key", lambda _, session: session.schedule(Play([0.5], key=5))),  # type: ignore[arg-type]
+    ("request_id", lambda _, session: session.schedule([], request_id=5)),  # type: ignore[arg-type]
+    ("label", lambda _, session: session.buffer(1, label=5)),  # type: ignore[arg-type]
+    ("label", lambda _, session: session.upload([0.5], label=5)),  # type: ignore[arg-type]
+    ("channels", lambda _, session: session.buffer("two")),  # type: ignore[arg-type]
+    ("channels", lambda _, session: session.buffer(1 << 31)),
+    ("expected_frames", lambda _, session: session.buffer(1, expected_frames=0.5)),  # type: ignore[arg-type]
+    ("id", lambda _, session: session.open_buffer(5)),  # type: ignore[arg-type]
+    ("id", lambda _, session: session.delete_calibration(5)),  # type: ignore[arg-type]
+    ("id", lambda _, session: session.fetch_spooled(5)),  # type: ignore[arg-type]
+    ("id", lambda _, session: session.delete_spooled(5)),  # type: ignore[arg-type]
+    ("frame", lambda _, session: session.cancel(frame="now")),  # type: ignore[arg-type]
+    ("frame", lambda _, session: session.set_gain(0.5, frame=0.5)),  # type: ignore[arg-type]
+    ("frame", lambda _, session: session.pause(frame="now")),  # type: ignore[arg-type]
+    ("actions", lambda _, session: session.cancel(["a-1"])),  # type: ignore[list-item]
+    ("timeout", lambda _, session: session.wait(timeout="long")),  # type: ignore[arg-type]
+    ("seed", lambda _, session: session.measure_latency(seed="one")),  # type: ignore[arg-type]
+    ("repeats", lambda _, session: session.measure_latency(repeats="two")),  # type: ignore[arg-type]
+    ("unread_frames", lambda _, session: session.open_record(unread_frames="x")),  # type: ignore[arg-type]
+    ("faults", lambda _, session: session.load_script([5])),  # type: ignore[list-item]
+]
+
+
+@pytest.mark.parametrize(("field", "call"), WRONG)
+def test_arguments_of_the_wrong_type_are_refused_by_name(
+    server: LocalServer, field: str, call: Callable[[aio.Client, aio.Session], Any]
+) -> None:
+    async def test() -> None:
+        async with aio.Client(server.target) as client, client.session() as session:
+            with pytest.raises(rtmixd.InvalidArgument, match=f"^{field} is ") as caught:
+                await call(client, session)
+            assert caught.value.field == field
+            assert await session.actions() == []
 
     run(test())
 

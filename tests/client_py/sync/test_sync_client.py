@@ -77,6 +77,22 @@ def test_iterations_can_be_broken_off(server: LocalServer) -> None:
         assert second.frame > first.frame
 
 
+def test_names_that_are_no_strings_are_refused(server: LocalServer) -> None:
+    for name in ("target", "ca", "token_file"):
+        with pytest.raises(rtmixd.InvalidArgument, match=f"^{name} is 5: .*not int$"):
+            rtmixd.Client(**{name: 5})
+    with rtmixd.Client(server.target) as client:
+        with pytest.raises(rtmixd.InvalidArgument, match=r"^label is 812: .*a string, not int$"):
+            client.session(label=812)  # type: ignore[arg-type]
+        with client.session() as session:
+            with pytest.raises(rtmixd.InvalidArgument, match="^key is b'a': .*not bytes$"):
+                session.schedule(rtmixd.Play([0.5], key=b"a"))  # type: ignore[arg-type]
+            with pytest.raises(rtmixd.InvalidArgument, match="^label is None: .*not NoneType$"):
+                session.upload([0.5], label=None)  # type: ignore[arg-type]
+            assert session.actions() == []
+            assert session.buffers() == []
+
+
 def test_errors_come_as_they_are(server: LocalServer) -> None:
     with rtmixd.Client(server.target) as client, client.session() as session:
         with pytest.raises(rtmixd.InvalidArgument) as caught:

@@ -143,6 +143,36 @@ def test_a_start_that_cannot_be_is_refused(make: Any, value: Any) -> None:
         make(value)
 
 
+@pytest.mark.parametrize(
+    ("field", "make"),
+    [
+        ("key", lambda value: Play(Held(), key=value)),
+        ("key", lambda value: Record(key=value)),
+        ("label", lambda value: Record(label=value)),
+    ],
+)
+@pytest.mark.parametrize(("value", "kind"), [(5, "int"), (2.5, "float"), ([1], "list")])
+def test_a_name_that_is_no_string_is_refused(field: str, make: Any, value: Any, kind: str) -> None:
+    with pytest.raises(rtmixd.InvalidArgument) as caught:
+        decoded(make(value))
+    assert str(caught.value) == f"{field} is {value!r}: it has to be a string, not {kind}"
+    assert (caught.value.field, caught.value.value) == (field, repr(value))
+
+
+def test_a_name_that_cannot_be_sent_is_refused() -> None:
+    lone = "half \ud800"
+    for spec in (Record(label=lone), Stats(key=lone), Cancel(lone)):
+        with pytest.raises(rtmixd.InvalidArgument, match="a string that UTF-8 can encode"):
+            decoded(spec)
+    with pytest.raises(rtmixd.InvalidArgument, match="^start is .* UTF-8"):
+        at_end_of(lone)
+
+
+def test_a_buffer_to_append_to_is_one() -> None:
+    with pytest.raises(rtmixd.InvalidArgument, match="^buffer is 'b-1': .*a buffer of the server"):
+        decoded(Record(buffer="b-1"))  # type: ignore[arg-type]
+
+
 def test_a_record_of_half_a_frame_is_refused() -> None:
     with pytest.raises(rtmixd.InvalidArgument, match=r"^frames is 1\.5: .*whole number"):
         decoded(Record(1.5))  # type: ignore[arg-type]

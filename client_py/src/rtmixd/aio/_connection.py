@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 
 from rtmixd import _methods, errors
+from rtmixd._arguments import text
 from rtmixd._methods import Method
 from rtmixd._security import Security, explain_handshake
 from rtmixd.aio._poller import hush_poller
@@ -76,16 +77,17 @@ def complete_target(target: Optional[str] = None) -> str:
     str
         With the port, 47110 where none was given.
     """
-    text = target or os.environ.get("RTMIXD_TARGET") or "localhost"
-    if "://" in text or text.startswith(("unix:", "dns:", "ipv4:", "ipv6:")):
-        return text
-    if text.startswith("["):
-        return f"{text}:{DEFAULT_PORT}" if text.endswith("]") else text
-    colons = text.count(":")
+    given = "" if target is None else text(target, "target")
+    name = given or os.environ.get("RTMIXD_TARGET") or "localhost"
+    if "://" in name or name.startswith(("unix:", "dns:", "ipv4:", "ipv6:")):
+        return name
+    if name.startswith("["):
+        return f"{name}:{DEFAULT_PORT}" if name.endswith("]") else name
+    colons = name.count(":")
     if colons == 0:
-        return f"{text}:{DEFAULT_PORT}"
+        return f"{name}:{DEFAULT_PORT}"
     # More than one colon without brackets can only be an IPv6 address.
-    return text if colons == 1 else f"[{text}]:{DEFAULT_PORT}"
+    return name if colons == 1 else f"[{name}]:{DEFAULT_PORT}"
 
 
 def new_request_id() -> str:

@@ -10,8 +10,8 @@ from typing import Any, Optional, Union
 from google.protobuf import duration_pb2, timestamp_pb2
 
 from rtmixd import shaping, specs
+from rtmixd._arguments import number, text, whole
 from rtmixd._enums import number_of
-from rtmixd._numbers import number, whole
 from rtmixd.errors import InvalidArgument
 from rtmixd.info import DirectionSettings, StreamSettings
 from rtmixd.samples import Wire
@@ -156,24 +156,35 @@ def fade(how: AnyFade, field: str) -> Optional[common_pb2.Fade]:
 def stream_settings(settings: StreamSettings) -> device_pb2.StreamSettings:
     """Return StreamSettings of the API."""
     return device_pb2.StreamSettings(
-        input=_direction(settings.input),
-        output=_direction(settings.output),
-        sample_rate_hz=settings.sample_rate_hz,
-        block_frames=settings.block_frames,
+        input=_direction(settings.input, "input"),
+        output=_direction(settings.output, "output"),
+        sample_rate_hz=number(settings.sample_rate_hz, "sample_rate_hz"),
+        block_frames=whole(settings.block_frames, "block_frames", 31),
     )
 
 
-def _direction(settings: Optional[DirectionSettings]) -> Optional[device_pb2.DirectionSettings]:
+def _direction(
+    settings: Optional[DirectionSettings], field: str
+) -> Optional[device_pb2.DirectionSettings]:
     if settings is None:
         return None
+    if not isinstance(settings, DirectionSettings):
+        raise InvalidArgument(
+            f"{field} is {settings!r}: it has to be DirectionSettings",
+            field=field,
+            value=repr(settings),
+        )
     latency: dict[str, Any] = (
-        {"latency_class": number_of("LatencyClass", settings.latency, "latency")}
+        {"latency_class": number_of("LatencyClass", settings.latency, f"{field}.latency")}
         if isinstance(settings.latency, str)
-        else {"latency_seconds": float(settings.latency)}
+        else {"latency_seconds": number(settings.latency, f"{field}.latency")}
     )
     return device_pb2.DirectionSettings(
-        device=settings.device,
-        channels=settings.channels,
-        host_settings=settings.host_settings or {},
+        device=text(settings.device, f"{field}.device"),
+        channels=whole(settings.channels, f"{field}.channels", 31),
+        host_settings={
+            text(name, f"{field}.host_settings"): text(value, f"{field}.host_settings")
+            for name, value in (settings.host_settings or {}).items()
+        },
         **latency,
     )

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from rtmixd import errors, specs
+from rtmixd._arguments import number
 from rtmixd.latency import (
     DelayCriteria,
     DelayEstimate,
@@ -50,7 +51,7 @@ def check(**options: float) -> None:
     """Raise InvalidArgument for an option that cannot be, by its name."""
     for name, value in options.items():
         low, high = _LIMITS[name]
-        if not low <= value <= high:
+        if not low <= number(value, name) <= high:
             raise errors.InvalidArgument(
                 f"{name} is {value!r}, but must be {low:g} to {high:g}",
                 field=name,

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any, Optional, Union
 
 from rtmixd import shaping, specs
+from rtmixd._arguments import number, text, whole, whole_or_none
 from rtmixd._enums import number_of
-from rtmixd._numbers import number, whole
 from rtmixd.aio import _convert
 from rtmixd.aio._nested import opening, tag
 from rtmixd.errors import InvalidArgument
@@ -72,7 +72,7 @@ def encode_request(
             encoded = start.SerializeToString()
             placed = opening(_START_TAG, len(encoded)) + encoded
         if spec.key:
-            placed += action_pb2.ActionSpec(key=spec.key).SerializeToString()
+            placed += action_pb2.ActionSpec(key=text(spec.key, "key")).SerializeToString()
         parts += (opening(_ACTIONS_TAG, len(body) + len(placed)), body, placed)
     return b"".join(parts)
 
@@ -120,7 +120,7 @@ def _body(spec: specs.Spec, wire: Wire) -> bytes:
         _fill_target(message.change, spec.target)
         _convert.fill_change(message.change, spec.to)
     elif isinstance(spec, specs.Stats):
-        message.stats.reset_baseline = spec.reset
+        message.stats.reset_baseline = bool(spec.reset)
         message.stats.SetInParent()
     else:
         raise InvalidArgument(
@@ -135,7 +135,7 @@ def _body(spec: specs.Spec, wire: Wire) -> bytes:
 def _fill_target(message: Any, target: specs.AnyTarget) -> None:
     """Write which action a cancel or a change is about."""
     if isinstance(target, str):
-        message.key = target
+        message.key = text(target, "target")
     else:
         message.action_id = specs.required_action_id(target, "target")
 
@@ -172,15 +172,22 @@ def _fill_play(message: action_pb2.PlaySpec, spec: specs.Play, wire: Wire) -> No
 
 def _fill_record(message: action_pb2.RecordSpec, spec: specs.Record) -> None:
     if spec.buffer is not None:
-        message.buffer_id = spec.buffer.id
+        buffer_id = specs.id_of(spec.buffer)
+        if buffer_id is None:
+            raise InvalidArgument(
+                f"buffer is {spec.buffer!r}: it has to be a buffer of the server",
+                field="buffer",
+                value=repr(spec.buffer),
+            )
+        message.buffer_id = buffer_id
     if spec.frames is not None:
         message.frames = whole(spec.frames, "frames")
     if spec.inputs is not None:
         message.channel_map.CopyFrom(_convert.channel_map(spec.inputs, "inputs"))
     message.source = number_of("RecordSource", spec.source, "source")
-    message.label = spec.label
-    message.keep = spec.keep
-    message.leave_open = spec.leave_open
+    message.label = text(spec.label, "label")
+    message.keep = bool(spec.keep)
+    message.leave_open = bool(spec.leave_open)
 
 
 def sound_of(spec: specs.Play) -> Any:
@@ -199,7 +206,7 @@ def played_frames(spec: specs.Play, sound_frames: int) -> int:
         It has no end.
     """
     frames = max(0, sound_frames - whole(spec.offset_frames, "offset_frames"))
-    limit = None if spec.max_frames is None else whole(spec.max_frames, "max_frames")
+    limit = whole_or_none(spec.max_frames, "max_frames")
     loop = _loop(spec.loop)
     if loop is not None:
         if loop.passes is None and limit is None:
@@ -224,7 +231,7 @@ def _loop(how: Union[shaping.Loop, int, None]) -> Optional[shaping.Loop]:
     if not isinstance(how, shaping.Loop):
         return shaping.Loop(whole(how, "loop"))
     return shaping.Loop(
-        None if how.passes is None else whole(how.passes, "loop.passes"),
+        whole_or_none(how.passes, "loop.passes"),
         whole(how.begin_frame, "loop.begin_frame"),
-        None if how.end_frame is None else whole(how.end_frame, "loop.end_frame"),
+        whole_or_none(how.end_frame, "loop.end_frame"),
     )

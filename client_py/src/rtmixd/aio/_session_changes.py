@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Optional, Union
 
-from rtmixd import _methods
+from rtmixd import _methods, specs
+from rtmixd._arguments import whole_or_none
 from rtmixd.aio import _convert
 from rtmixd.aio._connection import CALL_SECONDS
 from rtmixd.shaping import AnyChange, Fade, Gain, Pause, Resume
@@ -54,9 +55,13 @@ class SessionChanges:
         LimitExceeded
             Too many changes of one wait; nothing is done then.
         """
-        chosen = None if actions is None else [action.id for action in actions]
+        chosen = (
+            None
+            if actions is None
+            else [specs.required_action_id(action, "actions") for action in actions]
+        )
         request = action_pb2.ChangeActionsRequest(
-            action_ids=chosen or (), all=chosen is None, frame=frame
+            action_ids=chosen or (), all=chosen is None, frame=whole_or_none(frame, "frame")
         )
         _convert.fill_change(request, change)
         # A fade that is asked for again begins again.
@@ -143,7 +148,7 @@ class SessionChanges:
             16 changes are under way.
         """
         request = session_pb2.SetSessionGainRequest(
-            gain=_convert.gain_change(gain, fade), frame=frame
+            gain=_convert.gain_change(gain, fade), frame=whole_or_none(frame, "frame")
         )
         response = await self._call(_methods.SET_SESSION_GAIN, request, retry=fade is None)
         return int(response.frame) if response.HasField("frame") else None
@@ -184,7 +189,7 @@ class SessionChanges:
             16 changes are under way.
         """
         request = stream_pb2.SetMasterGainRequest(
-            gain=_convert.gain_change(gain, fade), frame=frame
+            gain=_convert.gain_change(gain, fade), frame=whole_or_none(frame, "frame")
         )
         response = await self._call(_methods.SET_MASTER_GAIN, request, retry=fade is None)
         return int(response.frame)

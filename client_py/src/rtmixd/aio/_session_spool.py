@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtmixd import _methods, errors, samples
+from rtmixd._arguments import text, whole, whole_or_none
 from rtmixd.aio import _convert
 from rtmixd.aio._connection import CALL_SECONDS
 from rtmixd.recording import Recording
@@ -75,9 +76,9 @@ class SessionSpool:
             The session that recorded it lives.
         """
         request = spool_pb2.DownloadSpooledRecordingRequest(
-            recording_id=id,
-            first_frame=first_frame,
-            frames=frames,
+            recording_id=text(id, "id"),
+            first_frame=whole(first_frame, "first_frame"),
+            frames=whole_or_none(frames, "frames"),
             sample_format=_convert.sample_format(wire),
         )
         info: Optional[SpooledRecording] = None
@@ -107,7 +108,7 @@ class SessionSpool:
         """
         await self._call(
             _methods.DELETE_SPOOLED_RECORDING,
-            spool_pb2.DeleteSpooledRecordingRequest(recording_id=id),
+            spool_pb2.DeleteSpooledRecordingRequest(recording_id=text(id, "id")),
         )
 
     async def _call(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
+from rtmixd._arguments import number_or_none, whole, whole_or_none
 from rtmixd._enums import number_of
-from rtmixd._numbers import number, whole
 from rtmixd.aio._convert import AnyFade, channel_map, fade, fill_start
 from rtmixd.errors import InvalidArgument
 from rtmixd.specs import Late, Source, Start, Underrun, XrunPolicy
@@ -47,12 +47,12 @@ def play_config(
         late_policy=number_of("LatePolicy", late, "late"),
         underrun_policy=number_of("UnderrunPolicy", underrun, "underrun"),
         xrun_policy=number_of("XrunPolicy", xrun, "xrun"),
-        gain=None if gain is None else number(gain, "gain"),
+        gain=number_or_none(gain, "gain"),
         ring_frames=whole(buffer_frames, "buffer_frames"),
         prebuffer_frames=whole(prebuffer_frames, "prebuffer_frames"),
         fade_in=fade(fade_in, "fade_in"),
         fade_out=fade(fade_out, "fade_out"),
-        max_frames=None if max_frames is None else whole(max_frames, "max_frames"),
+        max_frames=whole_or_none(max_frames, "max_frames"),
     )
     if outputs is not None:
         config.channel_map.CopyFrom(channel_map(outputs, "outputs"))
@@ -70,12 +70,12 @@ def record_config(
 ) -> audio_pb2.RecordConfig:
     """Describe a recording; see `rtmixd.aio.RecordStream`."""
     config = audio_pb2.RecordConfig(
-        frames=None if frames is None else whole(frames, "frames"),
+        frames=whole_or_none(frames, "frames"),
         source=number_of("RecordSource", source, "source"),
         start=_start_of(start),
         late_policy=number_of("LatePolicy", late, "late"),
-        chunk_frames=whole(chunk_frames, "chunk_frames"),
-        granted_position=unread_frames,
+        chunk_frames=whole(chunk_frames, "chunk_frames", 31),
+        granted_position=whole(unread_frames, "unread_frames"),
     )
     if inputs is not None:
         config.channel_map.CopyFrom(channel_map(inputs, "inputs"))

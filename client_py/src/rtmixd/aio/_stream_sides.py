@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rtmixd import errors, samples
+from rtmixd._arguments import whole_or_none
 from rtmixd.aio import _convert
 from rtmixd.aio._audio_stream import AudioStream
 from rtmixd.aio._callbacks import Invoker
@@ -302,10 +303,10 @@ class PlaySide(_Stream):
             It fades to silence from that frame on, and ends then. A number of frames is a linear
             fade.
         """
-        await self._core.cancel_play(frame, _convert.fade(fade, "fade"))
+        await self._core.cancel_play(whole_or_none(frame, "frame"), _convert.fade(fade, "fade"))
 
     async def _change(self, change: AnyChange, frame: Optional[int]) -> int:
-        request = action_pb2.ChangeActionsRequest(frame=frame)
+        request = action_pb2.ChangeActionsRequest(frame=whole_or_none(frame, "frame"))
         _convert.fill_change(request, change)
         return await self._core.change_play(request)
 
@@ -469,7 +470,7 @@ class RecordSide(_Stream):
         frame : int, optional
             Before this frame of the stream; by default at once.
         """
-        self._core.stop_recording(frame)
+        self._core.stop_recording(whole_or_none(frame, "frame"))
 
     async def wait_record(self, timeout: Optional[float] = None, until: Until = "ended") -> Report:
         """Wait for the recording. It ends only when all of it was read or there is room for it.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rtmixd import _methods, errors, samples
+from rtmixd._arguments import whole, whole_or_none
 from rtmixd.aio import _convert
 from rtmixd.aio._connection import SILENCE_SECONDS
 from rtmixd.aio._nested import encode_upload
@@ -350,8 +351,9 @@ async def _pieces(
     loop = asyncio.get_running_loop()
     patience = max(SILENCE_SECONDS, session._patience)
     frame_bytes = 1
-    position = first_frame
-    end = None if frames is None else first_frame + frames
+    position = whole(first_frame, "first_frame")
+    count = whole_or_none(frames, "frames")
+    end = None if count is None else position + count
     give_up = loop.time() + patience
     while True:
         request = buffer_pb2.DownloadBufferRequest(
@@ -359,7 +361,7 @@ async def _pieces(
             first_frame=position,
             frames=None if end is None else end - position,
             sample_format=_convert.sample_format(wire),
-            follow=follow,
+            follow=bool(follow),
         )
         try:
             async for response in session._stream_from(_methods.DOWNLOAD_BUFFER, request):

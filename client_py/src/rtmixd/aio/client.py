@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Any, Optional
 
 from rtmixd import _methods, errors
+from rtmixd._arguments import number, text, whole_or_none
 from rtmixd._enums import number_of
-from rtmixd._numbers import number
 from rtmixd._security import Security
 from rtmixd.aio import _convert
 from rtmixd.aio._connection import (
@@ -95,8 +95,8 @@ class Client:
         token_file: Optional[str] = None,
     ) -> None:
         security = Security.of(ca, cert, key, token_file)
-        self._connection = Connection(target, patience, security)
-        self._patience = float(patience)
+        self._patience = number(patience, "patience")
+        self._connection = Connection(target, self._patience, security)
         self._sessions: set[Session] = set()
         self._info: Optional[ServerInfo] = None
         self._stream_info: Optional[StreamInfo] = None
@@ -220,7 +220,9 @@ class Client:
         NotFound
             There is no such session.
         """
-        request = session_pb2.BreakSessionRequest(session_id=session_id, reason=reason)
+        request = session_pb2.BreakSessionRequest(
+            session_id=text(session_id, "session_id"), reason=text(reason, "reason")
+        )
         # Not repeated: the second time there would be none.
         response = await self._connection.call(_methods.BREAK_SESSION, request)
         return SessionInfo._of(response.session)
@@ -309,6 +311,12 @@ class Client:
         """
 
         async def opened() -> Session:
+            text(token, "token")
+            if not token.isascii() or not token.isprintable():
+                # Not shown: it is a secret all the same.
+                raise errors.InvalidArgument(
+                    "token is not that of a session: it has to be printable ASCII", field="token"
+                )
             request = session_pb2.KeepSessionRequest()
             response, _ = await both(
                 self._connection.call(_methods.KEEP_SESSION, request, token=token, retry=True),
@@ -336,6 +344,7 @@ class Client:
             In order.
         """
         numbers = [number_of("EventKind", kind, "kinds") for kind in kinds or ()]
+        from_sequence = whole_or_none(from_sequence, "from_sequence")
         loop = asyncio.get_running_loop()
         patience = max(SILENCE_SECONDS, self._patience)
         give_up = loop.time() + patience
@@ -416,12 +425,12 @@ class Client:
         self, label: str, ttl: float, max_lifetime: Optional[float], exclusive: bool
     ) -> Session:
         request = session_pb2.CreateSessionRequest(
-            label=label,
+            label=text(label, "label"),
             ttl=_convert.duration(ttl, "ttl"),
             max_lifetime=None
             if max_lifetime is None
             else _convert.duration(max_lifetime, "max_lifetime"),
-            exclusive=exclusive,
+            exclusive=bool(exclusive),
             request_id=new_request_id(),
         )
         response, _ = await both(self._call(_methods.CREATE_SESSION, request), self._look())
@@ -431,7 +440,7 @@ class Client:
         self, label: str, wait: float, ttl: float, max_lifetime: Optional[float]
     ) -> Session:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + wait
+        deadline = loop.time() + number(wait, "wait")
         session = await self._open_session(label, ttl, max_lifetime, True)
         try:
             while True:

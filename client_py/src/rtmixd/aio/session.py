@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rtmixd import _methods, errors, samples, specs
+from rtmixd._arguments import number, number_or_none, text, whole, whole_or_none
 from rtmixd._methods import Method
 from rtmixd.aio import _convert, _latency
 from rtmixd.aio._connection import (
@@ -181,9 +182,9 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         """
         wanted: list[Spec] = list(specs) if isinstance(specs, Sequence) else [specs]
         request = action_pb2.ScheduleActionsRequest(
-            align_at_converters=align,
-            prepare=prepare,
-            request_id=request_id or new_request_id(),
+            align_at_converters=bool(align),
+            prepare=bool(prepare),
+            request_id=text(request_id, "request_id") or new_request_id(),
         )
         if origin is not None:
             _convert.fill_origin(request, origin)
@@ -461,14 +462,16 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
             As for `schedule`.
         """
         _latency.check(
-            output=output,
-            input=input,
-            repeats=repeats,
+            output=whole(output, "output"),
+            input=whole(input, "input"),
+            repeats=whole(repeats, "repeats"),
             amplitude=amplitude,
             max_delay=max_delay,
             min_confidence=min_confidence,
             min_gain=min_gain,
         )
+        seed = None if seed is None else whole(seed, "seed", 64)
+        timeout = number_or_none(timeout, "timeout")
         stream = await self._client.stream()
         if not stream.sample_rate_hz:
             raise errors.NoStream("no stream is open", code="failed_precondition")
@@ -541,7 +544,7 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         Busy
             As for `set_calibration`.
         """
-        request = calibration_pb2.DeleteCalibrationRequest(calibration_id=id)
+        request = calibration_pb2.DeleteCalibrationRequest(calibration_id=text(id, "id"))
         await self._call(_methods.DELETE_CALIBRATION, request)
 
     def on_recording(self, callback: Optional[Callable[[Recording], object]]) -> None:
@@ -564,7 +567,7 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         """
         self._watch.start()
         found: list[Action] = []
-        request = action_pb2.ListActionsRequest(active_only=active_only, page_size=1000)
+        request = action_pb2.ListActionsRequest(active_only=bool(active_only), page_size=1000)
         with self._watch.expecting():
             while True:
                 response = await self._call(_methods.LIST_ACTIONS, request, retry=True)
@@ -604,6 +607,7 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         Timeout
             The time is over. The actions go on.
         """
+        timeout = number_or_none(timeout, "timeout")
         waited = await self.actions() if actions is None else list(actions)
         if actions is None:
             waited = [action for action in waited if not action._has_come(until)]
@@ -660,9 +664,9 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         response = await self._call(
             _methods.CANCEL_ACTIONS,
             action_pb2.CancelActionsRequest(
-                action_ids=[] if chosen is None else [action.id for action in chosen],
+                action_ids=specs.required_action_ids(chosen or ()),
                 all=chosen is None,
-                frame=frame,
+                frame=whole_or_none(frame, "frame"),
                 fade=_convert.fade(fade, "fade"),
             ),
             retry=fade is None,
@@ -677,7 +681,7 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         reset : bool, optional
             Count from here on, for this session only.
         """
-        request = action_pb2.GetStatsRequest(reset_baseline=reset)
+        request = action_pb2.GetStatsRequest(reset_baseline=bool(reset))
         response = await self._call(_methods.GET_STATS, request, retry=not reset)
         return StreamStats._of(response.stats)
 
@@ -793,7 +797,7 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         """
 
         async def opened() -> Buffer:
-            return Buffer(self, await self._buffer_info(id), owned=False)
+            return Buffer(self, await self._buffer_info(text(id, "id")), owned=False)
 
         return Opening(opened())
 
@@ -851,7 +855,8 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         abort : bool, optional
             Drop what the host has buffered, and do not wait for it.
         """
-        return await self._stream(_methods.STOP_STREAM, stream_pb2.StopStreamRequest(abort=abort))
+        request = stream_pb2.StopStreamRequest(abort=bool(abort))
+        return await self._stream(_methods.STOP_STREAM, request)
 
     async def close_stream(self) -> None:
         """Close the stream: every unfinished action ends."""
@@ -876,7 +881,14 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         NotEnabled
             The server has no virtual device, or was started without ``--enable-device-scripts``.
         """
-        request = virtual_device_pb2.LoadScriptRequest(faults=list(faults))
+        try:
+            request = virtual_device_pb2.LoadScriptRequest(faults=list(faults))
+        except TypeError:
+            raise errors.InvalidArgument(
+                f"faults is {faults!r}: it has to be a sequence of Fault",
+                field="faults",
+                value=repr(faults),
+            ) from None
         await self._call(_methods.LOAD_SCRIPT, request)
 
     async def end(self) -> None:
@@ -959,11 +971,11 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         expected_frames: int,
     ) -> Buffer:
         request = buffer_pb2.CreateBufferRequest(
-            channels=channels,
-            sample_rate_hz=sample_rate_hz,
-            label=label,
-            keep=keep,
-            expected_frames=expected_frames,
+            channels=whole(channels, "channels", 31),
+            sample_rate_hz=number(sample_rate_hz, "sample_rate_hz"),
+            label=text(label, "label"),
+            keep=bool(keep),
+            expected_frames=whole(expected_frames, "expected_frames"),
             request_id=new_request_id(),
         )
         response = await self._call(_methods.CREATE_BUFFER, request, retry=True)

@@ -329,7 +329,7 @@ async def open_duplex(
             max_frames,
         ),
         record=record_config(inputs, frames, source, start, late, chunk_frames, unread_frames),
-        align_at_converters=align,
+        align_at_converters=bool(align),
     )
     stream = DuplexStream(AudioStream(host, config, wire, reattach))
     await stream._core.open()
