@@ -7,7 +7,7 @@ from typing import Optional
 
 from rtmixd.errors import InvalidArgument
 
-__all__ = ["number", "number_or_none", "text", "whole", "whole_or_none"]
+__all__ = ["number", "number_or_none", "text", "waiting", "whole", "whole_or_none"]
 
 
 def whole(value: object, field: str, bits: int = 63) -> int:
@@ -45,6 +45,8 @@ def number(value: object, field: str) -> float:
         It is no number; says `field`.
     """
     try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         raise InvalidArgument(
@@ -80,3 +82,21 @@ def text(value: object, field: str) -> str:
             value=repr(value),
         ) from None
     return value
+
+
+def waiting(timeout: object, until: object) -> Optional[float]:
+    """Return how many seconds to wait at the most, None for ever.
+
+    Raises
+    ------
+    InvalidArgument
+        `timeout` is no number, or `until` is not what can be waited for.
+    """
+    if until not in ("ended", "done"):
+        raise InvalidArgument(
+            f'until is {until!r}: it has to be "ended" or "done"',
+            field="until",
+            value=repr(until),
+            limit="ended, done",
+        )
+    return number_or_none(timeout, "timeout")

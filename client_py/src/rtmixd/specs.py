@@ -49,6 +49,10 @@ XrunPolicy = Literal["continue", "keep_timeline"]
 Source = Literal["input", "output"]
 
 
+# Of a moment from 1970 on: some 300 years, what 63 bits of nanoseconds hold.
+_MOST_SECONDS = 9e9
+
+
 class HasId(Protocol):
     """A `Buffer` or an `Action` of either client."""
 
@@ -170,12 +174,24 @@ def at_wall_time(moment: Union[datetime, float]) -> Start:
     ----------
     moment : datetime or float
         With a time zone, or local time without one; or seconds since 1970, UTC.
+
+    Raises
+    ------
+    InvalidArgument
+        It is no moment.
     """
     if isinstance(moment, datetime):
         since = moment.astimezone(timezone.utc) - datetime(1970, 1, 1, tzinfo=timezone.utc)
         microseconds = (since.days * 86400 + since.seconds) * 10**6 + since.microseconds
         return Start("wall_time", microseconds * 1000)
-    return Start("wall_time", round(float(moment) * 1e9))
+    seconds = number(moment, "moment")
+    if not abs(seconds) <= _MOST_SECONDS:
+        raise InvalidArgument(
+            f"moment is {moment!r}: it has to be a date and time, or seconds since 1970",
+            field="moment",
+            value=repr(moment),
+        )
+    return Start("wall_time", round(seconds * 1e9))
 
 
 @dataclass(frozen=True, eq=False)

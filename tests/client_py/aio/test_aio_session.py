@@ -407,6 +407,17 @@ WRONG: list[tuple[str, Callable[[aio.Client, aio.Session], Any]]] = [
     ("seed", lambda _, session: session.measure_latency(seed="one")),  # type: ignore[arg-type]
     ("repeats", lambda _, session: session.measure_latency(repeats="two")),  # type: ignore[arg-type]
     ("unread_frames", lambda _, session: session.open_record(unread_frames="x")),  # type: ignore[arg-type]
+    ("until", lambda _, session: session.play([0.5], until="soon")),  # type: ignore[arg-type]
+    ("until", lambda _, session: session.rec(10, until="soon")),  # type: ignore[arg-type]
+    ("until", lambda _, session: session.playrec([0.5], until="soon")),  # type: ignore[arg-type]
+    ("timeout", lambda _, session: session.play([0.5], timeout="1")),  # type: ignore[arg-type]
+    ("gain", lambda _, session: session.play([0.5], gain="1")),  # type: ignore[arg-type]
+    ("actions", lambda _, session: session.wait(["a-1"])),  # type: ignore[list-item]
+    ("measurement", lambda _, session: session.set_calibration(5)),  # type: ignore[arg-type]
+    ("outputs", lambda _, session: session.open_play(outputs=5)),  # type: ignore[arg-type]
+    ("callback", lambda _, session: session.open_play(1, callback=5)),  # type: ignore[arg-type]
+    ("callback", lambda _, session: session.open_record(callback=5)),  # type: ignore[arg-type]
+    ("callback_frames", lambda _, session: session.open_play(1, callback_frames=0)),
     ("faults", lambda _, session: session.load_script([5])),  # type: ignore[list-item]
 ]
 

@@ -184,6 +184,31 @@ def test_refusal_is_the_answer_to_open(target: str) -> None:
     run(test())
 
 
+def test_arguments_of_the_wrong_type_are_refused_by_name(target: str) -> None:
+    async def test() -> None:
+        async with Rig(target) as rig:
+            async with await streams.open_play(rig.host, 1) as play:
+                for call in (
+                    lambda: play.write([0.5], timeout="long"),
+                    lambda: play.wait(timeout="long"),
+                ):
+                    with pytest.raises(errors.InvalidArgument, match="^timeout is 'long': "):
+                        await call()
+                with pytest.raises(errors.InvalidArgument, match="^frame is 'now': "):
+                    await play.cancel("now")  # type: ignore[arg-type]
+                await play.end()
+            async with await streams.open_record(rig.host, [1]) as record:
+                for frames in ("all", 0.5):
+                    with pytest.raises(errors.InvalidArgument, match=f"^frames is {frames!r}: "):
+                        await record.read(frames)
+                with pytest.raises(errors.InvalidArgument, match="^timeout is 'long': "):
+                    await record.read(1, timeout="long")
+                with pytest.raises(errors.InvalidArgument, match="^frame is 0.5: "):
+                    await record.stop(0.5)  # type: ignore[arg-type]
+
+    run(test())
+
+
 def test_recording_is_read_as_long_as_asked(target: str) -> None:
     async def test() -> None:
         async with Rig(target) as rig:

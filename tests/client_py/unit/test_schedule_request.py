@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 
 import rtmixd
-from rtmixd import Cancel, Change, Gain, Play, Record, Stats, after, at_end_of, at_frame, at_time
+from rtmixd import (
+    Cancel,
+    Change,
+    Gain,
+    Play,
+    Record,
+    Stats,
+    after,
+    at_end_of,
+    at_frame,
+    at_time,
+    at_wall_time,
+)
 from rtmixd.aio._schedule_request import encode_request
 from rtmixd.v1 import action_pb2, common_pb2
 
@@ -157,6 +169,12 @@ def test_a_name_that_is_no_string_is_refused(field: str, make: Any, value: Any, 
         decoded(make(value))
     assert str(caught.value) == f"{field} is {value!r}: it has to be a string, not {kind}"
     assert (caught.value.field, caught.value.value) == (field, repr(value))
+
+
+@pytest.mark.parametrize("moment", ["noon", float("nan"), float("inf"), 1e30, None])
+def test_a_moment_that_is_none_is_refused(moment: Any) -> None:
+    with pytest.raises(rtmixd.InvalidArgument, match="^moment is "):
+        at_wall_time(moment)
 
 
 def test_a_name_that_cannot_be_sent_is_refused() -> None:

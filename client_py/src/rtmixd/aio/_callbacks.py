@@ -10,6 +10,32 @@ import threading
 from collections.abc import Callable
 from typing import Any, Optional
 
+from rtmixd._arguments import whole
+from rtmixd.errors import InvalidArgument
+
+
+def check_callback(callback: object, frames: Optional[int]) -> None:
+    """Look at a callback of a stream, and for how many frames it is to be called.
+
+    Raises
+    ------
+    InvalidArgument
+        It cannot be called, or not for so many.
+    """
+    if callback is not None and not callable(callback):
+        raise InvalidArgument(
+            f"callback is {callback!r}: it cannot be called",
+            field="callback",
+            value=repr(callback),
+        )
+    if frames is not None and whole(frames, "callback_frames") < 1:
+        raise InvalidArgument(
+            f"callback_frames is {frames}: it has to be at least 1",
+            field="callback_frames",
+            value=str(frames),
+            limit="at least 1",
+        )
+
 
 class Invoker:
     """Calls a callback: awaits it if it is a coroutine function, else in a thread of its own.

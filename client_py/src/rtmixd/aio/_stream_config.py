@@ -33,7 +33,8 @@ def play_config(
             raise InvalidArgument(
                 "channels is missing: give it, or the outputs", field="channels", limit="1 to 1024"
             )
-        channels = len(outputs)
+        named = channel_map(outputs, "outputs")
+        channels = 0 if named is None else len(named.channels)
     if not 1 <= whole(channels, "channels") <= 1024:
         raise InvalidArgument(
             f"channels is {channels}; 1 to 1024 are possible",

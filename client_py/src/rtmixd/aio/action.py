@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, Optional, Union
 
 from rtmixd import _methods, errors
-from rtmixd._arguments import number_or_none
+from rtmixd._arguments import waiting
 from rtmixd.aio._tasks import both
 from rtmixd.batch_report import BatchReport
 from rtmixd.recording import Recording
@@ -104,7 +104,7 @@ class Action:
         SessionExpired
             The session has ended.
         """
-        timeout = number_or_none(timeout, "timeout")
+        timeout = waiting(timeout, until)
         if not self._has_come(until):
             self._session._watch.start()
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()

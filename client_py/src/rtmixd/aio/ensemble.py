@@ -38,6 +38,13 @@ class Ensemble:
 
     def __init__(self, sessions: Sequence[Session]) -> None:
         self._sessions = list(sessions)
+        for session in self._sessions:
+            if not isinstance(session, Session):
+                raise errors.InvalidArgument(
+                    f"sessions holds {session!r}: it has to hold sessions of this client",
+                    field="sessions",
+                    value=repr(session),
+                )
         self._batches: list[Optional[Batch]] = [None] * len(self._sessions)
         self._errors: list[Optional[errors.RtmixdError]] = [None] * len(self._sessions)
         self._committed = False

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rtmixd import _methods, errors, samples, specs
-from rtmixd._arguments import number, number_or_none, text, whole, whole_or_none
+from rtmixd._arguments import number, number_or_none, text, waiting, whole, whole_or_none
 from rtmixd._methods import Method
 from rtmixd.aio import _convert, _latency
 from rtmixd.aio._connection import (
@@ -252,6 +252,7 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         RtmixdError
             As for `schedule`.
         """
+        timeout = waiting(timeout, until)
         spec = specs.Play(
             sound,
             outputs,
@@ -315,6 +316,7 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
             As for `schedule`.
         """
         samples.bytes_per_sample(wire)
+        timeout = waiting(timeout, until)
         if (frames is None) == (seconds is None):
             raise errors.InvalidArgument(
                 "say how long: either frames or seconds", field="frames", value=repr(frames)
@@ -384,6 +386,7 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
             As for `schedule`.
         """
         samples.bytes_per_sample(wire)
+        timeout = waiting(timeout, until)
         play = specs.Play(
             sound,
             outputs,
@@ -525,6 +528,12 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         Busy
             Another session has unfinished actions, or holds the server.
         """
+        if not isinstance(measurement, LatencyMeasurement):
+            raise errors.InvalidArgument(
+                f"measurement is {measurement!r}: it has to be what measure_latency returned",
+                field="measurement",
+                value=repr(measurement),
+            )
         request = calibration_pb2.SetCalibrationRequest(measurement=measurement.check()._to_proto())
         response = await self._call(_methods.SET_CALIBRATION, request, retry=True)
         return Calibration._of(response.calibration)
@@ -607,8 +616,15 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         Timeout
             The time is over. The actions go on.
         """
-        timeout = number_or_none(timeout, "timeout")
+        timeout = waiting(timeout, until)
         waited = await self.actions() if actions is None else list(actions)
+        for action in waited:
+            if not isinstance(action, Action):
+                raise errors.InvalidArgument(
+                    f"actions is {waited!r}: it has to hold actions of this client",
+                    field="actions",
+                    value=repr(waited),
+                )
         if actions is None:
             waited = [action for action in waited if not action._has_come(until)]
         if not waited:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtmixd.aio._audio_stream import AudioStream
-from rtmixd.aio._callbacks import Invoker
+from rtmixd.aio._callbacks import Invoker, check_callback
 from rtmixd.aio._convert import AnyFade
 from rtmixd.aio._record_window import LostAudio
 from rtmixd.aio._stream_config import play_config, record_config
@@ -236,6 +236,7 @@ async def open_play(
     callback_frames: int = _CALLBACK_FRAMES,
 ) -> PlayStream:
     """Open a play; see `Session.open_play`."""
+    check_callback(callback, callback_frames)
     config = audio_pb2.DuplexConfig(
         play=play_config(
             channels,
@@ -277,6 +278,7 @@ async def open_record(
     callback_frames: Optional[int] = None,
 ) -> RecordStream:
     """Open a recording; see `Session.open_record`."""
+    check_callback(callback, callback_frames)
     config = audio_pb2.DuplexConfig(
         record=record_config(inputs, frames, source, start, late, chunk_frames, unread_frames)
     )
