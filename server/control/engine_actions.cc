@@ -29,6 +29,7 @@ ActionEnd ToActionEnd(EndReason reason) {
 void EngineImpl::Register(const std::shared_ptr<Action>& action) {
   action->report.state = ActionState::kPending;
   ++pending_actions_;
+  waker_->Arm();
   LogEntry entry = Event(EventKind::kActionScheduled, *action);
   entry.frame = action->report.requested_start_frame;
   events_.Append(std::move(entry));

@@ -92,6 +92,7 @@ void EngineImpl::SendChange(const VoiceChange& change, const std::shared_ptr<Act
   if (!commands_.empty() || !stream_->mixer().Change(voice, sent).ok()) {
     commands_.push_back({.action = target, .change = sent});
   }
+  waker_->Arm();
 }
 
 void EngineImpl::OnChangeDone(const VoiceChange* change) {

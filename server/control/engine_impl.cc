@@ -20,6 +20,7 @@ namespace {
 
 // How long the pump sleeps if no block wakes it: the grain of all timeouts.
 constexpr int64_t kPumpNanos = 20'000'000;
+constexpr int64_t kRestingPumpNanos = 50'000'000;
 constexpr int64_t kIdlePumpNanos = 100'000'000;
 // A report waits so long at the most until it is known what the device lost.
 constexpr double kMaxJudgeSeconds = 4;
@@ -188,22 +189,34 @@ LogEntry EngineImpl::Event(EventKind kind, const Action& action) const {
 // --- The pump ---
 
 void EngineImpl::RunPump() {
+  bool resting = false;
   while (!stop_pump_) {
-    // Armed first: what is published from here on brings a wake.
-    waker_->Arm();
+    // Armed first: what is published from here on brings a wake. While the pump rests, whoever adds
+    // an action or a change arms it.
+    if (!resting) waker_->Arm();
     Pump();
+    const bool rested = resting;
     int64_t timeout_nanos = 0;
     {
       Lock lock(this);
+      resting = PumpRests();
       timeout_nanos = PumpTimeoutNanos();
     }
+    // What came meanwhile may have been published already.
+    if (rested && !resting) continue;
     waker_->WaitFor(timeout_nanos);
   }
 }
 
-int64_t EngineImpl::PumpTimeoutNanos() {
-  const bool idle = waits_.empty() && stream_state_ == StreamState::kClosed && !shutting_down_;
-  return idle ? kIdlePumpNanos : kPumpNanos;
+bool EngineImpl::PumpRests() const {
+  return pending_actions_ == 0 && active_actions_ == 0 && submissions_.empty() &&
+         changes_.empty() && commands_.empty() && judging_.empty() && waits_.empty() &&
+         ops_.empty() && !shutting_down_;
+}
+
+int64_t EngineImpl::PumpTimeoutNanos() const {
+  if (!PumpRests()) return kPumpNanos;
+  return stream_state_ == StreamState::kClosed ? kIdlePumpNanos : kRestingPumpNanos;
 }
 
 void EngineImpl::PumpOnce() { Pump(); }

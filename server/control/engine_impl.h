@@ -237,7 +237,10 @@ class EngineImpl : public Engine {
   void SendCommands() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RunPump();
   void Pump();
-  int64_t PumpTimeoutNanos() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether the pump need not hear after every block: no action or change is under way, and nobody
+  // waits.
+  bool PumpRests() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  int64_t PumpTimeoutNanos() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Takes in what the audio thread has reported.
   void TakeResults() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TakeBlocks() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

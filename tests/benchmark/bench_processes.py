@@ -82,8 +82,8 @@ class Process:
 class ListeningProcess(Process):
     """A server that says on its first line where it listens."""
 
-    def __init__(self, command: Sequence[str | Path]) -> None:
-        super().__init__(command, stdout=subprocess.PIPE)
+    def __init__(self, command: Sequence[str | Path], **options: Any) -> None:
+        super().__init__(command, stdout=subprocess.PIPE, **options)
         assert self._process.stdout is not None
         words = self._process.stdout.readline().split()
         if words[:2] != ["listening", "on"]:

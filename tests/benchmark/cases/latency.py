@@ -1,4 +1,4 @@
-"""From a client to the device and back, beside JackTrip."""
+"""From a client to the device, and back, beside JackTrip."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from bench_table import Figure, Row
 
 TARGETS = (
     "//server:rtmixd",
+    "//tests/benchmark/rpc:jack_one_way",
     "//tests/benchmark/rpc:jack_round_trip",
     "//tests/benchmark/rpc:round_trip_load",
 )
@@ -34,86 +35,55 @@ CLIENT_END = "JackTripClient"
 SERVER_END = "JackTripServer"
 
 
-@contextlib.contextmanager
-def _jacktrip(bench: Bench, queue: int) -> Iterator[str]:
-    """Run JackTrip between two JACK servers; the name of the one at the client's end.
+# Of what says more than anybody wants to know.
+_QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
-    The ends have names of their own there too: JACK makes a socket for each client by its name
-    alone, and clients of the same name of two servers take each other's.
-    """
-    with contextlib.ExitStack() as stack:
-        home = stack.enter_context(tempfile.TemporaryDirectory())
-        names = [f"rtmixd_bench_{os.getpid()}_{end}" for end in ("client", "server")]
-        base = {
+
+@contextlib.contextmanager
+def _jack(bench: Bench, end: str) -> Iterator[dict[str, str]]:
+    """Run a JACK server with a dummy for a device; the environment in which it is the default."""
+    with tempfile.TemporaryDirectory() as home:
+        name = f"rtmixd_bench_{os.getpid()}_{end}"
+        environment = {
             "HOME": home,
             "XDG_RUNTIME_DIR": home,
             "PATH": "/usr/bin:/bin",
+            "JACK_DEFAULT_SERVER": name,
             "JACK_NO_AUDIO_RESERVATION": "1",
             "JACK_NO_START_SERVER": "1",
             "QT_QPA_PLATFORM": "offscreen",
         }
-        quiet: dict[str, Any] = {
-            "stdout": subprocess.DEVNULL,
-            "stderr": subprocess.DEVNULL,
-        }
-        environments = [{**base, "JACK_DEFAULT_SERVER": name} for name in names]
-        for name, environment in zip(names, environments):
-            stack.enter_context(
-                Process(
-                    [
-                        *(bench.peer("jackd"), "-r", "-n", name, "-d", "dummy"),
-                        *("-r", str(RATE), "-p", str(PERIOD_FRAMES)),
-                    ],
-                    env=environment,
-                    **quiet,
-                )
-            )
-            subprocess.run(
-                [bench.peer("jack_wait"), "-s", name, "-w", "-t", "10"],
-                env=environment,
-                check=True,
-                **quiet,
-            )
-        common = ["-n", "1", "-q", str(queue), "-b", "24", "-D"]
-        # Ports of this host that nobody else uses, one after the other.
-        port = 40000 + os.getpid() % 10000
-        jacktrip = bench.peer("jacktrip")
-        stack.enter_context(
-            Process(
-                [
-                    *(jacktrip, "-s", *common, "-J", SERVER_END),
-                    *("--bindport", str(port), "--peerport", str(port + 1)),
-                ],
-                env=environments[1],
-                **quiet,
-            )
-        )
-        stack.enter_context(
-            Process(
-                [
-                    *(jacktrip, "-c", "127.0.0.1", *common, "-J", CLIENT_END),
-                    *("--peerport", str(port), "--bindport", str(port + 1)),
-                ],
-                env=environments[0],
-                **quiet,
-            )
-        )
-        _wait_for_ports(bench, environments[0], CLIENT_END)
-        _wait_for_ports(bench, environments[1], SERVER_END)
-        subprocess.run(
-            [
-                bench.peer("jack_connect"),
-                f"{SERVER_END}:receive_1",
-                f"{SERVER_END}:send_1",
-            ],
-            env=environments[1],
-            check=True,
-        )
-        time.sleep(1)
-        yield names[0]
+        command = [bench.peer("jackd"), "-r", "-n", name, "-d", "dummy"]
+        command += ["-r", str(RATE), "-p", str(PERIOD_FRAMES)]
+        with Process(command, env=environment, **_QUIET):
+            wait = [bench.peer("jack_wait"), "-s", name, "-w", "-t", "10"]
+            subprocess.run(wait, env=environment, check=True, **_QUIET)
+            yield environment
 
 
-def _wait_for_ports(bench: Bench, environment: dict[str, str], end: str) -> None:
+@contextlib.contextmanager
+def _jacktrip(
+    bench: Bench, queue: int, near: dict[str, str], far: dict[str, str]
+) -> Iterator[None]:
+    """Run JackTrip from the `near` JACK server to the `far` one.
+
+    The ends have names of their own there too: JACK makes a socket for each client by its name
+    alone, and clients of the same name of two servers take each other's.
+    """
+    common = [bench.peer("jacktrip"), "-n", "1", "-q", str(queue), "-b", "24", "-D"]
+    # Ports of this host that nobody else uses, one after the other.
+    port = 40000 + os.getpid() % 10000
+    serves = [*common, "-s", "-J", SERVER_END]
+    serves += ["--bindport", str(port), "--peerport", str(port + 1)]
+    calls = [*common, "-c", "127.0.0.1", "-J", CLIENT_END]
+    calls += ["--peerport", str(port), "--bindport", str(port + 1)]
+    with Process(serves, env=far, **_QUIET), Process(calls, env=near, **_QUIET):
+        _wait_for_ports(bench, near, f"{CLIENT_END}:receive_1", f"{CLIENT_END}:send_1")
+        _wait_for_ports(bench, far, f"{SERVER_END}:receive_1", f"{SERVER_END}:send_1")
+        yield
+
+
+def _wait_for_ports(bench: Bench, environment: dict[str, str], *ports: str) -> None:
     deadline = time.monotonic() + 15
     while True:
         found = subprocess.run(
@@ -122,60 +92,115 @@ def _wait_for_ports(bench: Bench, environment: dict[str, str], end: str) -> None
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-        ).stdout
-        if f"{end}:receive_1" in found and f"{end}:send_1" in found:
+        ).stdout.split()
+        if set(ports) <= set(found):
             return
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{end} has no ports")
+            raise RuntimeError(f"no port {ports} among {found}")
         time.sleep(0.1)
 
 
-def _ours(bench: Bench, ours: ListeningProcess, seconds: float) -> dict[str, Any]:
-    return run_json(
-        [
-            *(bench.built("tests/benchmark/rpc/round_trip_load"), ours.target),
-            *(str(PERIOD_FRAMES), str(AHEAD), str(seconds)),
-        ]
-    )
+def _rows(
+    case: str,
+    what: str,
+    to_ms: Callable[[dict[str, Any]], float],
+    found: dict[str, list[dict[str, Any]]],
+) -> Iterator[Row]:
+    for name, runs in found.items():
+        if any(run["blocks"] == 0 for run in runs):
+            raise RuntimeError(f"nothing came from {name}")
+    took = {name: Figure.of([to_ms(run) for run in runs]) for name, runs in found.items()}
+    glitches = {name: sum(run["glitches"] for run in runs) for name, runs in found.items()}
+    for rival in list(found)[1:]:
+        yield Row(
+            case,
+            f"{what}; periods of {PERIOD_FRAMES} frames; glitches: ours {glitches['ours']}, "
+            f"JackTrip {glitches[rival]}",
+            "ms",
+            took["ours"],
+            goal="lower, at equal or fewer glitches",
+            met=took["ours"].median < took[rival].median and glitches["ours"] <= glitches[rival],
+            rival_name=rival,
+            rival=took[rival],
+            ratio=took["ours"].median / took[rival].median,
+        )
+
+
+def _contenders() -> dict[str, list[dict[str, Any]]]:
+    return {"ours": [], **{f"JackTrip -q {queue}": [] for queue in QUEUES}}
+
+
+def _duplex(bench: Bench, target: str, seconds: float, *more: str) -> list[str | Path]:
+    program = bench.built("tests/benchmark/rpc/round_trip_load")
+    return [program, target, str(PERIOD_FRAMES), str(AHEAD), str(seconds), *more]
 
 
 def round_trip(bench: Bench) -> Iterator[Row]:
     """Client - server - client, at the same period, beside JackTrip between JACK dummies."""
     seconds = 1.5 if bench.short else SECONDS
-    found: dict[str, list[dict[str, Any]]] = {
-        "ours": [],
-        **{f"q{q}": [] for q in QUEUES},
-    }
-    counter: list[str | Path] = [bench.built("tests/benchmark/rpc/jack_round_trip")]
+    found = _contenders()
+    counter = bench.built("tests/benchmark/rpc/jack_round_trip")
+    ports = [f"{CLIENT_END}:receive_1", f"{CLIENT_END}:send_1"]
     with server(bench, "--block-frames", str(PERIOD_FRAMES)) as ours:
         for _ in range(1 if bench.short else ROUNDS):
-            found["ours"].append(_ours(bench, ours, seconds))
+            found["ours"].append(run_json(_duplex(bench, ours.target, seconds)))
             for queue in QUEUES:
-                with _jacktrip(bench, queue) as name:
-                    ports = [f"{CLIENT_END}:receive_1", f"{CLIENT_END}:send_1"]
-                    found[f"q{queue}"].append(run_json([*counter, name, *ports, str(seconds)]))
-    for name, runs in found.items():
-        if any(run["blocks"] == 0 for run in runs):
-            raise RuntimeError(f"nothing came back from {name}")
-    trips = {
-        name: Figure.of([run["round_trip_frames"] / RATE * 1000 for run in runs])
-        for name, runs in found.items()
-    }
-    glitches = {name: sum(run["glitches"] for run in runs) for name, runs in found.items()}
-    for queue in QUEUES:
-        rival = f"q{queue}"
-        yield Row(
-            "round trip",
-            f"client, server, client; periods of {PERIOD_FRAMES} frames; glitches: "
-            f"ours {glitches['ours']}, JackTrip {glitches[rival]}",
-            "ms",
-            trips["ours"],
-            goal="lower, at equal or fewer glitches",
-            met=trips["ours"].median < trips[rival].median and glitches["ours"] <= glitches[rival],
-            rival_name=f"JackTrip -q {queue}",
-            rival=trips[rival],
-            ratio=trips["ours"].median / trips[rival].median,
-        )
+                with (
+                    _jack(bench, "client") as near,
+                    _jack(bench, "server") as far,
+                    _jacktrip(bench, queue, near, far),
+                ):
+                    loop = [f"{SERVER_END}:receive_1", f"{SERVER_END}:send_1"]
+                    subprocess.run([bench.peer("jack_connect"), *loop], env=far, check=True)
+                    time.sleep(1)
+                    name = near["JACK_DEFAULT_SERVER"]
+                    found[f"JackTrip -q {queue}"].append(
+                        run_json([counter, name, *ports, str(seconds)])
+                    )
+    yield from _rows(
+        "round trip",
+        "client, server, client",
+        lambda run: run["round_trip_frames"] / RATE * 1000,
+        found,
+    )
 
 
-CASES = {"round_trip": round_trip}
+def one_way(bench: Bench) -> Iterator[Row]:
+    """From a client's write to the block of a JACK dummy at the other end, beside JackTrip."""
+    seconds = 1.5 if bench.short else SECONDS
+    found = _contenders()
+    stamps = bench.built("tests/benchmark/rpc/jack_one_way")
+
+    def received(far: dict[str, str], port: str) -> dict[str, Any]:
+        name = far["JACK_DEFAULT_SERVER"]
+        return run_json([stamps, "receive", name, port, str(seconds)])
+
+    for _ in range(1 if bench.short else ROUNDS):
+        with _jack(bench, "server") as far:
+            command = [bench.built("server/rtmixd"), "--listen", "127.0.0.1:0"]
+            command += ["--device", "portaudio", "--output-device", "jack/system"]
+            command += ["--input-channels", "0", "--block-frames", str(PERIOD_FRAMES)]
+            with ListeningProcess(command, env=far) as ours:
+                _wait_for_ports(bench, far, "rtmixd:out_0")
+                # Longer than who receives takes to start, wait and listen.
+                with Process(_duplex(bench, ours.target, seconds + 10, "stamps"), **_QUIET):
+                    time.sleep(1)
+                    found["ours"].append(received(far, "rtmixd:out_0"))
+        for queue in QUEUES:
+            with (
+                _jack(bench, "client") as near,
+                _jack(bench, "server") as far,
+                _jacktrip(bench, queue, near, far),
+                Process(
+                    [stamps, "send", near["JACK_DEFAULT_SERVER"], f"{CLIENT_END}:send_1"],
+                    **_QUIET,
+                ),
+            ):
+                time.sleep(1)
+                found[f"JackTrip -q {queue}"].append(received(far, f"{SERVER_END}:receive_1"))
+    yield from _rows(
+        "one way", "client's write to the device's block", lambda run: run["age_us"] / 1000, found
+    )
+
+
+CASES = {"one_way": one_way, "round_trip": round_trip}

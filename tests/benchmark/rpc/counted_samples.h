@@ -2,6 +2,7 @@
 #define RTMIXD_TESTS_BENCHMARK_RPC_COUNTED_SAMPLES_H_
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -20,6 +21,13 @@ inline float CountedSample(int64_t count) {
 // The count modulo kCountModulus; -1 for silence.
 inline int64_t CountOf(float sample) {
   return static_cast<int64_t>(std::lrint(std::ldexp(sample, 23))) - 1;
+}
+
+// A count that says when: microseconds of CLOCK_MONOTONIC.
+inline int64_t StampNow() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 // What comes back, block by block.

@@ -1,9 +1,11 @@
 // How long a sample is under way from a client to the server's device and back, in a duplex stream
 // of the client library: whatever comes is answered at once by as many frames, which count up.
 // What is recorded is what the server sends to its device, so that no converter is in the way.
-// Tells as JSON the round trip in frames, and how often the count was not what it should be.
+// Tells as JSON the round trip in frames, and how often the count was not what it should be. With
+// "stamps" the samples say when they were written, for somebody else at the device: see
+// jack_one_way.
 //
-// Usage: round_trip_load TARGET PERIOD_FRAMES PERIODS_AHEAD SECONDS
+// Usage: round_trip_load TARGET PERIOD_FRAMES PERIODS_AHEAD SECONDS [stamps]
 
 #include <cstdint>
 #include <cstdio>
@@ -24,7 +26,7 @@ namespace {
 constexpr double kRate = 48000;
 constexpr absl::Duration kPatience = absl::Seconds(5);
 
-void Run(const std::string& target, int period, int ahead, double seconds) {
+void Run(const std::string& target, int period, int ahead, double seconds, bool stamps) {
   const auto client = client::Client::Connect(target);
   if (!client.ok()) Die(std::string(client.status().message()));
   const auto session = client::Session::Create(*client, {.label = "round trip"});
@@ -47,7 +49,11 @@ void Run(const std::string& target, int period, int ahead, double seconds) {
   std::vector<float> samples;
   const auto send = [&](int64_t frames) {
     samples.resize(static_cast<size_t>(frames));
-    for (float& sample : samples) sample = CountedSample(sent++);
+    const int64_t stamp = StampNow();
+    for (float& sample : samples) {
+      sample = CountedSample(stamps ? stamp : sent);
+      ++sent;
+    }
     const auto written = (*stream)->Write(samples, kPatience);
     if (!written.ok()) Die(std::string(written.status().message()));
   };
@@ -60,20 +66,23 @@ void Run(const std::string& target, int period, int ahead, double seconds) {
     if (!audio.ok()) Die(std::string(audio.status().message()));
     if (audio->samples.empty()) Die("nothing came");
     // This block and the one that answers it are of one time.
-    watch.See(sent, audio->samples.data(), static_cast<int>(audio->samples.size()));
+    if (!stamps) watch.See(sent, audio->samples.data(), static_cast<int>(audio->samples.size()));
     send(static_cast<int64_t>(audio->samples.size()));
     received += static_cast<int64_t>(audio->samples.size());
   }
-  watch.Print();
+  if (!stamps) watch.Print();
 }
 
 }  // namespace
 }  // namespace rtmixd::load
 
 int main(int argc, char** argv) {
-  if (argc != 5) rtmixd::load::Die("usage: round_trip_load TARGET PERIOD AHEAD SECONDS");
+  const bool stamps = argc == 6 && std::string(argv[5]) == "stamps";
+  if (argc != 5 && !stamps) {
+    rtmixd::load::Die("usage: round_trip_load TARGET PERIOD AHEAD SECONDS [stamps]");
+  }
   using rtmixd::load::Number;
   rtmixd::load::Run(argv[1], static_cast<int>(Number(argv[2])), static_cast<int>(Number(argv[3])),
-                    Number(argv[4]));
+                    Number(argv[4]), stamps);
   return EXIT_SUCCESS;
 }
