@@ -135,6 +135,11 @@ int64_t LiveStream::FramesAway(int64_t now_nanos) const {
 
 void LiveStream::NoteJump(int64_t frames) {
   const int64_t next = mixer_->next_frame();
+  // What the histories do not hold any more nobody will record.
+  const int64_t oldest =
+      std::min(mixer_->input_history().tail_frame(), mixer_->output_history().tail_frame());
+  std::erase_if(holes_,
+                [oldest](const Hole& hole) { return hole.first_frame + hole.frames <= oldest; });
   if (frames > 0) holes_.push_back({next - frames, frames});
   xrun_detector_.StartEpoch(rate_hz(), next);
 }

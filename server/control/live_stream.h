@@ -108,6 +108,7 @@ class LiveStream {
     int64_t first_frame;
     int64_t frames;
   };
+  // Those that a recording may still meet.
   const std::vector<Hole>& holes() const { return holes_; }
 
   // The frame at which the device last started: it counts its own from 0 there.

@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/as_audio_thread.h"
+
 namespace rtmixd {
 namespace {
 
@@ -23,8 +25,8 @@ void WriteBlock(AudioHistory* history, int frames) {
     for (int i = 0; i < frames; ++i) samples[c].push_back(Sample(c, first + i));
     planar.push_back(samples[c].data());
   }
-  history->WriteRt(planar.data(), frames);
-  history->PublishRt();
+  AS_AUDIO_THREAD(history->WriteRt(planar.data(), frames));
+  AS_AUDIO_THREAD(history->PublishRt());
 }
 
 TEST(AudioHistoryTest, StartsEmptyAtFrameZero) {
@@ -39,9 +41,9 @@ TEST(AudioHistoryTest, FramesAreReadableOncePublished) {
   AudioHistory history(1, 100, 16);
   const std::array<float, 3> samples = {1, 2, 3};
   const float* const planar = samples.data();
-  history.WriteRt(&planar, 3);
+  AS_AUDIO_THREAD(history.WriteRt(&planar, 3));
   EXPECT_EQ(history.head_frame(), 0);
-  history.PublishRt();
+  AS_AUDIO_THREAD(history.PublishRt());
   EXPECT_EQ(history.head_frame(), 3);
   std::array<float, 3> out{};
   EXPECT_EQ(history.Read(0, 0, 3, out.data(), 1), 0);
@@ -53,9 +55,9 @@ TEST(AudioHistoryTest, SeveralWritesArePublishedTogether) {
   const std::array<float, 3> samples = {1, 2, 3};
   for (const float& sample : samples) {
     const float* const planar = &sample;
-    history.WriteRt(&planar, 1);
+    AS_AUDIO_THREAD(history.WriteRt(&planar, 1));
   }
-  history.PublishRt();
+  AS_AUDIO_THREAD(history.PublishRt());
   std::array<float, 3> out{};
   EXPECT_EQ(history.Read(0, 0, 3, out.data(), 1), 0);
   EXPECT_EQ(out, samples);
@@ -97,7 +99,7 @@ TEST(AudioHistoryTest, TellsHowManyFramesWereOverwritten) {
 TEST(AudioHistoryTest, UnpublishedFramesAlreadyOverwrite) {
   AudioHistory history(1, 100, 28);
   for (int i = 0; i < 10; ++i) WriteBlock(&history, 20);
-  history.WriteRt(nullptr, 8);
+  AS_AUDIO_THREAD(history.WriteRt(nullptr, 8));
   EXPECT_EQ(history.head_frame(), 200);
   EXPECT_EQ(history.tail_frame(), 208 - 128);
   std::array<float, 10> out{};
@@ -107,8 +109,8 @@ TEST(AudioHistoryTest, UnpublishedFramesAlreadyOverwrite) {
 TEST(AudioHistoryTest, NullInputIsSilence) {
   AudioHistory history(1, 100, 28);
   for (int i = 0; i < 10; ++i) WriteBlock(&history, 20);
-  history.WriteRt(nullptr, 3);
-  history.PublishRt();
+  AS_AUDIO_THREAD(history.WriteRt(nullptr, 3));
+  AS_AUDIO_THREAD(history.PublishRt());
   std::array<float, 4> out{};
   EXPECT_EQ(history.Read(0, 199, 4, out.data(), 1), 0);
   EXPECT_EQ(out, (std::array<float, 4>{Sample(0, 199), 0, 0, 0}));
@@ -139,8 +141,8 @@ TEST(AudioHistoryTest, AJumpLongerThanTheRingLeavesSilenceOnly) {
 
 TEST(AudioHistoryTest, WithoutChannelsItCounts) {
   AudioHistory history(0, 100, 16);
-  history.WriteRt(nullptr, 7);
-  history.PublishRt();
+  AS_AUDIO_THREAD(history.WriteRt(nullptr, 7));
+  AS_AUDIO_THREAD(history.PublishRt());
   EXPECT_EQ(history.head_frame(), 7);
 }
 
@@ -172,8 +174,8 @@ TEST(AudioHistoryTest, ContentionReadersGetTheRightFramesOrAreTold) {
     for (int c = 0; c < 2; ++c) {
       for (int i = 0; i < kBlockFrames; ++i) samples[c][i] = Sample(c, first + i);
     }
-    history.WriteRt(planar.data(), kBlockFrames);
-    history.PublishRt();
+    AS_AUDIO_THREAD(history.WriteRt(planar.data(), kBlockFrames));
+    AS_AUDIO_THREAD(history.PublishRt());
   }
   done.store(true, std::memory_order_relaxed);
   first_reader.join();

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "server/mixer/mix_kernel.h"
+#include "tests/support/as_audio_thread.h"
 
 namespace rtmixd {
 namespace {
@@ -29,7 +30,7 @@ int64_t UlpsBetween(float a, float b) {
 std::vector<float> Write(GainRamp* ramp, int frames,
                          const MixKernel& kernel = PortableMixKernel()) {
   std::vector<float> gains(frames);
-  ramp->WriteRt(kernel, 1.0f, gains.data(), frames);
+  AS_AUDIO_THREAD(ramp->WriteRt(kernel, 1.0f, gains.data(), frames));
   return gains;
 }
 
@@ -56,14 +57,14 @@ TEST(GainRampTest, StandsUntilItIsStarted) {
 
 TEST(GainRampTest, WithoutFramesItIsThereAtOnce) {
   GainRamp ramp(0.5f);
-  ramp.StartRt(2.0f, {});
+  AS_AUDIO_THREAD(ramp.StartRt(2.0f, {}));
   EXPECT_FALSE(ramp.moving());
   EXPECT_EQ(ramp.gain(), 2.0f);
 }
 
 TEST(GainRampTest, EndsExactlyWhereItShould) {
   GainRamp ramp(0.0f);
-  ramp.StartRt(0.1f, {.frames = 3, .shape = FadeShape::kEqualPower});
+  AS_AUDIO_THREAD(ramp.StartRt(0.1f, {.frames = 3, .shape = FadeShape::kEqualPower}));
   const std::vector<float> gains = Write(&ramp, 5);
   EXPECT_EQ(gains[0], 0.0f);
   EXPECT_EQ(gains[3], 0.1f);
@@ -74,29 +75,29 @@ TEST(GainRampTest, EndsExactlyWhereItShould) {
 TEST(GainRampTest, EveryGainIsScaled) {
   for (const MixKernel* const kernel : {&PortableMixKernel(), &BestMixKernel()}) {
     GainRamp ramp(0.25f);
-    ramp.StartRt(1.0f, {.frames = 6});
+    AS_AUDIO_THREAD(ramp.StartRt(1.0f, {.frames = 6}));
     GainRamp plain = ramp;
     const std::vector<float> gains = Write(&plain, 9);
     std::vector<float> scaled(9);
-    ramp.WriteRt(*kernel, 0.3f, scaled.data(), 9);
+    AS_AUDIO_THREAD(ramp.WriteRt(*kernel, 0.3f, scaled.data(), 9));
     for (int i = 0; i < 9; ++i) EXPECT_EQ(scaled[i], gains[i] * 0.3f) << i;
   }
 }
 
 TEST(GainRampTest, GoesOnFromWhereItIs) {
   GainRamp ramp(0.0f);
-  ramp.StartRt(1.0f, {.frames = 4});
+  AS_AUDIO_THREAD(ramp.StartRt(1.0f, {.frames = 4}));
   Write(&ramp, 2);
-  ramp.StartRt(0.0f, {.frames = 2});
+  AS_AUDIO_THREAD(ramp.StartRt(0.0f, {.frames = 2}));
   EXPECT_EQ(Write(&ramp, 3), (std::vector<float>{0.5f, 0.25f, 0.0f}));
 }
 
 TEST(GainRampTest, PassesFramesUnheard) {
   GainRamp ramp(0.0f);
-  ramp.StartRt(1.0f, {.frames = 8});
-  ramp.AdvanceRt(3);
+  AS_AUDIO_THREAD(ramp.StartRt(1.0f, {.frames = 8}));
+  AS_AUDIO_THREAD(ramp.AdvanceRt(3));
   EXPECT_EQ(ramp.gain(), 0.375f);
-  ramp.AdvanceRt(int64_t{1} << 60);
+  AS_AUDIO_THREAD(ramp.AdvanceRt(int64_t{1} << 60));
   EXPECT_EQ(ramp.gain(), 1.0f);
 }
 
@@ -148,7 +149,7 @@ TEST(GainRampTest, EveryFrameOfShortFadesIsItsFormula) {
       for (int frames = 1; frames <= 200 && !HasFatalFailure(); ++frames) {
         const Fade fade = {.frames = frames, .shape = shape};
         GainRamp ramp(from);
-        ramp.StartRt(to, fade);
+        AS_AUDIO_THREAD(ramp.StartRt(to, fade));
         const std::vector<float> gains = Write(&ramp, frames + 2);
         ASSERT_EQ(gains[0], from);
         for (int i = 0; i < frames; ++i) {
@@ -177,8 +178,8 @@ TEST(GainRampTest, KeepsToItsFormulaInEveryKernelAndPiece) {
     const int64_t last = std::max<int64_t>(fade.frames - 200, 0);
     int64_t first = round % 3 == 0 ? 0 : round % 3 == 1 ? last : fades.Between(0, last);
     GainRamp portable(from);
-    portable.StartRt(to, fade);
-    portable.AdvanceRt(first);
+    AS_AUDIO_THREAD(portable.StartRt(to, fade));
+    AS_AUDIO_THREAD(portable.AdvanceRt(first));
     GainRamp best = portable;
     for (int piece = 0; piece < 6; ++piece) {
       const int frames = static_cast<int>(fades.Between(1, 70));
@@ -213,14 +214,14 @@ TEST(GainRampTest, AFadeThatCutsAnotherOneIsTheFormulaFromThere) {
       const float to = fades.Gain();
       Fade fade = fades.Next();
       if (fades.Between(0, 9) == 0) fade.frames = 0;
-      ramp.StartRt(to, fade);
+      AS_AUDIO_THREAD(ramp.StartRt(to, fade));
       ASSERT_EQ(ramp.moving(), fade.frames > 0);
       ASSERT_EQ(ramp.gain(), fade.frames > 0 ? from : to);
       // On its way as long as a block, or to somewhere unheard, or not at all.
       int64_t position = 0;
       if (fades.Between(0, 2) == 0) {
         position = fades.Between(0, fade.frames + 3);
-        ramp.AdvanceRt(position);
+        AS_AUDIO_THREAD(ramp.AdvanceRt(position));
       }
       const std::vector<float> gains = Write(&ramp, static_cast<int>(fades.Between(0, 64)));
       for (size_t i = 0; i < gains.size(); ++i) {

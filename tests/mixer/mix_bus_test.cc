@@ -6,24 +6,26 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/support/as_audio_thread.h"
+
 namespace rtmixd {
 namespace {
 
 TEST(MixBusTest, ABlockBeginsSilent) {
   MixBus bus(2, 64, BestMixKernel());
   const std::vector<float> ones(64, 1.0f);
-  bus.BeginRt(64);
-  bus.AddRt(0, {ones.data(), nullptr, 1.0f, 0, 64});
+  AS_AUDIO_THREAD(bus.BeginRt(64));
+  AS_AUDIO_THREAD(bus.AddRt(0, {ones.data(), nullptr, 1.0f, 0, 64}));
   EXPECT_EQ(bus.planar()[0][63], 1.0f);
-  bus.BeginRt(10);
+  AS_AUDIO_THREAD(bus.BeginRt(10));
   for (int i = 0; i < 10; ++i) EXPECT_EQ(bus.planar()[0][i], 0.0f);
 }
 
 TEST(MixBusTest, ChannelsAreApart) {
   MixBus bus(3, 8, BestMixKernel());
   const std::vector<float> ones(8, 1.0f);
-  bus.BeginRt(8);
-  bus.AddRt(1, {ones.data(), nullptr, 0.5f, 2, 3});
+  AS_AUDIO_THREAD(bus.BeginRt(8));
+  AS_AUDIO_THREAD(bus.AddRt(1, {ones.data(), nullptr, 0.5f, 2, 3}));
   const std::vector<float> expected = {0, 0, 0.5f, 0.5f, 0.5f, 0, 0, 0};
   for (int i = 0; i < 8; ++i) {
     EXPECT_EQ(bus.planar()[0][i], 0.0f);
@@ -40,17 +42,18 @@ TEST(MixBusTest, SpansAreSummedInTheOrderOfAdding) {
   for (int s = 0; s < kSpans; ++s) {
     sources.emplace_back(32, std::pow(-1.37f, static_cast<float>(s % 37)));
   }
-  bus.BeginRt(16);
+  AS_AUDIO_THREAD(bus.BeginRt(16));
   std::vector<float> expected(16, 0.0f);
   for (int s = 0; s < kSpans; ++s) {
     const auto offset = static_cast<int16_t>(s % 5 == 0 ? s % 16 : 0);
     if (s % 5 == 0) {
-      bus.AddRt(0, {sources[s].data(), nullptr, 0.7f, offset, static_cast<int16_t>(16 - offset)});
+      AS_AUDIO_THREAD(bus.AddRt(
+          0, {sources[s].data(), nullptr, 0.7f, offset, static_cast<int16_t>(16 - offset)}));
     } else if (s % 5 == 1) {
       std::vector<WholeSpan> spans;
       for (int i = s; i < s + 4; ++i) spans.push_back({sources[i].data(), 0.7f, 16});
       const int map[] = {0, 1};
-      bus.AddWholeRt(spans.data(), 4, map, 2, s % 2 == 0);
+      AS_AUDIO_THREAD(bus.AddWholeRt(spans.data(), 4, map, 2, s % 2 == 0));
     }
     for (int i = offset; i < 16; ++i) {
       expected[i] = std::fma(0.7f, sources[s][i - offset], expected[i]);
@@ -64,8 +67,8 @@ TEST(MixBusTest, ChannelsOfAWholeSpanGoWhereTheMapSays) {
   const std::vector<float> samples = {1, 2, 3, 4, 0, 0, 10, 20, 30, 40};
   const WholeSpan span = {samples.data(), 0.5f, 6};
   const int map[] = {2, 0};
-  bus.BeginRt(4);
-  bus.AddWholeRt(&span, 1, map, 2, false);
+  AS_AUDIO_THREAD(bus.BeginRt(4));
+  AS_AUDIO_THREAD(bus.AddWholeRt(&span, 1, map, 2, false));
   for (int i = 0; i < 4; ++i) {
     EXPECT_EQ(bus.planar()[2][i], 0.5f * samples[i]);
     EXPECT_EQ(bus.planar()[0][i], 0.5f * samples[6 + i]);
@@ -76,10 +79,10 @@ TEST(MixBusTest, ChannelsOfAWholeSpanGoWhereTheMapSays) {
 TEST(MixBusTest, ClipsOneChannel) {
   MixBus bus(2, 4, BestMixKernel());
   const std::vector<float> source = {2.0f, 0.5f, -3.0f, 1.0f};
-  bus.BeginRt(4);
-  bus.AddRt(0, {source.data(), nullptr, 1.0f, 0, 4});
-  bus.AddRt(1, {source.data(), nullptr, 1.0f, 0, 4});
-  EXPECT_EQ(bus.ClipRt(0), 2);
+  AS_AUDIO_THREAD(bus.BeginRt(4));
+  AS_AUDIO_THREAD(bus.AddRt(0, {source.data(), nullptr, 1.0f, 0, 4}));
+  AS_AUDIO_THREAD(bus.AddRt(1, {source.data(), nullptr, 1.0f, 0, 4}));
+  EXPECT_EQ(AS_AUDIO_THREAD(bus.ClipRt(0)), 2);
   EXPECT_EQ(bus.planar()[0][0], 1.0f);
   EXPECT_EQ(bus.planar()[0][2], -1.0f);
   EXPECT_EQ(bus.planar()[1][0], 2.0f);

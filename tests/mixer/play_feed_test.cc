@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/as_audio_thread.h"
+
 namespace rtmixd {
 namespace {
 
@@ -20,7 +22,7 @@ TEST(PlayFeedTest, StartsEmptyWithoutMarks) {
   EXPECT_EQ(feed.capacity_frames(), 128);
   EXPECT_EQ(feed.free_frames(), 128);
   EXPECT_EQ(feed.prebuffer_frames(), 10);
-  const PlayFeed::Look look = feed.LookRt();
+  const PlayFeed::Look look = AS_AUDIO_THREAD(feed.LookRt());
   EXPECT_EQ(look.read, 0);
   EXPECT_EQ(look.write, 0);
   EXPECT_EQ(look.end, PlayFeed::kNone);
@@ -43,15 +45,15 @@ TEST(PlayFeedTest, WritesAsMuchAsFits) {
 TEST(PlayFeedTest, FramesComeOutInOrderAndFreeTheirRoom) {
   PlayFeed feed(1, 4, 0);
   WriteMono(&feed, {1, 2, 3});
-  auto stretches = feed.PeekRt(2);
+  auto stretches = AS_AUDIO_THREAD(feed.PeekRt(2));
   ASSERT_EQ(stretches[0].frames, 2);
   EXPECT_EQ(stretches[0].channel(0)[0], 1);
   EXPECT_EQ(stretches[0].channel(0)[1], 2);
-  feed.AdvanceRt(2);
+  AS_AUDIO_THREAD(feed.AdvanceRt(2));
   EXPECT_EQ(feed.read_position(), 2);
   EXPECT_EQ(feed.free_frames(), 3);
   EXPECT_EQ(WriteMono(&feed, {4, 5, 6}), 3);
-  stretches = feed.PeekRt(4);
+  stretches = AS_AUDIO_THREAD(feed.PeekRt(4));
   ASSERT_EQ(stretches[0].frames, 2);
   ASSERT_EQ(stretches[1].frames, 2);
   EXPECT_EQ(stretches[0].channel(0)[1], 4);
@@ -64,22 +66,22 @@ TEST(PlayFeedTest, NothingIsTakenAfterTheEnd) {
   feed.SetEnd();
   EXPECT_EQ(WriteMono(&feed, {4}), 0);
   EXPECT_EQ(feed.write_position(), 3);
-  EXPECT_EQ(feed.LookRt().end, 3);
+  EXPECT_EQ(AS_AUDIO_THREAD(feed.LookRt()).end, 3);
 }
 
 TEST(PlayFeedTest, MarksLieAtTheWritePosition) {
   PlayFeed feed(1, 100, 0);
   WriteMono(&feed, {1, 2, 3});
   feed.SetIdle();
-  EXPECT_EQ(feed.LookRt().idle, 3);
+  EXPECT_EQ(AS_AUDIO_THREAD(feed.LookRt()).idle, 3);
   WriteMono(&feed, {4});
   feed.Flush();
-  EXPECT_EQ(feed.LookRt().idle, 3);
-  EXPECT_EQ(feed.LookRt().flush, 4);
+  EXPECT_EQ(AS_AUDIO_THREAD(feed.LookRt()).idle, 3);
+  EXPECT_EQ(AS_AUDIO_THREAD(feed.LookRt()).flush, 4);
   feed.SetDoubt();
-  EXPECT_EQ(feed.LookRt().doubt, 4);
+  EXPECT_EQ(AS_AUDIO_THREAD(feed.LookRt()).doubt, 4);
   feed.ClearDoubt();
-  EXPECT_EQ(feed.LookRt().doubt, PlayFeed::kNone);
+  EXPECT_EQ(AS_AUDIO_THREAD(feed.LookRt()).doubt, PlayFeed::kNone);
 }
 
 // A consumer that sees a mark must see the frames before it.
@@ -89,18 +91,18 @@ TEST(PlayFeedTest, ContentionMarksNeverPassTheWritePosition) {
   std::thread consumer([&] {
     int64_t expected = 0;
     while (true) {
-      const PlayFeed::Look look = feed.LookRt();
+      const PlayFeed::Look look = AS_AUDIO_THREAD(feed.LookRt());
       ASSERT_LE(look.idle, look.write);
       ASSERT_LE(look.flush, look.write);
       if (look.end != PlayFeed::kNone) {
         ASSERT_EQ(look.end, look.write);
       }
-      for (const auto& stretch : feed.PeekRt(look.write - look.read)) {
+      for (const auto& stretch : AS_AUDIO_THREAD(feed.PeekRt(look.write - look.read))) {
         for (int64_t i = 0; i < stretch.frames; ++i) {
           ASSERT_EQ(stretch.channel(0)[i], static_cast<float>(expected++));
         }
       }
-      feed.AdvanceRt(look.write - look.read);
+      AS_AUDIO_THREAD(feed.AdvanceRt(look.write - look.read));
       if (look.end != PlayFeed::kNone) break;
     }
     EXPECT_EQ(expected, kFrames);

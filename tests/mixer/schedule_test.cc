@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/as_audio_thread.h"
+
 namespace rtmixd {
 namespace {
 
@@ -26,26 +28,26 @@ std::unique_ptr<Batch> MakeBatch(int64_t origin_frame,
 
 std::vector<int64_t> PopSequences(Schedule* schedule, int64_t limit_frame) {
   std::vector<int64_t> sequences;
-  while (Voice* const voice = schedule->PopDueRt(limit_frame)) {
+  while (Voice* const voice = AS_AUDIO_THREAD(schedule->PopDueRt(limit_frame))) {
     sequences.push_back(voice->spec().sequence);
   }
   return sequences;
 }
 
 void Drop(Schedule* schedule, Voice* voice) {
-  voice->EndRt(EndReason::kCancelled, 0);
-  schedule->DropRt(voice);
+  AS_AUDIO_THREAD(voice->EndRt(EndReason::kCancelled, 0));
+  AS_AUDIO_THREAD(schedule->DropRt(voice));
 }
 
 TEST(ScheduleTest, EmptyHasNothingDue) {
   Schedule schedule(4, 16);
-  EXPECT_EQ(schedule.PopDueRt(Voice::kNoFrame), nullptr);
+  EXPECT_EQ(AS_AUDIO_THREAD(schedule.PopDueRt(Voice::kNoFrame)), nullptr);
 }
 
 TEST(ScheduleTest, PopsWhatStartsBeforeTheLimit) {
   Schedule schedule(4, 16);
   const auto batch = MakeBatch(100, {{0, 1}, {63, 2}, {64, 3}});
-  schedule.AddRt(batch.get());
+  AS_AUDIO_THREAD(schedule.AddRt(batch.get()));
   EXPECT_EQ(PopSequences(&schedule, 100), (std::vector<int64_t>{}));
   EXPECT_EQ(PopSequences(&schedule, 164), (std::vector<int64_t>{1, 2}));
   EXPECT_EQ(PopSequences(&schedule, 164), (std::vector<int64_t>{}));
@@ -56,15 +58,15 @@ TEST(ScheduleTest, BatchesInterleaveByFrameAndSequence) {
   Schedule schedule(4, 16);
   const auto a = MakeBatch(0, {{10, 1}, {20, 6}, {30, 3}});
   const auto b = MakeBatch(10, {{0, 4}, {10, 2}, {20, 5}});
-  schedule.AddRt(b.get());
-  schedule.AddRt(a.get());
+  AS_AUDIO_THREAD(schedule.AddRt(b.get()));
+  AS_AUDIO_THREAD(schedule.AddRt(a.get()));
   EXPECT_EQ(PopSequences(&schedule, 1000), (std::vector<int64_t>{1, 4, 2, 6, 3, 5}));
 }
 
 TEST(ScheduleTest, DroppedVoicesArePassedOver) {
   Schedule schedule(4, 16);
   const auto batch = MakeBatch(0, {{0, 1}, {10, 2}, {20, 3}});
-  schedule.AddRt(batch.get());
+  AS_AUDIO_THREAD(schedule.AddRt(batch.get()));
   Drop(&schedule, batch->voices[1].get());
   EXPECT_EQ(PopSequences(&schedule, 1000), (std::vector<int64_t>{1, 3}));
 }
@@ -73,8 +75,8 @@ TEST(ScheduleTest, FirstVoiceCanBeDropped) {
   Schedule schedule(4, 16);
   const auto a = MakeBatch(0, {{0, 1}, {50, 2}});
   const auto b = MakeBatch(0, {{20, 3}});
-  schedule.AddRt(a.get());
-  schedule.AddRt(b.get());
+  AS_AUDIO_THREAD(schedule.AddRt(a.get()));
+  AS_AUDIO_THREAD(schedule.AddRt(b.get()));
   Drop(&schedule, a->voices[0].get());
   EXPECT_EQ(PopSequences(&schedule, 1000), (std::vector<int64_t>{3, 2}));
 }
@@ -83,23 +85,23 @@ TEST(ScheduleTest, FirstVoiceCanBeDropped) {
 TEST(ScheduleTest, BatchLeavesWithItsLastPendingVoice) {
   Schedule schedule(1, 16);
   const auto a = MakeBatch(0, {{0, 1}, {1000, 2}, {2000, 3}});
-  schedule.AddRt(a.get());
+  AS_AUDIO_THREAD(schedule.AddRt(a.get()));
   EXPECT_EQ(PopSequences(&schedule, 1), (std::vector<int64_t>{1}));
   Drop(&schedule, a->voices[2].get());
   Drop(&schedule, a->voices[1].get());
   const auto b = MakeBatch(0, {{5, 4}});
-  schedule.AddRt(b.get());
+  AS_AUDIO_THREAD(schedule.AddRt(b.get()));
   EXPECT_EQ(PopSequences(&schedule, 10'000), (std::vector<int64_t>{4}));
 }
 
 TEST(ScheduleTest, BatchLeavesWhenOnlyDroppedVoicesRemain) {
   Schedule schedule(1, 16);
   const auto a = MakeBatch(0, {{0, 1}, {1000, 2}});
-  schedule.AddRt(a.get());
+  AS_AUDIO_THREAD(schedule.AddRt(a.get()));
   Drop(&schedule, a->voices[1].get());
   EXPECT_EQ(PopSequences(&schedule, 1), (std::vector<int64_t>{1}));
   const auto b = MakeBatch(0, {{5, 4}});
-  schedule.AddRt(b.get());
+  AS_AUDIO_THREAD(schedule.AddRt(b.get()));
   EXPECT_EQ(PopSequences(&schedule, 10'000), (std::vector<int64_t>{4}));
 }
 

@@ -8,6 +8,7 @@
 
 #include "server/mixer/mix_bus.h"
 #include "tests/mixer/planar_sound.h"
+#include "tests/support/as_audio_thread.h"
 
 namespace rtmixd {
 namespace {
@@ -44,22 +45,23 @@ class Stage {
 
   // What output channel `channel` gets in the block at `first_frame`.
   Samples Play(int64_t first_frame, int frames = 8, int channel = 0) {
-    bus_.BeginRt(frames);
+    AS_AUDIO_THREAD(bus_.BeginRt(frames));
     // As the mixer does.
     WholeSpan span = {};
-    goes_on = voice.RenderWholeRt(frames, &span);
+    goes_on = AS_AUDIO_THREAD(voice.RenderWholeRt(frames, &span));
     if (goes_on) {
-      bus_.AddWholeRt(&span, 1, voice.channel_map(), voice.channels(), voice.far());
+      AS_AUDIO_THREAD(
+          bus_.AddWholeRt(&span, 1, voice.channel_map(), voice.channels(), voice.far()));
     } else {
-      goes_on = voice.RenderRt(first_frame, frames, &bus_, &done_);
+      goes_on = AS_AUDIO_THREAD(voice.RenderRt(first_frame, frames, &bus_, &done_));
     }
-    if (voice.spec().feed != nullptr) voice.CommitRt();
+    if (voice.spec().feed != nullptr) AS_AUDIO_THREAD(voice.CommitRt());
     return {bus_.planar()[channel], bus_.planar()[channel] + frames};
   }
 
   bool Start(int64_t requested_frame, int64_t block_first_frame) {
-    return voice.StartRt(requested_frame - voice.spec().offset_frames, requested_frame,
-                         block_first_frame, &done_);
+    return AS_AUDIO_THREAD(voice.StartRt(requested_frame - voice.spec().offset_frames,
+                                         requested_frame, block_first_frame, &done_));
   }
 
   Voice voice;
@@ -205,8 +207,8 @@ TEST(VoiceTest, TrimmedPastItsLengthEndsWithNothing) {
 TEST(VoiceTest, CutEndsItBeforeTheFrame) {
   Stage stage(TenSpec());
   ASSERT_TRUE(stage.Start(0, 0));
-  stage.voice.CutRt(5);
-  stage.voice.CutRt(7);  // the earliest holds
+  AS_AUDIO_THREAD(stage.voice.CutRt(5));
+  AS_AUDIO_THREAD(stage.voice.CutRt(7));  // the earliest holds
   EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 4, 5, 0, 0, 0}));
   EXPECT_FALSE(stage.goes_on);
   ExpectOutcome(stage.voice, EndReason::kCancelled, 5, 5);
@@ -215,7 +217,7 @@ TEST(VoiceTest, CutEndsItBeforeTheFrame) {
 TEST(VoiceTest, CutAtItsOwnEndIsTooLate) {
   Stage stage(TenSpec());
   ASSERT_TRUE(stage.Start(0, 0));
-  stage.voice.CutRt(10);
+  AS_AUDIO_THREAD(stage.voice.CutRt(10));
   stage.Play(0, 16);
   ExpectOutcome(stage.voice, EndReason::kCompleted, 10, 10);
 }
@@ -224,14 +226,14 @@ TEST(VoiceTest, CutAtTheFirstFrameOfABlockLeavesNothingInIt) {
   Stage stage(TenSpec());
   ASSERT_TRUE(stage.Start(0, 0));
   stage.Play(0, 4);
-  stage.voice.CutRt(4);
+  AS_AUDIO_THREAD(stage.voice.CutRt(4));
   EXPECT_EQ(stage.Play(4), Samples(8, 0.0f));
   ExpectOutcome(stage.voice, EndReason::kCancelled, 4, 4);
 }
 
 TEST(VoiceTest, CutAtItsStartKeepsItFromStarting) {
   Stage stage(TenSpec());
-  stage.voice.CutRt(103);
+  AS_AUDIO_THREAD(stage.voice.CutRt(103));
   EXPECT_FALSE(stage.Start(103, 100));
   ExpectOutcome(stage.voice, EndReason::kCancelled, 103, 0);
   EXPECT_EQ(stage.voice.start_frame(), -1);
@@ -284,13 +286,13 @@ TEST(VoiceTest, TwoSourceChannelsOnOneOutputAdd) {
 
 TEST(VoiceTest, SkipDropsTheNextFrames) {
   Stage stage(TenSpec());
-  stage.voice.SkipRt(5);  // not sounding: nothing happens
+  AS_AUDIO_THREAD(stage.voice.SkipRt(5));  // not sounding: nothing happens
   ASSERT_TRUE(stage.Start(0, 0));
   EXPECT_EQ(stage.Play(0, 2), (Samples{1, 2}));
-  stage.voice.SkipRt(3);
+  AS_AUDIO_THREAD(stage.voice.SkipRt(3));
   EXPECT_EQ(stage.Play(2, 2), (Samples{6, 7}));
   EXPECT_EQ(stage.voice.trimmed_frames(), 3);
-  stage.voice.SkipRt(100);
+  AS_AUDIO_THREAD(stage.voice.SkipRt(100));
   EXPECT_EQ(stage.Play(4, 2), (Samples{0, 0}));
   ExpectOutcome(stage.voice, EndReason::kCompleted, 4, 4);
   EXPECT_EQ(stage.voice.trimmed_frames(), 6);
@@ -341,7 +343,7 @@ TEST(VoiceTest, EndlessLoopIsLeftAtItsEndOrAtOnce) {
     ASSERT_TRUE(stage.Start(0, 0));
     EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 4, 1, 2, 3, 4}));
     VoiceChange leave = {.kind = VoiceChange::Kind::kLeaveLoop, .at_once = at_once, .frame = 9};
-    stage.voice.ChangeRt(&leave);
+    AS_AUDIO_THREAD(stage.voice.ChangeRt(&leave));
     EXPECT_EQ(stage.Play(8),
               at_once ? (Samples{1, 5, 6, 7, 8, 9, 10, 0}) : (Samples{1, 2, 3, 4, 5, 6, 7, 8}));
     EXPECT_EQ(leave.applied_frame, 9);
@@ -363,8 +365,8 @@ TEST(VoiceTest, PauseHoldsPositionAndFade) {
   Stage stage(spec);
   VoiceChange pause = {.kind = VoiceChange::Kind::kPause, .frame = 2};
   VoiceChange resume = {.kind = VoiceChange::Kind::kResume, .frame = 5};
-  stage.voice.ChangeRt(&resume);
-  stage.voice.ChangeRt(&pause);
+  AS_AUDIO_THREAD(stage.voice.ChangeRt(&resume));
+  AS_AUDIO_THREAD(stage.voice.ChangeRt(&pause));
   ASSERT_TRUE(stage.Start(0, 0));
   EXPECT_EQ(stage.Play(0), (Samples{0, 0.125, 0, 0, 0, 0.25, 0.375, 0.5}));
   EXPECT_EQ(stage.voice.done_frames(), 5);
@@ -375,8 +377,8 @@ TEST(VoiceTest, GainChangesFadeFromWhereTheyAre) {
   VoiceChange down = {.gain = 0, .fade = {.frames = 4}, .frame = 0};
   VoiceChange up = {.gain = 1, .fade = {.frames = 2}, .frame = 3};
   ASSERT_TRUE(stage.Start(0, 0));
-  stage.voice.ChangeRt(&down);
-  stage.voice.ChangeRt(&up);
+  AS_AUDIO_THREAD(stage.voice.ChangeRt(&down));
+  AS_AUDIO_THREAD(stage.voice.ChangeRt(&up));
   EXPECT_EQ(stage.Play(0), (Samples{1, 0.75, 0.5, 0.25, 0.625, 1, 1, 1}));
 }
 
@@ -413,7 +415,7 @@ TEST(VoiceTest, StopFadesAndEnds) {
   Stage stage(OnesSpec());
   VoiceChange stop = {.kind = VoiceChange::Kind::kStop, .fade = {.frames = 4}, .frame = 2};
   ASSERT_TRUE(stage.Start(0, 0));
-  stage.voice.ChangeRt(&stop);
+  AS_AUDIO_THREAD(stage.voice.ChangeRt(&stop));
   EXPECT_EQ(stage.Play(0), (Samples{1, 1, 1, 0.75, 0.5, 0.25, 0, 0}));
   ExpectOutcome(stage.voice, EndReason::kCancelled, 6, 6);
 }
@@ -427,7 +429,8 @@ TEST(VoiceTest, SessionGainMultipliesAndPassesWithTheStream) {
   VoiceChange pause = {.kind = VoiceChange::Kind::kPause, .frame = 2};
   VoiceChange resume = {.kind = VoiceChange::Kind::kResume, .frame = 4};
   ASSERT_TRUE(stage.Start(0, 0));
-  for (VoiceChange* const change : {&session, &pause, &resume}) stage.voice.ChangeRt(change);
+  for (VoiceChange* const change : {&session, &pause, &resume})
+    AS_AUDIO_THREAD(stage.voice.ChangeRt(change));
   EXPECT_EQ(stage.Play(0), (Samples{0.5, 0.4375, 0, 0, 0.25, 0.1875, 0.125, 0.0625}));
 }
 
@@ -671,7 +674,7 @@ TEST(VoiceFeedTest, CutInAnUnderrunEndsTheGap) {
   FeedStage stage(UnderrunPolicy::kSilence);
   stage.Write(2);
   ASSERT_TRUE(stage.Start(0, 0));
-  stage.voice().CutRt(5);
+  AS_AUDIO_THREAD(stage.voice().CutRt(5));
   stage.Play(0);
   ExpectOutcome(stage.voice(), EndReason::kCancelled, 5, 2);
   EXPECT_EQ(stage.voice().gap_total_frames(), 3);
