@@ -116,6 +116,11 @@ v1::RecordProgress AudioStream::record_progress() const {
   return record_progress_;
 }
 
+bool AudioStream::attached() const {
+  absl::MutexLock lock(&mu_);
+  return attached_;
+}
+
 int AudioStream::reattached() const {
   absl::MutexLock lock(&mu_);
   return reattached_;

@@ -45,6 +45,8 @@ class AudioStream final : private AudioCall::Listener {
   // How far things are; default values before the first progress.
   v1::PlayProgress play_progress() const ABSL_LOCKS_EXCLUDED(mu_);
   v1::RecordProgress record_progress() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Whether a call carries it now: false at most 3 s after the server was lost.
+  bool attached() const ABSL_LOCKS_EXCLUDED(mu_);
   // How often another call has taken over.
   int reattached() const ABSL_LOCKS_EXCLUDED(mu_);
 

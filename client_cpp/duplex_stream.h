@@ -26,6 +26,8 @@ class DuplexStream {
   const v1::DuplexOpened& opened() const { return stream_->opened(); }
   v1::PlayProgress play_progress() const { return stream_->play_progress(); }
   v1::RecordProgress record_progress() const { return stream_->record_progress(); }
+  // As of PlayStream.
+  bool attached() const { return stream_->attached(); }
 
   // The play: as in PlayStream.
   absl::StatusOr<int64_t> Write(absl::Span<const float> interleaved, absl::Duration timeout) {

@@ -28,6 +28,10 @@ class PlayStream {
 
   const std::string& action_id() const { return stream_->opened().play().action_id(); }
   v1::PlayProgress progress() const { return stream_->play_progress(); }
+  // Whether a call carries it now: false at most 3 s after the server was lost. Until the session
+  // has expired it looks for the server again; then, or when that does not know it any more, every
+  // method fails.
+  bool attached() const { return stream_->attached(); }
   // To pause it, change its gain and so on.
   Action action() const { return Action(session_, action_id()); }
 

@@ -29,6 +29,8 @@ class RecordStream {
   int channels() const { return stream_->opened().record().channels(); }
   double sample_rate_hz() const { return stream_->opened().record().sample_rate_hz(); }
   v1::RecordProgress progress() const { return stream_->record_progress(); }
+  // As of PlayStream.
+  bool attached() const { return stream_->attached(); }
 
   // Takes audio out; waits for some up to `timeout`. Empty samples after the timeout; OUT_OF_RANGE
   // as soon as all of the recording was taken, which is before its report comes.
