@@ -4,13 +4,18 @@
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "tests/rpc/rpc_test_base.h"
+#include "tests/support/polling.h"
 
 namespace rtmixd {
 namespace {
@@ -18,9 +23,13 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+constexpr absl::Duration kLongEnough = absl::Seconds(60);
+
 class ForeignSessionTest : public RpcTest {
  protected:
   void SetUp() override {
+    spool_folder_ = absl::StrCat(testing::TempDir(), "/foreign_session_test.", getpid());
+    options_.spool.emplace().folder = spool_folder_;
     RpcTest::SetUp();
     complete_ = CompleteBuffer(1, 48);
     v1::CreateBufferRequest create;
@@ -41,6 +50,11 @@ class ForeignSessionTest : public RpcTest {
     batch_ = scheduled.batch_id();
   }
 
+  void TearDown() override {
+    RpcTest::TearDown();
+    std::filesystem::remove_all(spool_folder_);
+  }
+
   std::unique_ptr<grpc::ClientContext> Other() { return Call(other_token_); }
 
   // One member, as the other session's batch.
@@ -55,12 +69,46 @@ class ForeignSessionTest : public RpcTest {
     EXPECT_TRUE(sessions_->GetSession(Call(token).get(), {}, &own).ok());
     return own.session().session_id();
   }
+  // Records into a buffer; for ever if `frames` is 0.
+  void Record(int64_t frames) {
+    v1::ScheduleActionsRequest request;
+    v1::RecordSpec& record = *request.add_actions()->mutable_record();
+    if (frames > 0) record.set_frames(frames);
+    record.mutable_channel_map()->add_channels(1);
+    v1::ScheduleActionsResponse response;
+    const grpc::Status status = actions_->ScheduleActions(Call().get(), request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+  }
+  // What a session sees of the spool.
+  std::vector<v1::SpooledRecording> Spooled(const std::string& token) {
+    v1::ListSpooledRecordingsResponse response;
+    const grpc::Status status = spool_->ListSpooledRecordings(Call(token).get(), {}, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return {response.recordings().begin(), response.recordings().end()};
+  }
+  grpc::Status DownloadSpooled(const std::string& token, const std::string& id, int64_t* bytes) {
+    v1::DownloadSpooledRecordingRequest request;
+    request.set_recording_id(id);
+    const auto context = Call(token);
+    const auto reader = spool_->DownloadSpooledRecording(context.get(), request);
+    v1::DownloadSpooledRecordingResponse response;
+    *bytes = 0;
+    while (reader->Read(&response)) *bytes += static_cast<int64_t>(response.ByteSizeLong());
+    return reader->Finish();
+  }
+  grpc::Status DeleteSpooled(const std::string& token, const std::string& id) {
+    v1::DeleteSpooledRecordingRequest request;
+    request.set_recording_id(id);
+    v1::DeleteSpooledRecordingResponse response;
+    return spool_->DeleteSpooledRecording(Call(token).get(), request, &response);
+  }
   static void ExpectRefused(const grpc::Status& status, const std::string& what) {
     const bool refused = status.error_code() == grpc::StatusCode::PERMISSION_DENIED ||
                          status.error_code() == grpc::StatusCode::NOT_FOUND;
     EXPECT_TRUE(refused) << what << ": " << status.error_code() << " " << status.error_message();
   }
 
+  std::string spool_folder_;
   std::string complete_;
   std::string open_;
   std::string action_;
@@ -216,8 +264,50 @@ TEST_F(ForeignSessionTest, StreamsCannotBeTakenOver) {
   owner->TryCancel();
 }
 
+// One that runs and one that is whole, while their session lives and when it has ended.
+TEST_F(ForeignSessionTest, SpooledRecordingsCannotBeSeenHeardOrDeleted) {
+  Record(480);
+  std::vector<v1::SpooledRecording> own;
+  const auto is_whole = [&](const std::string& token, size_t index) {
+    own = Spooled(token);
+    return own.size() > index && own[index].state() == v1::SPOOLED_RECORDING_STATE_COMPLETE;
+  };
+  ASSERT_TRUE(PollUntil([&] { return is_whole(token_, 0); }, kLongEnough));
+  Record(0);
+  ASSERT_TRUE(PollUntil(
+      [&] {
+        own = Spooled(token_);
+        return own.size() == 2 && own[1].frames() > 0;
+      },
+      kLongEnough));
+  EXPECT_TRUE(Spooled(other_token_).empty());
+  int64_t bytes = 0;
+  for (const v1::SpooledRecording& recording : own) {
+    const std::string& id = recording.recording_id();
+    ExpectRefused(DownloadSpooled(other_token_, id, &bytes), "DownloadSpooledRecording");
+    EXPECT_EQ(bytes, 0);
+    ExpectRefused(DeleteSpooled(other_token_, id), "DeleteSpooledRecording");
+    EXPECT_TRUE(DownloadSpooled(token_, id, &bytes).ok());
+    EXPECT_GT(bytes, 0);
+  }
+
+  // Then they are everybody's.
+  v1::EndSessionResponse ended;
+  ASSERT_TRUE(sessions_->EndSession(Call().get(), {}, &ended).ok());
+  ASSERT_TRUE(PollUntil([&] { return is_whole(other_token_, 1); }, kLongEnough));
+  ASSERT_EQ(own.size(), 2U);
+  for (const v1::SpooledRecording& recording : own) {
+    const std::string& id = recording.recording_id();
+    EXPECT_TRUE(DownloadSpooled(other_token_, id, &bytes).ok());
+    EXPECT_GT(bytes, 0);
+    EXPECT_TRUE(DeleteSpooled(other_token_, id).ok());
+  }
+}
+
 // Everything that the server says while two sessions work, errors included.
 TEST_F(ForeignSessionTest, SecretsAreToldToNobody) {
+  Record(0);
+  ASSERT_TRUE(PollUntil([&] { return !Spooled(token_).empty(); }, kLongEnough));
   std::string said;
   const auto call = [&](const auto& rpc, const auto& request, auto response) {
     for (const std::string& token : {token_, other_token_, std::string(), token_ + "x"}) {
@@ -241,9 +331,12 @@ TEST_F(ForeignSessionTest, SecretsAreToldToNobody) {
   schedule.add_actions()->mutable_play()->set_buffer_id(complete_);
   CALL(actions_, ScheduleActions, schedule);
   CALL(actions_, ListActions, v1::ListActionsRequest());
-  CALL(actions_, WaitActions, v1::WaitActionsRequest());
+  v1::WaitActionsRequest look;
+  look.mutable_timeout();
+  CALL(actions_, WaitActions, look);
   CALL(actions_, GetStats, v1::GetStatsRequest());
   CALL(buffers_, ListBuffers, v1::ListBuffersRequest());
+  CALL(spool_, ListSpooledRecordings, v1::ListSpooledRecordingsRequest());
   CALL(stream_, GetStream, v1::GetStreamRequest());
   CALL(stream_, CloseStream, v1::CloseStreamRequest());
   CALL(stream_, RestoreStream, v1::RestoreStreamRequest());

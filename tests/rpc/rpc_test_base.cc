@@ -43,6 +43,7 @@ void RpcTest::SetUp() {
   actions_ = v1::ActionService::NewStub(channel_);
   audio_ = v1::AudioService::NewStub(channel_);
   events_ = v1::EventService::NewStub(channel_);
+  spool_ = v1::SpoolService::NewStub(channel_);
   virtual_device_ = v1::VirtualDeviceService::NewStub(channel_);
   token_ = NewSession("first");
   other_token_ = NewSession("other");

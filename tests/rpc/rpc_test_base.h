@@ -17,6 +17,7 @@
 #include "rtmixd/v1/event.grpc.pb.h"
 #include "rtmixd/v1/server_info.grpc.pb.h"
 #include "rtmixd/v1/session.grpc.pb.h"
+#include "rtmixd/v1/spool.grpc.pb.h"
 #include "rtmixd/v1/stream.grpc.pb.h"
 #include "rtmixd/v1/virtual_device.grpc.pb.h"
 #include "server/server.h"
@@ -59,6 +60,7 @@ class RpcTest : public testing::Test {
   std::unique_ptr<v1::ActionService::Stub> actions_;
   std::unique_ptr<v1::AudioService::Stub> audio_;
   std::unique_ptr<v1::EventService::Stub> events_;
+  std::unique_ptr<v1::SpoolService::Stub> spool_;
   std::unique_ptr<v1::VirtualDeviceService::Stub> virtual_device_;
   std::string token_;
   std::string other_token_;
