@@ -16,9 +16,9 @@ constexpr absl::Duration kStartTime = absl::Seconds(30);
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(
-    const std::vector<std::string>& flags, const std::string& host) {
+    const std::vector<std::string>& flags, const std::string& host, int port) {
   std::vector<std::string> argv = {kServerProgram, "--insecure", "--listen",
-                                   absl::StrCat(host, ":0")};
+                                   absl::StrCat(host, ":", port)};
   argv.insert(argv.end(), flags.begin(), flags.end());
   auto process = ChildProcess::Start(argv);
   if (!process.ok()) return process.status();

@@ -21,10 +21,11 @@ inline constexpr char kToolProgram[] = "client_cpp/rtmixctl/rtmixctl";
 // Threading: as ChildProcess.
 class ServerProcess {
  public:
-  // Starts it on a free port of `host`, without TLS wherever that is, and waits until it listens.
-  // `flags` come on top.
-  static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(
-      const std::vector<std::string>& flags, const std::string& host = "127.0.0.1");
+  // Starts it on `port` of `host`, 0 for a free one, without TLS wherever that is, and waits until
+  // it listens. `flags` come on top.
+  static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(const std::vector<std::string>& flags,
+                                                              const std::string& host = "127.0.0.1",
+                                                              int port = 0);
 
   // HOST:PORT.
   const std::string& target() const { return target_; }
