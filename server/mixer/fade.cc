@@ -1,6 +1,7 @@
 #include "server/mixer/fade.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <numbers>
 
@@ -22,7 +23,7 @@ MixRamp GainRamp::RampAt(int64_t position, float scale) const noexcept {
   const bool rises = to_ >= from_;
   return {.low = rises ? from_ : to_,
           .rise = static_cast<double>(rises ? to_ : from_) - (rises ? from_ : to_),
-          .per_frame = 1 / static_cast<double>(frames_),
+          .per_frame = per_frame_,
           .frame = static_cast<double>(rises ? position : frames_ - position),
           .step = rises ? 1.0 : -1.0,
           .shape = shape_,
@@ -42,11 +43,19 @@ void GainRamp::StartRt(float to, const Fade& fade) noexcept {
   to_ = to;
   position_ = 0;
   frames_ = fade.frames;
+  per_frame_ = fade.frames > 0 ? 1 / static_cast<double>(fade.frames) : 0;
   shape_ = fade.shape;
 }
 
 void GainRamp::AdvanceRt(int64_t frames) noexcept {
   if (moving()) position_ += std::min(frames, frames_ - position_);
+}
+
+MixRamp GainRamp::PassRt(float scale, int frames) noexcept {
+  assert(0 < position_ && frames <= frames_ - position_);
+  const MixRamp ramp = RampAt(position_, scale);
+  position_ += frames;
+  return ramp;
 }
 
 void GainRamp::WriteRt(const MixKernel& kernel, float scale, float* gains, int frames) noexcept {

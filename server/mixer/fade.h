@@ -36,6 +36,8 @@ class GainRamp {
   explicit GainRamp(float gain) : from_(gain), to_(gain) {}
 
   bool moving() const noexcept { return position_ < frames_; }
+  // For how many frames it is in the midst of a fade, as PassRt asks for; 0 if it is not.
+  int64_t midst_frames() const noexcept { return position_ > 0 ? frames_ - position_ : 0; }
   // Of the next frame.
   float gain() const noexcept;
   // Where it will end.
@@ -45,6 +47,9 @@ class GainRamp {
   void StartRt(float to, const Fade& fade) noexcept;
   // Passes `frames` frames.
   void AdvanceRt(int64_t frames) noexcept;
+  // The course of the next `frames` frames, each gain times `scale`, and passes them. Only in the
+  // midst of a fade: after its first frame and up to its end.
+  MixRamp PassRt(float scale, int frames) noexcept;
   // Writes the gains of the next `frames` frames, each times `scale`, and passes them.
   void WriteRt(const MixKernel& kernel, float scale, float* gains, int frames) noexcept;
 
@@ -53,8 +58,9 @@ class GainRamp {
 
   float from_;
   float to_;
-  int64_t position_ = 0;  // < frames_ while it moves
+  int64_t position_ = 0;  // < frames_ while it moves, else equal
   int64_t frames_ = 0;
+  double per_frame_ = 0;  // 1 / frames_, while it moves
   FadeShape shape_ = FadeShape::kLinear;
 };
 

@@ -24,10 +24,32 @@ class MixBus {
   // Begins a block of `frames` (<= max_frames) of silence.
   void BeginRt(int frames) noexcept;
 
-  // Room for as many gains as the block has frames, for a span of which every channel is added
-  // before it is asked for again.
-  float* GainsRt() noexcept { return gains_.data(); }
-  // The same for a moment: whoever calls next writes over it.
+  // Room for `floats` floats, for gains or samples of spans that are to be added; null if no more
+  // than that is left. ReleaseRt and BeginRt take all of it back: then there is room for as many as
+  // the longest block has frames.
+  float* TakeRoomRt(int64_t floats) noexcept {
+    if (taken_ + floats > room_floats_) return nullptr;
+    float* const room = room_ + taken_;
+    taken_ += (floats + 15) & ~int64_t{15};
+    return room;
+  }
+  void ReleaseRoomRt() noexcept {
+    taken_ = 0;
+    last_gains_ = nullptr;
+  }
+  // The gains of a block of `ramp`, written to `room`, the last that was taken; voices often fade
+  // in step: if they are those of the ramp before, where these are, and `room` is given back.
+  const float* WriteRampRt(const MixRamp& ramp, float* room) noexcept {
+    if (last_gains_ != nullptr && ramp == last_ramp_) {
+      taken_ = room - room_;
+      return last_gains_;
+    }
+    kernel_.ramp(ramp, room, frames_);
+    last_ramp_ = ramp;
+    return last_gains_ = room;
+  }
+  // Room for as many gains as the block has frames, for a moment: whoever calls next writes over
+  // it.
   float* ScratchGainsRt() noexcept { return scratch_gains_.data(); }
   const MixKernel& kernel() const noexcept { return kernel_; }
 
@@ -59,7 +81,12 @@ class MixBus {
   int frames_ = 0;
   std::vector<float> samples_;
   std::vector<float*> planar_;
-  std::vector<float> gains_;
+  const int64_t room_floats_;
+  std::vector<float> room_memory_;
+  float* room_;        // in there, at the begin of a cache line
+  int64_t taken_ = 0;  // floats
+  MixRamp last_ramp_{};
+  const float* last_gains_ = nullptr;  // of last_ramp_, in the room; null: none
   std::vector<float> scratch_gains_;
 };
 

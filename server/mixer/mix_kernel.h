@@ -8,6 +8,7 @@ namespace rtmixd {
 // A voice's piece that fills a block: sample i of its channel c is samples[c * stride + i].
 struct WholeSpan {
   const float* samples;
+  const float* gains;  // one for each frame; null: `gain` for all
   float gain;
   int32_t stride;
 };
@@ -40,6 +41,8 @@ struct MixRamp {
   double step;  // 1 or -1
   FadeShape shape;
   float scale;
+
+  bool operator==(const MixRamp&) const = default;
 };
 
 // The inner loops of the mixer, as functions chosen once when a mixer is made. All kernels give the
@@ -50,8 +53,8 @@ struct MixKernel {
   const char* name;
 
   // For channel `channel` of each span in order, bus[i] = fma(gain, sample i, bus[i]) on all
-  // `frames` of the block. With `fetch_next` what follows each span is fetched into the cache
-  // meanwhile, as much as the span has.
+  // `frames` of the block, with gains[i] as the gain where there are gains. With `fetch_next` what
+  // follows each span is fetched into the cache meanwhile, as much as the span has.
   void (*sum_whole)(const WholeSpan* spans, int count, int channel, int frames, bool fetch_next,
                     float* bus) noexcept;
   // bus[offset + i] = fma(gain, samples[i], bus[offset + i]), with gains[i] as the gain where there

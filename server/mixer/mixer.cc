@@ -20,8 +20,6 @@ namespace {
 
 // Voices lie anywhere in memory: each is fetched while so many before it are rendered.
 constexpr size_t kVoicesAhead = 8;
-// So many are added to the bus together: their list stays in the nearest cache.
-constexpr size_t kVoicesPerRun = 128;
 
 absl::Status OutOfRange(const char* option, int64_t value, int64_t low, int64_t high) {
   return absl::InvalidArgumentError(
@@ -148,7 +146,6 @@ Mixer::Mixer(const Options& options)
       results_(2 * (int64_t{options.max_batches} + options.max_pending_voices)),
       frame_(options.first_frame),
       schedule_(options.max_batches, options.max_pending_voices),
-      run_(kVoicesPerRun),
       bus_(options.output_channels, options.max_block_frames,
            options.portable_kernel ? PortableMixKernel() : BestMixKernel()),
       kernel_(options.portable_kernel ? PortableMixKernel() : BestMixKernel()),
@@ -281,18 +278,28 @@ size_t Mixer::RenderWholeRt(size_t first, int frames, size_t* kept) noexcept {
   Voice** const voices = active_.data();
   const size_t count = active_.size();
   for (size_t begin = first; begin < count;) {
-    const uint64_t run_key = voices[begin]->run_key();
-    const size_t limit = std::min(count, begin + kVoicesPerRun);
+    MixRuns::Run* run = nullptr;
+    uint64_t key = 0;
     size_t end = begin;
-    for (; end < limit; ++end) {
+    for (const size_t limit = std::min(count, begin + MixRuns::kMaxSpans); end < limit; ++end) {
       __builtin_prefetch(voices[std::min(end + kVoicesAhead, count - 1)]);
-      if (voices[end]->run_key() != run_key) break;
-      if (!voices[end]->RenderWholeRt(frames, &run_[end - begin])) break;
+      Voice& voice = *voices[end];
+      if (voice.route_key() != key) {
+        run = runs_.OpenRt(voice.route());
+        if (run == nullptr) break;
+        key = voice.route_key();
+      }
+      if (!voice.RenderWholeRt(frames, &bus_, run->end) &&
+          !voice.RenderJoinedRt(frame_, frames, &bus_, run->end)) {
+        break;
+      }
+      ++run->end;
     }
+    runs_.AddRt(&bus_);
     if (end == begin) return begin;
-    bus_.AddWholeRt(run_.data(), static_cast<int>(end - begin), voices[begin]->channel_map(),
-                    voices[begin]->channels(), voices[begin]->far());
-    for (; begin < end; ++begin) voices[(*kept)++] = voices[begin];
+    if (*kept < begin) std::copy(voices + begin, voices + end, voices + *kept);
+    *kept += end - begin;
+    begin = end;
   }
   return count;
 }

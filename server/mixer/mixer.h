@@ -15,6 +15,7 @@
 #include "server/mixer/block_log.h"
 #include "server/mixer/mix_bus.h"
 #include "server/mixer/mix_kernel.h"
+#include "server/mixer/mix_runs.h"
 #include "server/mixer/schedule.h"
 #include "server/mixer/voice.h"
 #include "server/realtime/audio_block.h"
@@ -159,8 +160,8 @@ class Mixer : public AudioBlockSink {
   int32_t WriteInputRt(const AudioBlock& block, int offset, int frames) noexcept;
   int StartDueRt(int frames, size_t behind) noexcept;
   int MixVoicesRt(int frames) noexcept;  // returns how many started meanwhile
-  // Renders active voices from `first` on, up to one to which something happens, and moves them to
-  // `*kept` and on; returns where it stopped.
+  // Renders active voices from `first` on, up to one that starts or ends or comes from a feed, and
+  // moves them to `*kept` and on; returns where it stopped.
   size_t RenderWholeRt(size_t first, int frames, size_t* kept) noexcept;
   void ScaleByMasterRt(int frames) noexcept;
   int32_t WriteOutputRt(const AudioBlock& block, int offset, int frames) noexcept;
@@ -191,8 +192,8 @@ class Mixer : public AudioBlockSink {
   // Audio thread. Every array has room for all voices that can be admitted.
   int64_t frame_;
   Schedule schedule_;
-  std::vector<WholeSpan> run_;  // what is summed together, made anew for each run
   MixBus bus_;
+  MixRuns runs_;
   std::vector<Voice*> active_;  // sounding, in the order of summation
   std::vector<Voice*> read_;    // sounding in this block from a feed
   std::vector<Voice*> ended_;   // to be given back after this block

@@ -27,7 +27,7 @@ Voice::Spec TakeRelative(Voice::Spec& spec) {
 
 // Names maps of one or two channels, and those of channels in a row; every other map is its own. A
 // map that sends two channels to one output is never named: the order of summation would change.
-uint64_t Voice::RunKey(const Spec& spec) {
+uint64_t Voice::RouteKey(const Spec& spec) {
   const std::vector<int>& map = spec.channel_map;
   const uint64_t far = IsFar(spec.view) ? kFarBit : 0;
   bool named = map.size() == 1 || (map.size() == 2 && map[0] != map[1]);
@@ -44,16 +44,16 @@ uint64_t Voice::RunKey(const Spec& spec) {
 Voice::Voice(Spec spec)
     : position_(spec.view_offset_frames),
       gain_(spec.gain),
-      run_key_(RunKey(spec)),
+      route_key_(RouteKey(spec)),
       channel_map_(spec.channel_map.data()),  // moving the vector keeps where its numbers are
       channels_(static_cast<int16_t>(spec.channel_map.size())),
       channel_stride_frames_(static_cast<int16_t>(spec.view.channel_stride_frames)),
       from_feed_(spec.feed != nullptr),
       segments_(spec.view.segments),
+      ramp_(spec.gain),
+      session_ramp_(spec.session_gain),
       spec_(TakeRelative(spec)),
       change_count_(static_cast<int64_t>(spec.changes.size())),
-      ramp_(spec_.gain),
-      session_ramp_(spec_.session_gain),
       jumps_left_(spec_.loop.passes - 1) {
   for (VoiceChange* const change : spec.changes) {
     if (change->absolute) ChangeRt(change);
@@ -243,10 +243,10 @@ void Voice::LookAheadRt(int64_t next_frame) noexcept {
   event_frame_ = cut_frame_;
   if (!changes_.empty()) event_frame_ = std::min(event_frame_, changes_.front()->frame);
   gain_ = ramp_.target() * session_ramp_.target();
-  plain_ = !paused() && !ramp_.moving() && !session_ramp_.moving() &&
-           !(from_feed_ && spec_.max_frames != kNoFrame);
+  fading_ = ramp_.moving() || session_ramp_.moving();
+  plain_ = !paused() && !fading_ && !(from_feed_ && spec_.max_frames != kNoFrame);
   whole_frames_ = 0;
-  if (!plain_ || from_feed_) return;
+  if (paused() || from_feed_) return;
   const int64_t position = position_frames();
   // A view is at most as long as its position can be, so that no sum overflows.
   const int64_t view_left =
@@ -254,6 +254,8 @@ void Voice::LookAheadRt(int64_t next_frame) noexcept {
   // What happens on the frame after a block belongs to it.
   const int64_t quiet =
       std::min({view_left, LeftOfMaxFrames(), FadeOutDistance(),
+                ramp_.moving() ? ramp_.midst_frames() : kNoFrame,
+                session_ramp_.moving() ? session_ramp_.midst_frames() : kNoFrame,
                 event_frame_ == kNoFrame ? kNoFrame : event_frame_ - next_frame}) -
       1;
   if (quiet <= 0) return;

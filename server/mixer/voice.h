@@ -9,6 +9,7 @@
 
 #include "server/mixer/fade.h"
 #include "server/mixer/mix_bus.h"
+#include "server/mixer/mix_runs.h"
 #include "server/mixer/play_feed.h"
 #include "server/mixer/voice_change.h"
 #include "server/realtime/cache_line.h"
@@ -150,17 +151,19 @@ class alignas(kCacheLineBytes) Voice {
   // effect are added to `done`.
   bool StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block_first_frame,
                VoiceChangeList* done) noexcept;
-  // Sounds in a block in which nothing can happen to it: writes what is to be added to the bus.
-  // False, without having done anything, if something might. The way of nearly all voices in nearly
-  // all blocks.
-  bool RenderWholeRt(int frames, WholeSpan* span) noexcept;
-  // Of voices whose keys are the same, the channels go to the same channels, no two to one, and all
-  // are far or none is.
-  uint64_t run_key() const { return run_key_; }
-  // Whether its sound is longer than the nearest cache: what comes next is then fetched ahead.
-  bool far() const { return (run_key_ & kFarBit) != 0; }
-  const int* channel_map() const { return channel_map_; }
-  int channels() const { return channels_; }
+  // Sounds in a block in which nothing can happen to it: writes what is to be added to the bus,
+  // with gains in its room if it is in the midst of a fade. False, without having done anything, if
+  // something might, or if there is no such room. The way of nearly all voices in nearly all
+  // blocks.
+  bool RenderWholeRt(int frames, MixBus* bus, WholeSpan* span) noexcept;
+  // The same in a block in which its memory is in several pieces, which are put together in room of
+  // the bus, but nothing else happens to it.
+  bool RenderJoinedRt(int64_t block_first_frame, int frames, MixBus* bus, WholeSpan* span) noexcept;
+  uint64_t route_key() const { return route_key_; }
+  // Where it goes; what comes next of a sound that is longer than the nearest cache is fetched.
+  VoiceRoute route() const {
+    return {route_key_, channel_map_, channels_, (route_key_ & kFarBit) != 0};
+  }
   // Sounds in a block, from its start on, on the channels of `bus`; false if it ended in the block.
   // Changes that took effect are added to `done`.
   bool RenderRt(int64_t block_first_frame, int frames, MixBus* bus, VoiceChangeList* done) noexcept;
@@ -204,9 +207,19 @@ class alignas(kCacheLineBytes) Voice {
                     MixBus* bus) noexcept;
   // False if it turned out to have run dry and that ends it.
   bool BeginFeedBlockRt(FeedBlock* feed) noexcept;
-  // The gains of the next `frames` frames that sound, null if gain_ holds for all; the fades pass
-  // them.
+  // Writes the gains of the next `frames` frames that sound; the fades pass them.
+  void WriteGainsRt(int frames, MixBus* bus, float* gains) noexcept;
+  // The same in the midst of a fade, in room of the bus; null, and no frame has passed, if there is
+  // none.
+  const float* MidstGainsRt(int frames, MixBus* bus) noexcept;
+  // The same, in all the room of the bus; null if gain_ holds for all.
   const float* GainsRt(int frames, MixBus* bus) noexcept;
+  // A piece of the view that is to sound next: of its first channel.
+  struct Piece {
+    const float* samples;
+    int frames;
+  };
+  Piece NextPieceRt(int max_frames) const noexcept;
   MixSpan MakeSpan(const float* samples, const float* gains, int at, int frames) const noexcept {
     return {samples, gains, gain_, static_cast<int16_t>(at), static_cast<int16_t>(frames)};
   }
@@ -232,7 +245,7 @@ class alignas(kCacheLineBytes) Voice {
   void AddDoneRt(int64_t frames) noexcept;
 
   static constexpr uint64_t kFarBit = 1;
-  static uint64_t RunKey(const Spec& spec);
+  static uint64_t RouteKey(const Spec& spec);
 
   // What every block needs of a voice that plays from memory, partly copied from spec_: one cache
   // line, since with a thousand voices each line counts.
@@ -240,13 +253,14 @@ class alignas(kCacheLineBytes) Voice {
   std::atomic<int64_t> position_;        // next frame of the view
   const float* next_samples_ = nullptr;  // of the first channel, there
   int32_t whole_frames_ = 0;  // for how long nothing can happen and memory is in one piece
-  float gain_;                // while no fade moves
-  const uint64_t run_key_;
+  float gain_;                // while it does not fade
+  const uint64_t route_key_;
   const int* const channel_map_;
   const int16_t channels_;               // at most 1024
   const int16_t channel_stride_frames_;  // of the view; at most kSegmentFrames
   const bool from_feed_;
   bool plain_ = false;  // neither paused, nor fading, nor a feed that has to end by itself
+  bool fading_ = false;
   std::atomic<State> state_{State::kPending};
 
   int64_t event_frame_ = kNoFrame;    // of the next cut or change
@@ -254,6 +268,8 @@ class alignas(kCacheLineBytes) Voice {
   const float* const* const segments_;
   int begin_ = 0;  // where it starts in the block that comes next; 0 but in its first block
   EndReason end_reason_ = EndReason::kNone;
+  GainRamp ramp_;          // passes with the sound
+  GainRamp session_ramp_;  // passes with the stream
 
   const Spec spec_;
   Batch* batch_ = nullptr;
@@ -263,8 +279,6 @@ class alignas(kCacheLineBytes) Voice {
   VoiceChangeList changes_;
   bool spec_changes_taken_ = false;
   const int64_t change_count_;
-  GainRamp ramp_;          // passes with the sound
-  GainRamp session_ramp_;  // passes with the stream
   std::atomic<bool> paused_{false};
   bool fading_out_ = false;
   bool idling_ = false;         // feed: waits for its prebuffer
@@ -291,13 +305,15 @@ class alignas(kCacheLineBytes) Voice {
   std::array<VoiceGap, kGapSlots> gaps_{};
 };
 
-inline bool Voice::RenderWholeRt(int frames, WholeSpan* span) noexcept {
+inline bool Voice::RenderWholeRt(int frames, MixBus* bus, WholeSpan* span) noexcept {
   if (frames > whole_frames_) return false;
+  const float* const gains = fading_ ? MidstGainsRt(frames, bus) : nullptr;
+  if (fading_ && gains == nullptr) return false;
   whole_frames_ -= frames;
   // Only this thread writes them: no need for atomic additions.
   position_.store(position_frames() + frames, std::memory_order_relaxed);
   done_frames_.store(done_frames() + frames, std::memory_order_relaxed);
-  *span = {next_samples_, gain_, channel_stride_frames_};
+  *span = {next_samples_, gains, gain_, channel_stride_frames_};
   next_samples_ += frames;
   return true;
 }

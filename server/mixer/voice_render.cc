@@ -57,9 +57,56 @@ bool Voice::RenderPiecesRt(int64_t block_first_frame, int frames, MixBus* bus,
   return true;
 }
 
+bool Voice::RenderJoinedRt(int64_t block_first_frame, int frames, MixBus* bus,
+                           WholeSpan* span) noexcept {
+  if (from_feed_ || paused() || begin_ != 0 || event_frame_ <= block_first_frame + frames ||
+      RemainingFrames() <= frames || FadeOutDistance() <= frames) {
+    return false;
+  }
+  float* const samples = bus->TakeRoomRt(int64_t{channels_} * frames);
+  if (samples == nullptr) return false;
+  float* gains = nullptr;
+  if (ramp_.moving() || session_ramp_.moving()) {
+    gains = bus->TakeRoomRt(frames);
+    if (gains == nullptr) return false;
+    WriteGainsRt(frames, bus, gains);
+  }
+  *span = {samples, gains, ramp_.target() * session_ramp_.target(), frames};
+  for (int at = 0; at < frames;) {
+    const Piece piece = NextPieceRt(frames - at);
+    for (int c = 0; c < channels_; ++c) {
+      std::copy_n(piece.samples + int64_t{c} * channel_stride_frames_, piece.frames,
+                  samples + int64_t{c} * frames + at);
+    }
+    at += piece.frames;
+    PassViewRt(piece.frames);
+  }
+  AddDoneRt(frames);
+  LookAheadRt(block_first_frame + frames);
+  return true;
+}
+
+const float* Voice::MidstGainsRt(int frames, MixBus* bus) noexcept {
+  float* const room = bus->TakeRoomRt(frames);
+  if (room == nullptr) return nullptr;
+  if (ramp_.moving() && session_ramp_.moving()) {
+    WriteGainsRt(frames, bus, room);
+    return room;
+  }
+  const MixRamp ramp = ramp_.moving() ? ramp_.PassRt(session_ramp_.target(), frames)
+                                      : session_ramp_.PassRt(ramp_.target(), frames);
+  return bus->WriteRampRt(ramp, room);
+}
+
 const float* Voice::GainsRt(int frames, MixBus* bus) noexcept {
   if (!ramp_.moving() && !session_ramp_.moving()) return nullptr;
-  float* const gains = bus->GainsRt();
+  bus->ReleaseRoomRt();
+  float* const gains = bus->TakeRoomRt(frames);
+  WriteGainsRt(frames, bus, gains);
+  return gains;
+}
+
+void Voice::WriteGainsRt(int frames, MixBus* bus, float* gains) noexcept {
   if (!session_ramp_.moving()) {
     ramp_.WriteRt(bus->kernel(), session_ramp_.target(), gains, frames);
   } else if (!ramp_.moving()) {
@@ -70,25 +117,29 @@ const float* Voice::GainsRt(int frames, MixBus* bus) noexcept {
     session_ramp_.WriteRt(bus->kernel(), 1.0f, session_gains, frames);
     bus->kernel().multiply(session_gains, gains, frames);
   }
-  return gains;
+}
+
+Voice::Piece Voice::NextPieceRt(int max_frames) const noexcept {
+  const int64_t position = position_frames();
+  const int64_t limit = jumps_left_ != 0 ? spec_.loop.end_frame : spec_.view.frames;
+  const int64_t offset = position % AudioView::kSegmentFrames;
+  return {segments_[position / AudioView::kSegmentFrames] + offset,
+          static_cast<int>(std::min<int64_t>(
+              {max_frames, AudioView::kSegmentFrames - offset, limit - position}))};
 }
 
 bool Voice::RenderViewRt(int64_t block_first_frame, int begin, int stop, MixBus* bus) noexcept {
   const int end = begin + static_cast<int>(std::min<int64_t>(stop - begin, RemainingFrames()));
   const float* const gains = end > begin ? GainsRt(end - begin, bus) : nullptr;
   for (int at = begin; at < end;) {
-    const uint64_t position = position_frames();
-    const int64_t limit = jumps_left_ != 0 ? spec_.loop.end_frame : spec_.view.frames;
-    const int64_t offset = position % AudioView::kSegmentFrames;
-    const float* samples = segments_[position / AudioView::kSegmentFrames] + offset;
-    const int run = static_cast<int>(std::min<int64_t>(
-        {end - at, AudioView::kSegmentFrames - offset, limit - static_cast<int64_t>(position)}));
-    for (int c = 0; c < channels_; ++c, samples += channel_stride_frames_) {
+    const Piece piece = NextPieceRt(end - at);
+    for (int c = 0; c < channels_; ++c) {
       bus->AddRt(channel_map_[c],
-                 MakeSpan(samples, gains != nullptr ? gains + (at - begin) : nullptr, at, run));
+                 MakeSpan(piece.samples + int64_t{c} * channel_stride_frames_,
+                          gains != nullptr ? gains + (at - begin) : nullptr, at, piece.frames));
     }
-    at += run;
-    PassViewRt(run);
+    at += piece.frames;
+    PassViewRt(piece.frames);
   }
   AddDoneRt(end - begin);
   if (RemainingFrames() > 0) return true;

@@ -51,7 +51,7 @@ TEST(MixBusTest, SpansAreSummedInTheOrderOfAdding) {
           0, {sources[s].data(), nullptr, 0.7f, offset, static_cast<int16_t>(16 - offset)}));
     } else if (s % 5 == 1) {
       std::vector<WholeSpan> spans;
-      for (int i = s; i < s + 4; ++i) spans.push_back({sources[i].data(), 0.7f, 16});
+      for (int i = s; i < s + 4; ++i) spans.push_back({sources[i].data(), nullptr, 0.7f, 16});
       const int map[] = {0, 1};
       AS_AUDIO_THREAD(bus.AddWholeRt(spans.data(), 4, map, 2, s % 2 == 0));
     }
@@ -65,7 +65,7 @@ TEST(MixBusTest, SpansAreSummedInTheOrderOfAdding) {
 TEST(MixBusTest, ChannelsOfAWholeSpanGoWhereTheMapSays) {
   MixBus bus(3, 4, BestMixKernel());
   const std::vector<float> samples = {1, 2, 3, 4, 0, 0, 10, 20, 30, 40};
-  const WholeSpan span = {samples.data(), 0.5f, 6};
+  const WholeSpan span = {samples.data(), nullptr, 0.5f, 6};
   const int map[] = {2, 0};
   AS_AUDIO_THREAD(bus.BeginRt(4));
   AS_AUDIO_THREAD(bus.AddWholeRt(&span, 1, map, 2, false));
@@ -74,6 +74,55 @@ TEST(MixBusTest, ChannelsOfAWholeSpanGoWhereTheMapSays) {
     EXPECT_EQ(bus.planar()[0][i], 0.5f * samples[6 + i]);
     EXPECT_EQ(bus.planar()[1][i], 0.0f);
   }
+}
+
+TEST(MixBusTest, RoomIsTakenUntilItIsReleased) {
+  MixBus bus(1, 16, BestMixKernel());
+  bus.BeginRt(16);
+  float* const first = bus.TakeRoomRt(5);
+  ASSERT_NE(first, nullptr);
+  EXPECT_GE(bus.TakeRoomRt(5), first + 5);
+  int more = 0;
+  while (float* const room = bus.TakeRoomRt(100)) {
+    std::fill_n(room, 100, 0.0f);
+    ++more;
+  }
+  EXPECT_GT(more, 3);
+  bus.ReleaseRoomRt();
+  EXPECT_EQ(bus.TakeRoomRt(5), first);
+}
+
+TEST(MixBusTest, ThereIsRoomForTheLongestBlock) {
+  MixBus bus(1, 16384, BestMixKernel());
+  EXPECT_NE(bus.TakeRoomRt(16384), nullptr);
+  EXPECT_EQ(bus.TakeRoomRt(16384), nullptr);
+}
+
+TEST(MixBusTest, ARampThatComesAgainIsWrittenOnce) {
+  MixBus bus(1, 16, BestMixKernel());
+  bus.BeginRt(16);
+  const MixRamp ramp = {.low = 0,
+                        .rise = 1,
+                        .per_frame = 1.0 / 32,
+                        .frame = 8,
+                        .step = 1,
+                        .shape = FadeShape::kLinear,
+                        .scale = 1.0f};
+  const auto write = [&](const MixRamp& of) { return bus.WriteRampRt(of, bus.TakeRoomRt(16)); };
+  const float* const first = write(ramp);
+  EXPECT_EQ(first[4], 12.0f / 32);
+  EXPECT_EQ(write(ramp), first);
+  MixRamp other = ramp;
+  other.scale = 0.5f;
+  const float* const second = write(other);
+  EXPECT_EQ(second, first + 16);  // what the repetition had taken was given back
+  EXPECT_EQ(first[4], 12.0f / 32);
+  EXPECT_EQ(second[4], 6.0f / 32);
+  EXPECT_EQ(write(other), second);
+  bus.ReleaseRoomRt();
+  float* const room = bus.TakeRoomRt(16);
+  room[4] = 0.0f;
+  EXPECT_EQ(bus.WriteRampRt(other, room)[4], 6.0f / 32);
 }
 
 TEST(MixBusTest, ClipsOneChannel) {

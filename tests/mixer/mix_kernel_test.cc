@@ -32,17 +32,21 @@ TEST_P(MixKernelTest, SumOfWholeSpansIsOneFusedMultiplyAddPerSpanInOrder) {
   for (int frames = 1; frames <= 150; ++frames) {
     const int channel = frames % 3;
     std::vector<std::vector<float>> sources;
+    std::vector<std::vector<float>> gains;
     std::vector<WholeSpan> spans;
     for (int s = 0; s < 9; ++s) {
       const int32_t stride = frames + s;
       sources.push_back(RandomSamples(&engine, 3 * stride + 3));
-      spans.push_back({sources.back().data() + s % 3, 0.3f + static_cast<float>(s), stride});
+      gains.push_back(RandomSamples(&engine, frames));
+      spans.push_back({sources.back().data() + s % 3, s % 4 == 1 ? gains.back().data() : nullptr,
+                       0.3f + static_cast<float>(s), stride});
     }
     std::vector<float> bus = RandomSamples(&engine, frames + 1);
     std::vector<float> expected = bus;
     for (int i = 0; i < frames; ++i) {
       for (const WholeSpan& span : spans) {
-        expected[i] = std::fma(span.gain, span.samples[channel * span.stride + i], expected[i]);
+        const float gain = span.gains != nullptr ? span.gains[i] : span.gain;
+        expected[i] = std::fma(gain, span.samples[channel * span.stride + i], expected[i]);
       }
     }
     GetParam()->sum_whole(spans.data(), static_cast<int>(spans.size()), channel, frames,

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -48,10 +49,13 @@ class Stage {
     AS_AUDIO_THREAD(bus_.BeginRt(frames));
     // As the mixer does.
     WholeSpan span = {};
-    goes_on = AS_AUDIO_THREAD(voice.RenderWholeRt(frames, &span));
+    const bool whole = AS_AUDIO_THREAD(voice.RenderWholeRt(frames, &bus_, &span));
+    goes_on = whole || AS_AUDIO_THREAD(voice.RenderJoinedRt(first_frame, frames, &bus_, &span));
+    way = whole ? Way::kWhole : goes_on ? Way::kJoined : Way::kPieces;
     if (goes_on) {
+      const VoiceRoute route = voice.route();
       AS_AUDIO_THREAD(
-          bus_.AddWholeRt(&span, 1, voice.channel_map(), voice.channels(), voice.far()));
+          bus_.AddWholeRt(&span, 1, route.channel_map, route.channels, route.fetch_next));
     } else {
       goes_on = AS_AUDIO_THREAD(voice.RenderRt(first_frame, frames, &bus_, &done_));
     }
@@ -66,6 +70,8 @@ class Stage {
 
   Voice voice;
   bool goes_on = true;
+  enum class Way { kWhole, kJoined, kPieces };
+  Way way = Way::kPieces;  // of the last block
 
  private:
   MixBus bus_;
@@ -678,6 +684,100 @@ TEST(VoiceFeedTest, CutInAnUnderrunEndsTheGap) {
   stage.Play(0);
   ExpectOutcome(stage.voice(), EndReason::kCancelled, 5, 2);
   EXPECT_EQ(stage.voice().gap_total_frames(), 3);
+}
+
+// Stereo, two channels of 1 and 2.
+Voice::Spec LongSpec(int64_t frames) {
+  static const PlanarSound* const sound =
+      new PlanarSound(2, 20000, [](int c, int64_t) { return static_cast<float>(c + 1); });
+  Voice::Spec spec;
+  spec.channel_map = {0, 1};
+  spec.view = sound->view(frames);
+  return spec;
+}
+
+TEST(VoiceTest, TheMidstOfAFadeIsRenderedWhole) {
+  Voice::Spec spec = LongSpec(1000);
+  spec.fade_in = {.frames = 64};
+  spec.session_gain = 0.5f;
+  Stage stage(spec);
+  ASSERT_TRUE(stage.Start(0, 0));
+  for (int block = 0; block < 10; ++block) {
+    const Samples samples = stage.Play(block * int64_t{8}, 8, 1);
+    // The fade ends in the eighth block.
+    EXPECT_EQ(stage.way == Stage::Way::kWhole, 0 < block && block != 7) << block;
+    for (int i = 0; i < 8; ++i) {
+      const int frame = block * 8 + i;
+      ASSERT_EQ(samples[i], 0.5f * 2.0f * static_cast<float>(std::min(frame, 64)) / 64) << frame;
+    }
+  }
+}
+
+TEST(VoiceTest, FadesOfSoundAndSessionTogetherAreRenderedWhole) {
+  Voice::Spec spec = LongSpec(1000);
+  spec.fade_in = {.frames = 64};
+  VoiceChange change;
+  change.kind = VoiceChange::Kind::kSessionGain;
+  change.fade = {.frames = 32};
+  spec.changes = {&change};
+  Stage stage(spec);
+  ASSERT_TRUE(stage.Start(0, 0));
+  for (int block = 0; block < 3; ++block) {
+    const Samples samples = stage.Play(block * int64_t{8});
+    EXPECT_EQ(stage.way == Stage::Way::kWhole, block > 0) << block;
+    for (int i = 0; i < 8; ++i) {
+      const auto frame = static_cast<float>(block * 8 + i);
+      ASSERT_EQ(samples[i], frame / 64 * ((32 - frame) / 32)) << frame;
+    }
+  }
+}
+
+TEST(VoiceTest, ASeamOfMemoryIsJoined) {
+  Voice::Spec spec = TenSpec();
+  spec.loop = {.begin_frame = 2, .end_frame = 5, .passes = 0};
+  spec.fade_in = {.frames = 16};
+  Stage stage(spec);
+  ASSERT_TRUE(stage.Start(0, 0));
+  const float sound[] = {1, 2, 3, 4, 5, 3, 4, 5};
+  for (int block = 0; block < 4; ++block) {
+    const Samples samples = stage.Play(block * int64_t{8});
+    EXPECT_EQ(stage.way, Stage::Way::kJoined);
+    for (int i = 0; i < 8; ++i) {
+      const int frame = block * 8 + i;
+      const float sample = frame < 8 ? sound[frame] : 3.0f + static_cast<float>((frame - 2) % 3);
+      ASSERT_EQ(samples[i], sample * static_cast<float>(std::min(frame, 16)) / 16) << frame;
+    }
+  }
+  EXPECT_EQ(stage.voice.done_frames(), 32);
+  EXPECT_EQ(stage.voice.position_frames(), 2);
+}
+
+TEST(VoiceTest, ASeamWhereSomethingHappensIsNotJoined) {
+  Voice::Spec spec = TenSpec();
+  spec.loop = {.begin_frame = 2, .end_frame = 5, .passes = 2};
+  spec.cut_offset_frames = 10;
+  Stage stage(spec);
+  ASSERT_TRUE(stage.Start(2, 0));
+  EXPECT_EQ(stage.Play(0), (Samples{0, 0, 1, 2, 3, 4, 5, 3}));
+  EXPECT_EQ(stage.way, Stage::Way::kPieces);
+  EXPECT_EQ(stage.Play(8), (Samples{4, 5, 6, 7, 0, 0, 0, 0}));
+  EXPECT_EQ(stage.way, Stage::Way::kPieces);
+  ExpectOutcome(stage.voice, EndReason::kCancelled, 12, 10);
+}
+
+TEST(VoiceTest, ASeamThatDoesNotFitIntoTheRoomIsPlayedInPieces) {
+  // Two channels of 64 frames fit, but not of 8192.
+  Voice::Spec spec = LongSpec(20000);
+  MixBus bus(2, 8192, BestMixKernel());
+  VoiceChangeList done;
+  Voice voice(spec);
+  ASSERT_TRUE(AS_AUDIO_THREAD(voice.StartRt(0, 0, 0, &done)));
+  WholeSpan span = {};
+  AS_AUDIO_THREAD(bus.BeginRt(8192));
+  EXPECT_FALSE(AS_AUDIO_THREAD(voice.RenderJoinedRt(0, 8192, &bus, &span)));
+  EXPECT_TRUE(AS_AUDIO_THREAD(voice.RenderRt(0, 8192, &bus, &done)));
+  AS_AUDIO_THREAD(bus.BeginRt(64));
+  EXPECT_TRUE(AS_AUDIO_THREAD(voice.RenderWholeRt(64, &bus, &span)));
 }
 
 }  // namespace

@@ -30,13 +30,16 @@ def _voices(
     gain: float,
     fade_frames: int,
     shape: int,
+    in_step: bool = False,
 ) -> mix_probe.OurMixer:
     ours = mix_probe.OurMixer(library, 2, BLOCK_FRAMES, VOICES)
     sound = ours.add_sound(2, sound_frames)
     for voice in range(VOICES):
         if voice > 0 and not shared:
             sound = ours.add_sound(2, sound_frames)
-        ours.add_voice(sound, (1, 2), mix_probe.stagger(voice), gain, fade_frames, shape)
+        # Fades of one length, which begin together, are one fade.
+        length = fade_frames + (voice if fade_frames and not in_step else 0)
+        ours.add_voice(sound, (1, 2), mix_probe.stagger(voice), gain, length, shape)
     ours.submit()
     ours.run(8)
     return ours
@@ -46,6 +49,7 @@ def gains(bench: Bench) -> Iterator[Row]:
     """Voices with a gain, and voices in the midst of a fade, beside the plain mix."""
     library = mix_probe.load(bench.bin)
     samples = VOICES * 2 * BLOCK_FRAMES
+    long = LONG_FADE_FRAMES
     for where, sound_frames, shared in (
         ("in the cache", mixing.SHORT_SOUND_FRAMES, True),
         ("from main memory", mixing.MEMORY_BYTES // 8 // VOICES, False),
@@ -53,9 +57,15 @@ def gains(bench: Bench) -> Iterator[Row]:
         mixers = {
             "plain": _voices(library, sound_frames, shared, 1.0, 0, 0),
             "with a gain": _voices(library, sound_frames, shared, 0.3, 0, 0),
-            "with a linear fade": _voices(library, sound_frames, shared, 0.9, LONG_FADE_FRAMES, 0),
-            "with an equal-power fade": _voices(
-                library, sound_frames, shared, 0.9, LONG_FADE_FRAMES, 1
+            "with linear fades of their own": _voices(library, sound_frames, shared, 0.9, long, 0),
+            "with equal-power fades of their own": _voices(
+                library, sound_frames, shared, 0.9, long, 1
+            ),
+            "with a linear fade in step": _voices(
+                library, sound_frames, shared, 0.9, long, 0, in_step=True
+            ),
+            "with an equal-power fade in step": _voices(
+                library, sound_frames, shared, 0.9, long, 1, in_step=True
             ),
         }
         chunks = {name: mixing.chunk(mixer.run, samples) for name, mixer in mixers.items()}

@@ -1,0 +1,36 @@
+#include "server/mixer/mix_runs.h"
+
+#include <bit>
+
+namespace rtmixd {
+
+MixRuns::MixRuns() : spans_(kBits * kMaxSpans) {
+  for (int n = 0; n < kBits; ++n) runs_[n].spans = spans_.data() + n * kMaxSpans;
+}
+
+MixRuns::Run* MixRuns::OpenNewRt(const VoiceRoute& route) noexcept {
+  const int number = NumberOf(route);
+  uint64_t channels = uint64_t{1} << number;
+  for (int c = 1; c < route.channels; ++c) channels |= uint64_t{1} << route.channel_map[c] % kBits;
+  if ((used_channels_ & channels) != 0) return nullptr;
+  used_channels_ |= channels;
+  opened_ |= uint64_t{1} << number;
+  Run& run = runs_[number];
+  run.route = route;
+  run.end = run.spans;
+  return &run;
+}
+
+void MixRuns::AddRt(MixBus* bus) noexcept {
+  for (; opened_ != 0; opened_ &= opened_ - 1) {
+    Run& run = runs_[std::countr_zero(opened_)];
+    const VoiceRoute& route = run.route;
+    bus->AddWholeRt(run.spans, static_cast<int>(run.end - run.spans), route.channel_map,
+                    route.channels, route.fetch_next);
+    run.end = nullptr;
+  }
+  used_channels_ = 0;
+  bus->ReleaseRoomRt();
+}
+
+}  // namespace rtmixd

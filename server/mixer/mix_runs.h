@@ -1,0 +1,69 @@
+#ifndef RTMIXD_SERVER_MIXER_MIX_RUNS_H_
+#define RTMIXD_SERVER_MIXER_MIX_RUNS_H_
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "server/mixer/mix_bus.h"
+
+namespace rtmixd {
+
+// Where the channels of a voice go.
+struct VoiceRoute {
+  // Of routes whose keys are the same all else is the same, and no two channels go to one; the key
+  // of a route that sends two channels to one is no other's. Never 0.
+  uint64_t key;
+  const int* channel_map;  // as of MixBus::AddWholeRt
+  int channels;
+  bool fetch_next;
+};
+
+// Spans of one voice after the other, gathered so that those of one route are added to the bus
+// together. Routes that have no channel in common may take turns: on each channel the order stays
+// that of the voices.
+//
+// Threading: the audio thread only. Only the constructor allocates, and it touches the memory.
+class MixRuns {
+ public:
+  // So many spans of a route at a time: their list stays in the nearest cache.
+  static constexpr int kMaxSpans = 128;
+
+  MixRuns();
+  MixRuns(const MixRuns&) = delete;
+  MixRuns& operator=(const MixRuns&) = delete;
+
+  // Where the spans of a route go on.
+  struct Run {
+    VoiceRoute route{};
+    WholeSpan* spans = nullptr;  // from the first
+    WholeSpan* end = nullptr;
+  };
+  // The run of a route, whose end grows with every span that is written there, up to kMaxSpans;
+  // null if what was gathered must be added before. There is always one for the first.
+  Run* OpenRt(const VoiceRoute& route) noexcept {
+    Run& run = runs_[NumberOf(route)];
+    return run.end != nullptr && run.route.key == route.key ? &run : OpenNewRt(route);
+  }
+  // Adds what was gathered, and releases what room of the bus it took.
+  void AddRt(MixBus* bus) noexcept;
+
+ private:
+  // A channel, modulo this, is a bit of a word and the number of a route that begins with it: two
+  // of one number have it in common.
+  static constexpr int kBits = 64;
+
+  static int NumberOf(const VoiceRoute& route) noexcept {
+    return route.channels > 0 ? route.channel_map[0] % kBits : 0;
+  }
+  Run* OpenNewRt(const VoiceRoute& route) noexcept;
+
+  uint64_t used_channels_ = 0;
+  uint64_t opened_ = 0;  // bit n: runs_[n], whose end is not null
+  std::array<Run, kBits> runs_;
+  std::vector<WholeSpan> spans_;  // of all runs
+};
+
+}  // namespace rtmixd
+
+#endif  // RTMIXD_SERVER_MIXER_MIX_RUNS_H_
