@@ -15,7 +15,9 @@ absl::Status ByteBudget::Reserve(int64_t bytes) {
   int64_t used = used_bytes_.load(std::memory_order_relaxed);
   do {
     if (bytes > limit_bytes_ - used) {
-      return LimitExceeded(limit_name_, absl::StrCat(used + bytes), absl::StrCat(limit_bytes_));
+      // Together they may be more than the type of both holds.
+      const uint64_t wanted = static_cast<uint64_t>(used) + static_cast<uint64_t>(bytes);
+      return LimitExceeded(limit_name_, absl::StrCat(wanted), absl::StrCat(limit_bytes_));
     }
   } while (!used_bytes_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
   if (parent_ == nullptr) return absl::OkStatus();

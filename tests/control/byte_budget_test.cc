@@ -45,7 +45,9 @@ TEST(ByteBudgetTest, WiderLimitCountsToo) {
 TEST(ByteBudgetTest, HugeWishesDoNotOverflow) {
   ByteBudget budget("max_buffer_bytes", INT64_MAX);
   EXPECT_TRUE(budget.Reserve(int64_t{1} << 62).ok());
-  EXPECT_FALSE(budget.Reserve(int64_t{1} << 62).ok());
+  const auto refused = budget.Reserve(int64_t{1} << 62);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(GetErrorInfo(refused)->value, "9223372036854775808");
 }
 
 TEST(ByteBudgetTest, ThreadsNeverExceedIt) {
