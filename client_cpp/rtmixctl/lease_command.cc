@@ -15,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "client_cpp/rtmixctl/commands.h"
 #include "client_cpp/rtmixctl/interrupt.h"
@@ -75,23 +76,31 @@ int RunCommand(const std::vector<std::string>& command) {
   }
   arguments.push_back(nullptr);
   pid_t child = 0;
+  // A signal may come while the command is being started: it waits for that, so that none is lost.
+  absl::Notification started;
+  Interrupt::Redirect([&child, &started](int signal) {
+    started.WaitForNotification();
+    // From a terminal, Ctrl-C reaches the whole group, the command too.
+    if (child == 0 || (signal == SIGINT && isatty(STDIN_FILENO) == 1)) return;
+    kill(child, signal);
+  });
   const int error =
       posix_spawnp(&child, arguments[0], nullptr, &attributes, arguments.data(), environ);
   posix_spawnattr_destroy(&attributes);
+  if (error != 0) child = 0;
+  started.Notify();
+  // Until it is waited for below, its number is that of no other process.
+  siginfo_t ended;
+  while (error == 0 && waitid(P_PID, child, &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+  }
+  Interrupt::Redirect([](int) {});
   if (error != 0) {
     std::fprintf(stderr, "rtmixctl: cannot run %s: %s\n", arguments[0], std::strerror(error));
     return kCannotRun;
   }
-  Interrupt::Redirect([child](int signal) {
-    // From a terminal, Ctrl-C reaches the whole group, the command too.
-    if (signal == SIGINT && isatty(STDIN_FILENO) == 1) return;
-    kill(child, signal);
-  });
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  // From here on the number may be another process's.
-  Interrupt::Redirect([](int) {});
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
