@@ -34,7 +34,7 @@ constexpr double kDoubtSigmas = 4;
 // symmetric.
 constexpr double kOneSided = 0.20;
 constexpr double kOneSidedHysteresis = 1.2;
-constexpr double kSymmetric = 0.60;
+constexpr double kSymmetric = 0.75;
 // Where nothing is late, in scatters of the edge: between 2 before it (edges are late themselves)
 // and 5 after it (edges of jittered stamps are early).
 constexpr double kEdgeOffset = 1.5;
@@ -46,6 +46,9 @@ constexpr double kMixedDoubt = 1.0 / 3;
 // A gaussian: quantiles at 5 % and 95 %, and the mean of its middle three quarters with a margin.
 constexpr double kQuantileSigmas = 1.645;
 constexpr double kCentreFactor = 1.17;
+// By how much the scatter inside a cell shows too small a standard error of its centre, times the
+// number of its blocks.
+constexpr double kFewBlocks = 0.6;
 // Clocks are read in steps, and nothing that we see is better than this.
 constexpr double kLeastScatterNanos = 300;
 // Stamps as far off as this are believed only when so many of them come in a row.
@@ -218,9 +221,12 @@ LineFit TimeMap::Fit() {
                                 : kCentreFactor * (lower_nanos_ + upper_nanos_) /
                                       (2 * kQuantileSigmas) / std::sqrt(blocks);
   expected_scatter_nanos_ = std::max(kLeastScatterNanos, expected);
+  const double stated =
+      edge_ ? expected : (1 + kFewBlocks / blocks) * median(&TimeMapCell::centre_error_nanos);
 
   const double start = line_.has_value() ? line_->nanos_per_frame : nominal_nanos_per_frame_;
-  return FitLine(fit_cells_, point(), nominal_nanos_per_frame_, start, expected_scatter_nanos_);
+  return FitLine(fit_cells_, point(), nominal_nanos_per_frame_, start, expected_scatter_nanos_,
+                 std::max(kLeastScatterNanos, stated));
 }
 
 void TimeMap::Publish() {
@@ -291,17 +297,17 @@ TimeMap::Estimate TimeMap::LineEstimate() const {
     systematic = kMixedDoubt * (upper_nanos_ - lower_nanos_);
   }
   const double npf = line_->nanos_per_frame;
+  const double coverage = line_->Coverage() * line_->stated_share;
   Estimate e;
   e.blocks = block_count_;
   e.rate_hz = 1e9 / npf;
-  e.rate_uncertainty_ppm =
-      line_->Coverage() * line_->slope_error / npf * 1e6 + kLeastRateUncertaintyPpm;
+  e.rate_uncertainty_ppm = coverage * line_->slope_error / npf * 1e6 + kLeastRateUncertaintyPpm;
   e.reference_frame = blocks_.empty() ? line_->origin_frame : blocks_.back().frame;
   e.reference_nanos =
       SaturatingRound(static_cast<long double>(line_->origin_nanos) + offset +
                       (static_cast<long double>(e.reference_frame) - line_->origin_frame) * npf);
   e.centroid_frame = line_->origin_frame;
-  e.centroid_uncertainty_frames = line_->Coverage() * line_->origin_error / npf;
+  e.centroid_uncertainty_frames = coverage * line_->origin_error / npf;
   e.systematic_frames = systematic / npf;
   e.uncertainty_frames = e.UncertaintyFramesAt(e.reference_frame);
   e.locked = bootstrapped_;

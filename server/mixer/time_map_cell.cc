@@ -7,6 +7,7 @@
 namespace rtmixd {
 namespace {
 
+constexpr double kTrim = 0.125;     // on either side of the centre
 constexpr double kCentreReach = 3;  // 4.9 sigma of a gaussian
 
 // Quantile of sorted values, linear between neighbours.
@@ -15,6 +16,24 @@ double Quantile(const std::vector<double>& sorted, double p) {
   const size_t below = static_cast<size_t>(position);
   const size_t above = std::min(below + 1, sorted.size() - 1);
   return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+// Standard error of the trimmed mean of sorted values, by their winsorized variance (Tukey and
+// McLaughlin 1963): right whatever the shape of their scatter is, if that is symmetric.
+double TrimmedMeanError(const std::vector<double>& sorted) {
+  const auto n = static_cast<double>(sorted.size());
+  if (n < 2) return 0;
+  const double median = Quantile(sorted, 0.5);
+  const double least = Quantile(sorted, kTrim);
+  const double most = Quantile(sorted, 1 - kTrim);
+  double sum = 0;
+  double squares = 0;
+  for (const double value : sorted) {
+    const double winsorized = std::clamp(value, least, most) - median;
+    sum += winsorized;
+    squares += winsorized * winsorized;
+  }
+  return std::sqrt(std::max(0.0, (squares - sum * sum / n) / (n * (n - 1)))) / (1 - 2 * kTrim);
 }
 
 }  // namespace
@@ -53,11 +72,13 @@ TimeMapCell SummarizeBlocks(absl::Span<const BlockTime> blocks, double nanos_per
   cell.upper_nanos = Quantile(sorted, 0.95) - median;
   cell.tail_nanos = quarter - low;
   cell.late_nanos = sorted.back() - median;
+  cell.centre_error_nanos = TrimmedMeanError(sorted);
 
   // The mean of the middle three quarters less what is far out, at the mean of its own frames:
   // exact whatever the slope is. Far out is measured by the lower half, where nothing is late.
-  const double least = std::max(Quantile(sorted, 0.125), median - kCentreReach * cell.lower_nanos);
-  const double most = std::min(Quantile(sorted, 0.875), median + kCentreReach * cell.lower_nanos);
+  const double least = std::max(Quantile(sorted, kTrim), median - kCentreReach * cell.lower_nanos);
+  const double most =
+      std::min(Quantile(sorted, 1 - kTrim), median + kCentreReach * cell.lower_nanos);
   double sum_frames = 0;
   double sum_residuals = 0;
   int count = 0;

@@ -32,6 +32,8 @@ struct TimeMapCell {
   double upper_nanos = 0;  // 95 % quantile - median
   double tail_nanos = 0;   // 25 % quantile - 5 % quantile
   double late_nanos = 0;   // the latest block - median
+  // Standard error of the centre, by the scatter inside.
+  double centre_error_nanos = 0;
 };
 
 // `a - b` without overflow, whatever a faulty clock said.

@@ -66,7 +66,7 @@ double LineFit::Coverage() const {
 
 LineFit FitLine(absl::Span<const TimeMapCell> cells, CellPoint point,
                 double nominal_nanos_per_frame, double start_nanos_per_frame,
-                double expected_scatter) {
+                double expected_scatter, double stated_scatter) {
   const int64_t origin_frame = PointFrame(cells.back(), point);
   const int64_t origin_nanos = PointNanos(cells.back(), point);
 
@@ -98,6 +98,7 @@ LineFit FitLine(absl::Span<const TimeMapCell> cells, CellPoint point,
   }
   double slope = 0;  // what is to be added to start_nanos_per_frame
   double scatter = expected_scatter;
+  double stated = stated_scatter;
   const double prior_slope = nominal_nanos_per_frame - start_nanos_per_frame;
   const double prior_error = nominal_nanos_per_frame * kPriorPpm * 1e-6;
   double curvature = 0;
@@ -111,10 +112,11 @@ LineFit FitLine(absl::Span<const TimeMapCell> cells, CellPoint point,
       }
     }
     // Deviations from what was fitted to them are too small by the parameters fitted.
-    scatter =
+    const double shown =
         kMadToSigma * Median(&scratch) * std::sqrt(static_cast<double>(cells.size()) / freedom);
     const double slack = point == CellPoint::kCentre ? kScatterSlack / std::sqrt(freedom) : 0;
-    if (scatter < expected_scatter * (1 + slack)) scatter = expected_scatter;
+    scatter = shown < expected_scatter * (1 + slack) ? expected_scatter : shown;
+    stated = shown < stated_scatter * (1 + slack) ? stated_scatter : shown;
 
     for (size_t g = 0; g < groups.size(); ++g) {
       Group& group = groups[g];
@@ -165,6 +167,7 @@ LineFit FitLine(absl::Span<const TimeMapCell> cells, CellPoint point,
   fit.origin_nanos =
       origin_nanos + std::llround(intercepts.back() + centroid * fit.nanos_per_frame);
   fit.degrees_of_freedom = freedom;
+  fit.stated_share = stated / scatter;
   return fit;
 }
 

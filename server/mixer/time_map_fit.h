@@ -23,6 +23,9 @@ struct LineFit {
   double cell_scatter = 0;  // robust standard deviation of a cell of usual size around the line
   double blocks_per_cell = 0;
   int degrees_of_freedom = 1;  // >= 1
+  // The standard errors times this are those that the line is off by. They themselves are what
+  // steps are judged by, and err on the safe side.
+  double stated_share = 1;
 
   // Nanos of `cell`'s point after the line.
   double Residual(const TimeMapCell& cell, CellPoint point) const;
@@ -36,13 +39,13 @@ struct LineFit {
 // Fits `cells` (at least one; groups ascend), starting from the slope `start_nanos_per_frame`. The
 // slope is held to `nominal_nanos_per_frame` like a measurement with a standard error of kPriorPpm.
 // `expected_scatter` > 0 (nanos) is what the scatter of the cells is at least, whatever a few of
-// them show.
+// them show; `stated_scatter` > 0 the same of what stated_share makes of the errors.
 //
 // Iteratively reweighted least squares with Tukey's biweight (c = 4.685, 95 % efficient on gaussian
 // scatter), scale by the median absolute deviation.
 LineFit FitLine(absl::Span<const TimeMapCell> cells, CellPoint point,
                 double nominal_nanos_per_frame, double start_nanos_per_frame,
-                double expected_scatter);
+                double expected_scatter, double stated_scatter);
 
 // No sound device that works is further than this from its nominal rate; one that is only takes
 // longer to be believed.

@@ -204,8 +204,9 @@ void TimeMap::JudgeBootstrap() {
   std::optional<LineFit> before;
   for (size_t split = 1; split < count; ++split) {
     for (size_t i = 0; i < count; ++i) fit_cells_[i].group = i < split ? 0 : 1;
-    const LineFit after = FitLine(fit_cells_, point(), nominal_nanos_per_frame_,
-                                  nominal_nanos_per_frame_, expected_scatter_nanos_);
+    const LineFit after =
+        FitLine(fit_cells_, point(), nominal_nanos_per_frame_, nominal_nanos_per_frame_,
+                expected_scatter_nanos_, expected_scatter_nanos_);
     scratch_.clear();
     for (size_t i = 0; i < split; ++i) scratch_.push_back(-after.Residual(fit_cells_[i], point()));
     const double level = MiddleMean(&scratch_);

@@ -83,6 +83,7 @@ struct Noise {
   std::string name;
   double gaussian_jitter_nanos;
   double median_lateness_nanos;
+  uint32_t first_seed = 1;
 };
 
 class TimeMapNoiseTest : public testing::TestWithParam<Noise> {};
@@ -92,7 +93,8 @@ TEST_P(TimeMapNoiseTest, RateAndUncertaintyHoldInNinetyNineOfAHundredCases) {
   int asked = 0;
   int outside = 0;
   for (const double ppm : {0.0, 50.0, -50.0, 300.0, -300.0}) {
-    for (uint32_t seed = 1; seed <= 40; ++seed) {
+    for (uint32_t i = 0; i < 40; ++i) {
+      const uint32_t seed = GetParam().first_seed + i;
       SCOPED_TRACE(testing::Message() << ppm << " ppm, seed " << seed);
       BlockSimulator simulator({.clock_error_ppm = ppm,
                                 .gaussian_jitter_nanos = GetParam().gaussian_jitter_nanos,
@@ -121,6 +123,8 @@ TEST_P(TimeMapNoiseTest, RateAndUncertaintyHoldInNinetyNineOfAHundredCases) {
 
 INSTANTIATE_TEST_SUITE_P(All, TimeMapNoiseTest,
                          testing::Values(Noise{"Gaussian500us", 500e3, 0},
+                                         // Where chance widens what is stated the most.
+                                         Noise{"Gaussian500usOtherSeeds", 500e3, 0, 1001},
                                          Noise{"Gaussian20us", 20e3, 0},
                                          Noise{"OneSidedLateness", 0, 100e3}),
                          [](const auto& info) { return info.param.name; });
