@@ -69,7 +69,8 @@ class Session {
   absl::StatusOr<v1::AwaitExclusiveResponse> AwaitExclusive(absl::Duration timeout);
 
   // Changes the gain that all plays of the session have in common, now or from a frame on. Returns
-  // that frame; absent without an open stream.
+  // that frame; absent without an open stream. An event tells if it comes later, as may one that is
+  // asked for on short notice.
   absl::StatusOr<std::optional<int64_t>> SetGain(float gain, const v1::Fade& fade = {},
                                                  std::optional<int64_t> frame = std::nullopt);
   // The same of everything that sounds, whoever plays it; it outlives the session unless that is

@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "server/control/audio_storage.h"
 #include "server/control/change_signal.h"
+#include "server/control/gain_timeline.h"
 #include "server/control/live_stream.h"
 #include "server/control/recording.h"
 #include "server/control/run_stats.h"
@@ -23,6 +25,17 @@ namespace rtmixd {
 struct Submission;
 struct Action;
 
+// A change of a gain that many have in common, the master gain or a session's: one in the mixer, or
+// one for each voice. The mixer may take it up later than it was to be kept.
+//
+// Threading: guarded by the engine's mutex.
+struct CommonGainChange {
+  std::string session_id;  // empty: the master gain
+  GainTimeline::Change wanted;
+  int64_t left = 0;        // that the mixer has not given back
+  int64_t kept_frame = 0;  // the latest on which one took effect
+};
+
 // A change of a voice, from its admission until the mixer gives it back.
 //
 // Threading: guarded by the engine's mutex, but for what `change` says is the audio thread's.
@@ -30,6 +43,7 @@ struct PendingChange {
   VoiceChange change;
   std::shared_ptr<Action> target;  // null: the master gain
   std::shared_ptr<Action> by;      // the action that asked for it; null if that was a call
+  std::shared_ptr<CommonGainChange> common;  // of which it is one; null if it is none
 };
 
 // A play stream's own: the ring, and when it is handed to the mixer.

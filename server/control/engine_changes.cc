@@ -65,16 +65,20 @@ absl::Status EngineImpl::CheckRoomInMixer(int64_t changes) {
 int64_t EngineImpl::CommonFrame(int64_t changes) {
   // A block may begin between the look at its frame and the hand-over, which takes up so many a
   // block.
-  const int64_t blocks = 2 + changes / Mixer::kMaxCommandsPerBlock;
+  const int64_t commands =
+      changes + stream_->mixer().waiting_commands() + static_cast<int64_t>(commands_.size());
+  const int64_t blocks = 2 + commands / Mixer::kMaxCommandsPerBlock;
   return NextFrame() + (running() ? blocks * stream_->last_block_frames() : 0);
 }
 
 void EngineImpl::SendChange(const VoiceChange& change, const std::shared_ptr<Action>& target,
-                            const std::shared_ptr<Action>& by) {
+                            const std::shared_ptr<Action>& by,
+                            const std::shared_ptr<CommonGainChange>& common) {
   auto pending = std::make_unique<PendingChange>();
   pending->change = change;
   pending->target = target;
   pending->by = by;
+  pending->common = common;
   VoiceChange* const sent = &pending->change;
   changes_.emplace(sent, std::move(pending));
   if (target != nullptr) {
@@ -100,11 +104,14 @@ void EngineImpl::OnChangeDone(const VoiceChange* change) {
   if (found == changes_.end()) return;
   const std::unique_ptr<PendingChange> done = std::move(found->second);
   changes_.erase(found);
+  if (done->common != nullptr) OnCommonGainChangeDone(done->common.get(), change->applied_frame);
   const std::shared_ptr<Action>& target = done->target;
   if (target == nullptr) return;
   --target->pending_changes;
   const int64_t frame = change->applied_frame;
-  const bool applied = frame != VoiceChange::kNever;
+  // What was ended while the stream stood still sounds no more, though its voice takes up what
+  // waits when it goes on.
+  const bool applied = frame != VoiceChange::kNever && !target->over;
   if (applied && change->kind != VoiceChange::Kind::kSessionGain) {
     LogEntry entry = Event(EventKind::kActionChanged, *target);
     entry.frame = frame;
@@ -123,6 +130,14 @@ void EngineImpl::OnChangeDone(const VoiceChange* change) {
     Conclude(by, by->doom != ActionEnd::kNone ? by->doom : ActionEnd::kTargetEnded,
              report.requested_start_frame.value_or(NextFrame()));
   }
+}
+
+void EngineImpl::OnCommonGainChangeDone(CommonGainChange* common, int64_t applied_frame) {
+  // kNever, of a voice that has ended, is before all frames.
+  common->kept_frame = std::max(common->kept_frame, applied_frame);
+  if (--common->left > 0) return;
+  const int64_t late_frames = common->kept_frame - common->wanted.frame;
+  if (late_frames > 0) NoteGain(common->session_id, common->wanted, late_frames);
 }
 
 void EngineImpl::DropWaitingChanges(Action* action) {
@@ -217,13 +232,16 @@ absl::StatusOr<ChangesAdmitted> EngineImpl::ChangeActions(
 
 // --- Gains that many have in common ---
 
-void EngineImpl::NoteGain(const std::string& session_id, const GainTimeline::Change& change) {
+void EngineImpl::NoteGain(const std::string& session_id, const GainTimeline::Change& change,
+                          int64_t late_frames) {
   LogEntry entry = Event(EventKind::kGainChanged);
   entry.session_id = session_id;
   entry.session_label = sessions_.Label(session_id);
-  if (stream_ != nullptr) entry.frame = change.frame;
+  if (stream_ != nullptr) entry.frame = change.frame + late_frames;
+  entry.frames = late_frames;
   entry.text =
       absl::StrCat(session_id.empty() ? "master " : "session ", GainText(change.gain, change.fade));
+  if (late_frames > 0) absl::StrAppend(&entry.text, ", ", late_frames, " frames late");
   events_.Append(std::move(entry));
 }
 
@@ -283,13 +301,15 @@ absl::StatusOr<std::optional<int64_t>> EngineImpl::SetSessionGain(const std::str
   status = timeline.Add(change, "max_gain_changes");
   if (!status.ok()) return status;
   NoteGain(session_id, change);
+  const auto common = std::make_shared<CommonGainChange>(
+      CommonGainChange{.session_id = session_id, .wanted = change, .left = count});
   for (const std::shared_ptr<Action>& action : actions) {
     SendChange({.kind = VoiceChange::Kind::kSessionGain,
                 .absolute = true,
                 .gain = change.gain,
                 .fade = change.fade,
                 .frame = change.frame},
-               action, nullptr);
+               action, nullptr, common);
   }
   WakePump();
   return change.frame;
@@ -331,7 +351,9 @@ void EngineImpl::ChangeMasterGain(const GainTimeline::Change& change) {
               .gain = change.gain,
               .fade = change.fade,
               .frame = change.frame},
-             nullptr, nullptr);
+             nullptr, nullptr,
+             std::make_shared<CommonGainChange>(
+                 CommonGainChange{.session_id = "", .wanted = change, .left = 1}));
 }
 
 void EngineImpl::ApplyMasterGain() {

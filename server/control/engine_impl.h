@@ -375,7 +375,12 @@ class EngineImpl : public Engine {
   // The change goes to the mixer: to the voice of its target, now or with it; with no target to the
   // master gain. Room was seen to.
   void SendChange(const VoiceChange& change, const std::shared_ptr<Action>& target,
-                  const std::shared_ptr<Action>& by) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+                  const std::shared_ptr<Action>& by,
+                  const std::shared_ptr<CommonGainChange>& common = nullptr)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // One of a gain that many have in common is done; the last one tells if it came late.
+  void OnCommonGainChangeDone(CommonGainChange* common, int64_t applied_frame)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The mixer has given it back, or never had it.
   void OnChangeDone(const VoiceChange* change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void DropWaitingChanges(Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -385,7 +390,7 @@ class EngineImpl : public Engine {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void HandOnChange(const std::shared_ptr<Action>& action, bool can_be_late)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // The first frame that can be kept for so many changes.
+  // The first frame that can be kept for so many changes more.
   int64_t CommonFrame(int64_t changes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The session's gain for a voice to be lent.
   void AddSessionGain(Action* action, Voice::Spec* spec) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -395,8 +400,9 @@ class EngineImpl : public Engine {
   // A new stream begins with the master gain; what an exclusive session set is put back at its end.
   void ApplyMasterGain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void PutBackMasterGain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void NoteGain(const std::string& session_id, const GainTimeline::Change& change)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Tells that it changes, or that it did so `late_frames` after its frame.
+  void NoteGain(const std::string& session_id, const GainTimeline::Change& change,
+                int64_t late_frames = 0) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Frames have no meaning any more: gains are where they were going.
   void FinishGains() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

@@ -54,9 +54,9 @@ struct MixerResult {
 // gain if that is not 1.
 //
 // Threading: ProcessRt and AfterBlockRt on the audio thread. Submit, Cancel, Change, SkipFrames,
-// PollResult and room by one control thread at a time (callers hold a lock). JumpForward and EndAll
-// likewise, and only while no audio thread runs. histories, block_log, next_frame and counters by
-// any thread.
+// PollResult, room and waiting_commands by one control thread at a time (callers hold a lock).
+// JumpForward and EndAll likewise, and only while no audio thread runs. histories, block_log,
+// next_frame and counters by any thread.
 class Mixer : public AudioBlockSink {
  public:
   // Taking up a batch or a cancellation costs some 0.1 us: a full block's worth stays near 25 us.
@@ -108,6 +108,10 @@ class Mixer : public AudioBlockSink {
   absl::Status Change(Voice* voice, VoiceChange* change);
   // How many voices and changes can be admitted now.
   int64_t room() const { return options_.max_pending_voices - admitted_; }
+  // How many commands the audio thread has not taken up yet.
+  int64_t waiting_commands() const {
+    return commands_sent_ - commands_taken_.load(std::memory_order_relaxed);
+  }
   // Drops the next `frames` (>= 0) of a sounding voice from the next block on, to catch up with a
   // timeline that lost as many. Does nothing to a voice that is not sounding, or whose stream is
   // idle. Voices and errors as for Cancel.

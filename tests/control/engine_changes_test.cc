@@ -1,5 +1,6 @@
 // What sounds is shaped, and changed while it sounds: fades, loops, pauses, gains.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/mixer/fade.h"
 #include "tests/control/engine_rig.h"
@@ -47,7 +49,8 @@ GainChangeSpec To(float gain, int64_t frames = 0) {
 
 class EngineChangesTest : public testing::Test {
  protected:
-  EngineChangesTest() : session_(rig_.Session()) {}
+  explicit EngineChangesTest(const EngineRig::Options& options = EngineRig::DefaultOptions())
+      : rig_(options), session_(rig_.Session()) {}
 
   BatchAdmitted Schedule(BatchSpec batch) {
     auto admitted = rig_.Schedule(session_, std::move(batch));
@@ -492,6 +495,98 @@ TEST_F(EngineChangesTest, ThirtyTwoChangesOfOneActionAreUnderWayAtTheMost) {
   EXPECT_TRUE(rig_.engine().ChangeActions(session_, ids, false, 5150, To(1)).ok());
   rig_.Finish(session_);
   EXPECT_EQ(rig_.CountEvents(EventKind::kActionChanged), 32);
+}
+
+TEST_F(EngineChangesTest, NothingChangesAboutWhatWasEndedWhileTheStreamStoodStill) {
+  const auto ignore = [](const absl::StatusOr<StreamStatus>& status) {
+    EXPECT_TRUE(status.ok()) << status.status();
+  };
+  const BatchAdmitted batch = Schedule(At(0, {Play(5000), Change("p", 192, To(0.25f))}));
+  rig_.Run(3);
+  ASSERT_EQ(rig_.next_frame(), 192);
+  rig_.engine().StopStream(session_, false, ignore);
+  ChangeOne(batch, PauseSpec{}, std::nullopt);
+  ASSERT_TRUE(
+      rig_.engine()
+          .CancelActions(session_, {batch.actions[0].action_id}, false, std::nullopt, Fade())
+          .ok());
+  EXPECT_EQ(Report(batch, 0).state, ActionState::kEnded);
+  rig_.engine().StartStream(session_, ignore);
+  rig_.Run(5);
+  EXPECT_EQ(rig_.CountEvents(EventKind::kActionChanged), 0);
+  EXPECT_EQ(Report(batch, 1).end_reason, ActionEnd::kTargetEnded);
+  EXPECT_FALSE(Report(batch, 0).paused);
+  // Since it started anew.
+  EXPECT_THAT(rig_.device().sent(0), testing::Each(0.0f));
+}
+
+// With room for more plays than a block takes up changes.
+class EngineManyChangesTest : public EngineChangesTest {
+ protected:
+  // Taken up in four blocks.
+  static constexpr int kPlays = 900;
+
+  EngineManyChangesTest() : EngineChangesTest(WithRoom()) {}
+  static EngineRig::Options WithRoom() {
+    EngineRig::Options options = EngineRig::DefaultOptions();
+    options.limits.max_actions = 5 * kPlays;
+    options.limits.max_actions_per_session = kPlays;
+    options.limits.max_batch_actions = kPlays;
+    return options;
+  }
+};
+
+TEST_F(EngineManyChangesTest, AGainThatComesLaterThanAskedForSaysSo) {
+  std::vector<ActionSpec> plays;
+  for (int i = 0; i < kPlays; ++i) {
+    plays.push_back(PlayInline("", 1, 1, 2000, 0));
+    std::get<PlaySpec>(plays.back().what).gain = 1.0f / 1024;
+  }
+  Schedule(At(0, std::move(plays)));
+  rig_.Run(4);
+  const int64_t next = rig_.next_frame();
+  const auto session_frame = rig_.engine().SetSessionGain(session_, To(0.5f), next + 10);
+  ASSERT_TRUE(session_frame.ok()) << session_frame.status();
+  EXPECT_EQ(*session_frame, next + 10);
+  const auto master_frame = rig_.engine().SetMasterGain(session_, To(0.25f), next + 20);
+  ASSERT_TRUE(master_frame.ok()) << master_frame.status();
+  EXPECT_EQ(*master_frame, next + 20);
+  rig_.Run(8);
+  std::vector<LogEntry> told = rig_.Events(EventKind::kGainChanged);
+  ASSERT_EQ(told.size(), 4u);
+  EXPECT_EQ(told[0].frame, next + 10);
+  EXPECT_EQ(told[0].frames, 0);
+  EXPECT_EQ(told[1].frame, next + 20);
+  const int64_t kept = next + 3 * EngineRig::kBlockFrames;
+  EXPECT_EQ(told[2].session_id, told[0].session_id);
+  EXPECT_EQ(told[2].frame, kept);
+  EXPECT_EQ(told[2].frames, kept - (next + 10));
+  EXPECT_EQ(told[2].text, "session gain to 0.5, 182 frames late");
+  EXPECT_EQ(told[3].session_id, "");
+  EXPECT_EQ(told[3].frame, kept);
+  EXPECT_EQ(told[3].frames, kept - (next + 20));
+  const auto gain = [&](int64_t frame) {
+    const int64_t block = (frame - next) / EngineRig::kBlockFrames;
+    const int64_t changed = frame < next + 10 ? 0 : std::min<int64_t>(kPlays, 256 * (block + 1));
+    const float plays_gain = (kPlays - 0.5f * static_cast<float>(changed)) / 1024;
+    return frame < kept ? plays_gain : 0.25f * plays_gain;
+  };
+  const std::vector<float> sent = rig_.device().sent(0);
+  for (int64_t f = next; f < next + 8 * EngineRig::kBlockFrames; ++f) {
+    const float wanted = gain(f) * TestSample(1, 0, f);
+    ASSERT_NEAR(sent[f], wanted, std::abs(wanted) * 1e-5) << f;
+  }
+}
+
+TEST_F(EngineManyChangesTest, AGainWithoutAFrameIsKeptAlsoBehindManyOthers) {
+  std::vector<ActionSpec> plays;
+  for (int i = 0; i < kPlays; ++i) plays.push_back(PlayInline("", 1, 1, 2000, 0));
+  Schedule(At(0, std::move(plays)));
+  rig_.Run(4);
+  ASSERT_TRUE(rig_.engine().SetSessionGain(session_, To(0.5f), std::nullopt).ok());
+  ASSERT_TRUE(rig_.engine().SetMasterGain(session_, To(0.25f), std::nullopt).ok());
+  rig_.Run(12);
+  EXPECT_EQ(rig_.CountEvents(EventKind::kGainChanged), 2);
 }
 
 TEST_F(EngineChangesTest, AStreamThatIsClosedTakesItsChangesWithIt) {

@@ -138,7 +138,9 @@ class SessionChanges:
         Returns
         -------
         int or None
-            From which frame on; None if no stream is open: then it changed at once.
+            From which frame on; None if no stream is open: then it changed at once. Another event
+            ``"gain_changed"`` tells if it comes later, as may one that is asked for on short
+            notice.
 
         Raises
         ------
@@ -177,7 +179,7 @@ class SessionChanges:
         Returns
         -------
         int
-            From which frame on.
+            From which frame on; an event tells as for `set_gain` if it comes later.
 
         Raises
         ------
