@@ -85,6 +85,9 @@ TEST(WallTimeTest, LooseReadingWidensTheUncertainty) {
               FrameAtWallTime(map, close, moment, 0).uncertainty_frames + 48, 0.01);
   EXPECT_NEAR(WallTimeAtFrame(map, loose, 0, 0).uncertainty_frames,
               WallTimeAtFrame(map, close, 0, 0).uncertainty_frames + 48, 0.01);
+  // The map's own is in it.
+  EXPECT_EQ(WallTimeAtFrame(map, close, 4800, 0).uncertainty_frames, map.UncertaintyFramesAt(4800));
+  EXPECT_GT(map.UncertaintyFramesAt(4800), 0);
 }
 
 }  // namespace
