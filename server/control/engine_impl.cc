@@ -300,7 +300,7 @@ void EngineImpl::TakeResults() {
         OnVoiceEnded(*r.voice);
         break;
       case MixerResult::Kind::kBatchReleased:
-        delete r.batch;
+        mixer.Retire(std::unique_ptr<Batch>(r.batch));
         --submission->lent;
         DropSubmission(submission);
         break;

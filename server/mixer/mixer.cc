@@ -553,10 +553,23 @@ void Mixer::Send(const Command& command) {
   assert(pushed);  // at most max_batches batches, and SendToVoice leaves room for as many
 }
 
+bool Mixer::CommandsTaken(const Batch& batch) const {
+  // Acquire: the audio thread has done with what it took up.
+  return batch.last_command_ <= commands_taken_.load(std::memory_order_acquire);
+}
+
+void Mixer::Retire(std::unique_ptr<Batch> batch) {
+  retired_.push_back(std::move(batch));
+  FreeRetired();
+}
+
+void Mixer::FreeRetired() {
+  while (!retired_.empty() && CommandsTaken(*retired_.front())) retired_.pop_front();
+}
+
 bool Mixer::Release(Batch* batch, MixerResult* result) {
   // A command that names one of its voices may still be on its way: then the batch stays ours.
-  // Acquire: the audio thread has done with what it took up.
-  if (batch->last_command_ > commands_taken_.load(std::memory_order_acquire)) return false;
+  if (!CommandsTaken(*batch)) return false;
   const auto lent = lent_.find(batch);
   lent->second.release();  // NOLINT(bugprone-unused-return-value): the caller gets it by the result
   lent_.erase(lent);
@@ -565,6 +578,7 @@ bool Mixer::Release(Batch* batch, MixerResult* result) {
 }
 
 bool Mixer::PollResult(MixerResult* result) {
+  FreeRetired();
   if (!held_back_.empty() && Release(held_back_.front(), result)) {
     held_back_.pop_front();
     return true;

@@ -30,7 +30,7 @@ struct MixerResult {
     kVoiceStarted,  // `voice` of `batch` sounds from `frame`; not told of voices that never start
     kVoiceEnded,  // `voice` of `batch` has its outcome, which no longer changes; `frame` is its end
     kChangeDone,  // `change` took effect on `frame`, or cannot any more (VoiceChange::kNever)
-    kBatchReleased,  // every voice of `batch` has ended; the caller owns the batch and frees it
+    kBatchReleased,  // every voice of `batch` has ended; the caller owns the batch
   };
   Kind kind = Kind::kBatchOrigin;
   Batch* batch = nullptr;
@@ -98,9 +98,8 @@ class Mixer : public AudioBlockSink {
   // fit, a gain that is not finite, a frame beyond kMaxFrame). What was admitted cannot be lost.
   absl::Status Submit(std::unique_ptr<Batch>* batch);
   // Ends `voice` before frame `frame` sounds (any past frame: at the next block). Of several
-  // cancellations the earliest frame holds. A voice that has ended, but whose batch has not come
-  // back by kBatchReleased, is left as it is. RESOURCE_EXHAUSTED if the command queue is full
-  // (retry after a block).
+  // cancellations the earliest frame holds. A voice that has ended, but whose batch was not retired
+  // yet, is left as it is. RESOURCE_EXHAUSTED if the command queue is full (retry after a block).
   absl::Status Cancel(Voice* voice, int64_t frame);
   // Changes `voice` from change->frame on; with null the master gain, of which kGain alone is
   // possible. `change` is the mixer's until kChangeDone. Voices as for Cancel. RESOURCE_EXHAUSTED
@@ -119,6 +118,10 @@ class Mixer : public AudioBlockSink {
   // The oldest result not yet taken; false if there is none. The BlockLog and next_frame() already
   // cover the block in which a voice ended.
   bool PollResult(MixerResult* result);
+  // Takes a batch that came back, and frees it once the audio thread has taken up all commands that
+  // name one of its voices. For who polls several results before acting on them: what he does by
+  // the first may be a command to a voice whose batch is among the last.
+  void Retire(std::unique_ptr<Batch> batch);
 
   // --- While no audio thread runs ---
   // The frame counter jumps once, after the device was away for so long. Pending starts jumped over
@@ -158,6 +161,8 @@ class Mixer : public AudioBlockSink {
   absl::Status SendToVoice(const Command& command);
   void Send(const Command& command);
   bool Release(Batch* batch, MixerResult* result);
+  bool CommandsTaken(const Batch& batch) const;
+  void FreeRetired();
 
   // Audio thread. The steps of a block, in order.
   void TakeCommandsRt() noexcept;
@@ -187,7 +192,9 @@ class Mixer : public AudioBlockSink {
   std::unordered_map<const Batch*, std::unique_ptr<Batch>> lent_;
   int64_t admitted_ = 0;  // voices and changes whose kVoiceEnded or kChangeDone was not polled
   int64_t commands_sent_ = 0;
-  std::deque<Batch*> held_back_;  // released, but commands that name them are still on their way
+  // Released, but commands that name them are still on their way: before they came back, and after.
+  std::deque<Batch*> held_back_;
+  std::deque<std::unique_ptr<Batch>> retired_;
 
   SpscQueue<Command> commands_;
   SpscQueue<MixerResult> results_;

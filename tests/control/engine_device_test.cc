@@ -227,6 +227,29 @@ TEST_F(EngineDeviceTest, ASoundThatKeepsTheTimelineSkipsWhatTheDeviceLost) {
   EXPECT_EQ(sent[at + kFrames - kLostFrames], 0.0f);
 }
 
+// Control hears of the loss and of the end at once, when the audio thread has long given the sound
+// back.
+TEST_F(EngineDeviceTest, ASoundThatHasEndedSkipsNothing) {
+  constexpr int64_t kFrames = 20 * EngineRig::kBlockFrames;
+  rig_.Run(3000);  // four seconds: the clock is known
+  ActionSpec play = PlayInline("", 1, 1, kFrames, 0);
+  std::get<PlaySpec>(play.what).xrun_policy = XrunPolicy::kKeepTimeline;
+  const auto admitted = rig_.ScheduleNow(session_, At(rig_.next_frame(), {play}));
+  rig_.Run(5);
+  rig_.device().AdvanceClockFrames(320);
+  SteppedDevice::Callback callback;
+  callback.frames = EngineRig::kBlockFrames;
+  callback.host_flags = kHostInputOverflow | kHostOutputUnderflow;
+  rig_.device().Step(callback);
+  rig_.device().StepMany(3000, EngineRig::kBlockFrames);
+  rig_.Finish(session_);
+
+  const ActionReport report = rig_.Report(session_, admitted->actions[0].action_id);
+  ASSERT_EQ(report.xruns.size(), 1u);
+  EXPECT_EQ(report.dropped_frames, 0);
+  EXPECT_EQ(report.done_frames, kFrames);
+}
+
 TEST_F(EngineDeviceTest, ClipsAreCountedWhereTheyHappen) {
   std::vector<float> loud(100, 0.75f);
   std::vector<ActionSpec> actions;
