@@ -112,7 +112,9 @@ def sampler(rig: Rig) -> SimpleNamespace:
             stream.wait(stream.cancel(tune))
             whole = stream.play_buffer(sample, channels=1)
             stream.wait(whole)
-            part = stream.play_buffer(sample, channels=1)
+            # So long that a cancel which is lost on the way and sent again comes before its end.
+            longer = sample * 4
+            part = stream.play_buffer(longer, channels=1)
             rig.sd.sleep(50 + int(2000 * rig.round_trip))
             stop = stream.cancel(part)
             stream.wait()
@@ -125,6 +127,7 @@ def sampler(rig: Rig) -> SimpleNamespace:
                     tune=tune,
                     whole=whole,
                     part=part,
+                    longer_frames=len(longer) // FRAME_BYTES,
                     stop=stop,
                 )
             )

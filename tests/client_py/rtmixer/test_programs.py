@@ -79,7 +79,7 @@ def test_sampler(rig: Rig) -> None:
         assert one.cancel.action is one.record or one.cancel.action == one.record
         assert one.record.done_frames == one.record.total_frames == one.frames
         assert one.whole.done_frames == one.whole.total_frames == one.frames
-        assert 0 < one.part.total_frames < one.frames
+        assert 0 < one.part.total_frames < one.longer_frames
         assert one.part.done_frames == one.part.total_frames
         assert 0 < one.tune.done_frames == one.tune.total_frames < 2 * SAMPLE_RATE_HZ
         assert one.stop.action == one.part
