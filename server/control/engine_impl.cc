@@ -18,7 +18,8 @@
 namespace rtmixd {
 namespace {
 
-// How long the pump sleeps if no block wakes it: the grain of all timeouts.
+// How long the pump sleeps if no block wakes it, the grain of all timeouts: while an action or a
+// change is under way or somebody waits, while nothing is, and without a stream.
 constexpr int64_t kPumpNanos = 20'000'000;
 constexpr int64_t kRestingPumpNanos = 50'000'000;
 constexpr int64_t kIdlePumpNanos = 100'000'000;

@@ -3,14 +3,11 @@
 #include <algorithm>
 #include <memory>
 
-#include "server/realtime/cache_line.h"
-
 namespace rtmixd {
 namespace {
 
 // For what is made for spans that are added together: a part of the nearest cache.
 constexpr int kRoomBytes = 8 << 10;
-constexpr int kLineFloats = kCacheLineBytes / sizeof(float);
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "server/mixer/mix_kernel.h"
+#include "server/realtime/cache_line.h"
 
 namespace rtmixd {
 
@@ -24,13 +25,13 @@ class MixBus {
   // Begins a block of `frames` (<= max_frames) of silence.
   void BeginRt(int frames) noexcept;
 
-  // Room for `floats` floats, for gains or samples of spans that are to be added; null if no more
-  // than that is left. ReleaseRt and BeginRt take all of it back: then there is room for as many as
-  // the longest block has frames.
+  // Room for `floats` floats, from the begin of a cache line, for gains or samples of spans that
+  // are to be added; null if there is not so much left. ReleaseRoomRt and BeginRt take all of it
+  // back: then there is room for as many as the longest block has frames.
   float* TakeRoomRt(int64_t floats) noexcept {
     if (taken_ + floats > room_floats_) return nullptr;
     float* const room = room_ + taken_;
-    taken_ += (floats + 15) & ~int64_t{15};
+    taken_ += (floats + kLineFloats - 1) / kLineFloats * kLineFloats;
     return room;
   }
   void ReleaseRoomRt() noexcept {
@@ -77,6 +78,8 @@ class MixBus {
   const float* const* planar() const noexcept { return planar_.data(); }
 
  private:
+  static constexpr int64_t kLineFloats = kCacheLineBytes / sizeof(float);
+
   const MixKernel& kernel_;
   int frames_ = 0;
   std::vector<float> samples_;

@@ -78,29 +78,29 @@ TEST(MixBusTest, ChannelsOfAWholeSpanGoWhereTheMapSays) {
 
 TEST(MixBusTest, RoomIsTakenUntilItIsReleased) {
   MixBus bus(1, 16, BestMixKernel());
-  bus.BeginRt(16);
-  float* const first = bus.TakeRoomRt(5);
+  AS_AUDIO_THREAD(bus.BeginRt(16));
+  float* const first = AS_AUDIO_THREAD(bus.TakeRoomRt(5));
   ASSERT_NE(first, nullptr);
-  EXPECT_GE(bus.TakeRoomRt(5), first + 5);
+  EXPECT_GE(AS_AUDIO_THREAD(bus.TakeRoomRt(5)), first + 5);
   int more = 0;
-  while (float* const room = bus.TakeRoomRt(100)) {
+  while (float* const room = AS_AUDIO_THREAD(bus.TakeRoomRt(100))) {
     std::fill_n(room, 100, 0.0f);
     ++more;
   }
   EXPECT_GT(more, 3);
-  bus.ReleaseRoomRt();
-  EXPECT_EQ(bus.TakeRoomRt(5), first);
+  AS_AUDIO_THREAD(bus.ReleaseRoomRt());
+  EXPECT_EQ(AS_AUDIO_THREAD(bus.TakeRoomRt(5)), first);
 }
 
 TEST(MixBusTest, ThereIsRoomForTheLongestBlock) {
   MixBus bus(1, 16384, BestMixKernel());
-  EXPECT_NE(bus.TakeRoomRt(16384), nullptr);
-  EXPECT_EQ(bus.TakeRoomRt(16384), nullptr);
+  EXPECT_NE(AS_AUDIO_THREAD(bus.TakeRoomRt(16384)), nullptr);
+  EXPECT_EQ(AS_AUDIO_THREAD(bus.TakeRoomRt(16384)), nullptr);
 }
 
 TEST(MixBusTest, ARampThatComesAgainIsWrittenOnce) {
   MixBus bus(1, 16, BestMixKernel());
-  bus.BeginRt(16);
+  AS_AUDIO_THREAD(bus.BeginRt(16));
   const MixRamp ramp = {.low = 0,
                         .rise = 1,
                         .per_frame = 1.0 / 32,
@@ -108,7 +108,9 @@ TEST(MixBusTest, ARampThatComesAgainIsWrittenOnce) {
                         .step = 1,
                         .shape = FadeShape::kLinear,
                         .scale = 1.0f};
-  const auto write = [&](const MixRamp& of) { return bus.WriteRampRt(of, bus.TakeRoomRt(16)); };
+  const auto write = [&](const MixRamp& of) {
+    return AS_AUDIO_THREAD(bus.WriteRampRt(of, bus.TakeRoomRt(16)));
+  };
   const float* const first = write(ramp);
   EXPECT_EQ(first[4], 12.0f / 32);
   EXPECT_EQ(write(ramp), first);
@@ -120,8 +122,8 @@ TEST(MixBusTest, ARampThatComesAgainIsWrittenOnce) {
   EXPECT_EQ(second[4], 6.0f / 32);
   EXPECT_EQ(write(other), second);
   // Once the room is released, others write there.
-  bus.ReleaseRoomRt();
-  std::fill_n(bus.TakeRoomRt(64), 64, 0.0f);
+  AS_AUDIO_THREAD(bus.ReleaseRoomRt());
+  std::fill_n(AS_AUDIO_THREAD(bus.TakeRoomRt(64)), 64, 0.0f);
   EXPECT_EQ(write(other)[4], 6.0f / 32);
 }
 

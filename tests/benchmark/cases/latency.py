@@ -184,7 +184,6 @@ def one_way(bench: Bench) -> Iterator[Row]:
                 _wait_for_ports(bench, far, "rtmixd:out_0")
                 # Longer than who receives takes to start, wait and listen.
                 with Process(_duplex(bench, ours.target, seconds + 10, "stamps"), **_QUIET):
-                    time.sleep(1)
                     found["ours"].append(received(far, "rtmixd:out_0"))
         for queue in QUEUES:
             with (
@@ -196,7 +195,6 @@ def one_way(bench: Bench) -> Iterator[Row]:
                     **_QUIET,
                 ),
             ):
-                time.sleep(1)
                 found[f"JackTrip -q {queue}"].append(received(far, f"{SERVER_END}:receive_1"))
     yield from _rows(
         "one way", "client's write to the device's block", lambda run: run["age_us"] / 1000, found

@@ -6,6 +6,7 @@
 //        jack_one_way receive SERVER PORT SECONDS  tells the age of what came as JSON
 
 #include <jack/jack.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -92,7 +93,7 @@ void Run(bool sends, const char* server, const char* port, double seconds) {
     Die("cannot connect");
   }
   if (sends) {
-    while (true) std::this_thread::sleep_for(std::chrono::hours(1));
+    while (true) pause();
   }
   // Until what was under way before has gone by.
   std::this_thread::sleep_for(std::chrono::seconds(1));
