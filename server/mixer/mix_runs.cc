@@ -25,8 +25,11 @@ void MixRuns::AddRt(MixBus* bus) noexcept {
   for (; opened_ != 0; opened_ &= opened_ - 1) {
     Run& run = runs_[std::countr_zero(opened_)];
     const VoiceRoute& route = run.route;
-    bus->AddWholeRt(run.spans, static_cast<int>(run.end - run.spans), route.channel_map,
-                    route.channels, route.fetch_next);
+    const auto spans = static_cast<int>(run.end - run.spans);
+    // The voice for which it was opened may have turned out to have none.
+    if (spans > 0) {
+      bus->AddWholeRt(run.spans, spans, route.channel_map, route.channels, route.fetch_next);
+    }
     run.end = nullptr;
   }
   used_channels_ = 0;

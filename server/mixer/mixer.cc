@@ -284,6 +284,7 @@ size_t Mixer::RenderWholeRt(size_t first, int frames, size_t* kept) noexcept {
     for (const size_t limit = std::min(count, begin + MixRuns::kMaxSpans); end < limit; ++end) {
       __builtin_prefetch(voices[std::min(end + kVoicesAhead, count - 1)]);
       Voice& voice = *voices[end];
+      if (voice.from_feed()) break;  // it has no span: no run is opened for it
       if (voice.route_key() != key) {
         run = runs_.OpenRt(voice.route());
         if (run == nullptr) break;
