@@ -214,6 +214,14 @@ std::optional<Flags> ParseFlags(int argc, char** argv, int* exit_code) {
       ->capture_default_str()
       ->group(spool_group);
 
+  const std::string memory_group = "Memory";
+  app.add_flag("--lock-memory", flags.lock_memory, "Let none of it be swapped out")
+      ->group(memory_group);
+  app.add_flag("--huge-pages", flags.huge_pages,
+               "Put it on pages of 2 MiB: long and many sounds are mixed faster, and take longer "
+               "to arrive")
+      ->group(memory_group);
+
   const std::string limit_group = "Limits";
   Limits& limits = flags.server.engine.limits;
   double history_seconds = absl::ToDoubleSeconds(limits.history);

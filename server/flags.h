@@ -17,6 +17,8 @@ struct Flags {
   VirtualDevice::Options virtual_device;
   bool closed = false;  // no stream is opened at the start
   absl::Duration grace = absl::Seconds(5);
+  bool huge_pages = false;
+  bool lock_memory = false;
 };
 
 // Parses the command line; prints help, version or what is wrong, and returns the exit code in

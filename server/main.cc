@@ -7,9 +7,11 @@
 #include <string>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/device_choice.h"
 #include "server/flags.h"
+#include "server/process_memory.h"
 #include "server/server.h"
 
 int main(int argc, char** argv) {
@@ -17,6 +19,12 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   std::optional<rtmixd::Flags> flags = rtmixd::ParseFlags(argc, argv, &exit_code);
   if (!flags.has_value()) return exit_code;
+  absl::Status memory = flags->huge_pages ? rtmixd::UseHugePages(argv) : absl::OkStatus();
+  if (memory.ok() && flags->lock_memory) memory = rtmixd::LockMemory();
+  if (!memory.ok()) {
+    std::cerr << "rtmixd: " << memory.message() << "\n";
+    return 1;
+  }
 
   // Blocked before any thread is made, so that all inherit it and sigwait gets the signals.
   sigset_t signals;
