@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "server/device_choice.h"
 #include "server/flags.h"
 #include "server/process_memory.h"
@@ -25,6 +26,10 @@ int main(int argc, char** argv) {
     std::cerr << "rtmixd: " << memory.message() << "\n";
     return 1;
   }
+
+  // Debian builds its Abseil with the search for deadlocks, for which every lock of gRPC's, of all
+  // threads, takes one and the same lock.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 
   // Blocked before any thread is made, so that all inherit it and sigwait gets the signals.
   sigset_t signals;
