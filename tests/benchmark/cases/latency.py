@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,9 @@ RATE = 48000
 PERIOD_FRAMES = 128
 SECONDS = 8.0
 ROUNDS = 4
-#: Periods of audio that our client keeps ahead.
-AHEAD = 2
-#: JackTrip's queue, in packets of one period: the shortest that it takes, and its default.
-QUEUES = (2, 4)
+#: Periods of audio that our client keeps ahead, and what it is compared with: JackTrip's queue, in
+#: packets of one period. The shortest of both, and JackTrip's default.
+AHEAD_OF_QUEUES = {2: 1, 4: 2}
 #: What JackTrip's ends are called as clients of JACK.
 CLIENT_END = "JackTripClient"
 SERVER_END = "JackTripServer"
@@ -100,82 +100,90 @@ def _wait_for_ports(bench: Bench, environment: dict[str, str], *ports: str) -> N
         time.sleep(0.1)
 
 
+@dataclasses.dataclass
+class _Pair:
+    """What is compared, and what each run of either found."""
+
+    ahead: int
+    queue: int
+    ours: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    rival: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+
 def _rows(
     case: str,
     what: str,
     to_ms: Callable[[dict[str, Any]], float],
-    found: dict[str, list[dict[str, Any]]],
+    pairs: Iterable[_Pair],
 ) -> Iterator[Row]:
-    for name, runs in found.items():
-        if any(run["blocks"] == 0 for run in runs):
-            raise RuntimeError(f"nothing came from {name}")
-    took = {name: Figure.of([to_ms(run) for run in runs]) for name, runs in found.items()}
-    glitches = {name: sum(run["glitches"] for run in runs) for name, runs in found.items()}
-    for rival in list(found)[1:]:
+    for pair in pairs:
+        if any(run["blocks"] == 0 for run in (*pair.ours, *pair.rival)):
+            raise RuntimeError("nothing came")
+        ours, rival = (Figure.of([to_ms(run) for run in runs]) for runs in (pair.ours, pair.rival))
+        glitches, rival_glitches = (
+            sum(run["glitches"] for run in runs) for runs in (pair.ours, pair.rival)
+        )
         yield Row(
             case,
-            f"{what}; periods of {PERIOD_FRAMES} frames; glitches: ours {glitches['ours']}, "
-            f"JackTrip {glitches[rival]}",
+            f"{what}, {pair.ahead} ahead; periods of {PERIOD_FRAMES} frames; glitches: ours "
+            f"{glitches}, JackTrip {rival_glitches}",
             "ms",
-            took["ours"],
+            ours,
             goal="lower, at equal or fewer glitches",
-            met=took["ours"].median < took[rival].median and glitches["ours"] <= glitches[rival],
-            rival_name=rival,
-            rival=took[rival],
-            ratio=took["ours"].median / took[rival].median,
+            met=ours.median < rival.median and glitches <= rival_glitches,
+            rival_name=f"JackTrip -q {pair.queue}",
+            rival=rival,
+            ratio=ours.median / rival.median,
         )
 
 
-def _contenders() -> dict[str, list[dict[str, Any]]]:
-    return {"ours": [], **{f"JackTrip -q {queue}": [] for queue in QUEUES}}
+def _pairs() -> list[_Pair]:
+    return [_Pair(ahead, queue) for queue, ahead in AHEAD_OF_QUEUES.items()]
 
 
-def _duplex(bench: Bench, target: str, seconds: float, *more: str) -> list[str | Path]:
+def _duplex(bench: Bench, target: str, ahead: int, seconds: float, *more: str) -> list[str | Path]:
     program = bench.built("tests/benchmark/rpc/round_trip_load")
-    return [program, target, str(PERIOD_FRAMES), str(AHEAD), str(seconds), *more]
+    return [program, target, str(PERIOD_FRAMES), str(ahead), str(seconds), *more]
 
 
 def round_trip(bench: Bench) -> Iterator[Row]:
     """Client - server - client, at the same period, beside JackTrip between JACK dummies."""
     seconds = 1.5 if bench.short else SECONDS
-    found = _contenders()
+    pairs = _pairs()
     counter = bench.built("tests/benchmark/rpc/jack_round_trip")
     ports = [f"{CLIENT_END}:receive_1", f"{CLIENT_END}:send_1"]
     with server(bench, "--block-frames", str(PERIOD_FRAMES)) as ours:
-        for _ in range(1 if bench.short else ROUNDS):
-            found["ours"].append(run_json(_duplex(bench, ours.target, seconds)))
-            for queue in QUEUES:
-                with (
-                    _jack(bench, "client") as near,
-                    _jack(bench, "server") as far,
-                    _jacktrip(bench, queue, near, far),
-                ):
-                    loop = [f"{SERVER_END}:receive_1", f"{SERVER_END}:send_1"]
-                    subprocess.run([bench.peer("jack_connect"), *loop], env=far, check=True)
-                    time.sleep(1)
-                    name = near["JACK_DEFAULT_SERVER"]
-                    found[f"JackTrip -q {queue}"].append(
-                        run_json([counter, name, *ports, str(seconds)])
-                    )
+        for pair in pairs * (1 if bench.short else ROUNDS):
+            pair.ours.append(run_json(_duplex(bench, ours.target, pair.ahead, seconds)))
+            with (
+                _jack(bench, "client") as near,
+                _jack(bench, "server") as far,
+                _jacktrip(bench, pair.queue, near, far),
+            ):
+                loop = [f"{SERVER_END}:receive_1", f"{SERVER_END}:send_1"]
+                subprocess.run([bench.peer("jack_connect"), *loop], env=far, check=True)
+                time.sleep(1)
+                name = near["JACK_DEFAULT_SERVER"]
+                pair.rival.append(run_json([counter, name, *ports, str(seconds)]))
     yield from _rows(
         "round trip",
         "client, server, client",
         lambda run: run["round_trip_frames"] / RATE * 1000,
-        found,
+        pairs,
     )
 
 
 def one_way(bench: Bench) -> Iterator[Row]:
     """From a client's write to the block of a JACK dummy at the other end, beside JackTrip."""
     seconds = 1.5 if bench.short else SECONDS
-    found = _contenders()
+    pairs = _pairs()
     stamps = bench.built("tests/benchmark/rpc/jack_one_way")
 
     def received(far: dict[str, str], port: str) -> dict[str, Any]:
         name = far["JACK_DEFAULT_SERVER"]
         return run_json([stamps, "receive", name, port, str(seconds)])
 
-    for _ in range(1 if bench.short else ROUNDS):
+    for pair in pairs * (1 if bench.short else ROUNDS):
         with _jack(bench, "server") as far:
             command = [bench.built("server/rtmixd"), "--listen", "127.0.0.1:0"]
             command += ["--device", "portaudio", "--output-device", "jack/system"]
@@ -183,21 +191,21 @@ def one_way(bench: Bench) -> Iterator[Row]:
             with ListeningProcess(command, env=far) as ours:
                 _wait_for_ports(bench, far, "rtmixd:out_0")
                 # Longer than who receives takes to start, wait and listen.
-                with Process(_duplex(bench, ours.target, seconds + 10, "stamps"), **_QUIET):
-                    found["ours"].append(received(far, "rtmixd:out_0"))
-        for queue in QUEUES:
-            with (
-                _jack(bench, "client") as near,
-                _jack(bench, "server") as far,
-                _jacktrip(bench, queue, near, far),
-                Process(
-                    [stamps, "send", near["JACK_DEFAULT_SERVER"], f"{CLIENT_END}:send_1"],
-                    **_QUIET,
-                ),
-            ):
-                found[f"JackTrip -q {queue}"].append(received(far, f"{SERVER_END}:receive_1"))
+                sends = _duplex(bench, ours.target, pair.ahead, seconds + 10, "stamps")
+                with Process(sends, **_QUIET):
+                    pair.ours.append(received(far, "rtmixd:out_0"))
+        with (
+            _jack(bench, "client") as near,
+            _jack(bench, "server") as far,
+            _jacktrip(bench, pair.queue, near, far),
+            Process(
+                [stamps, "send", near["JACK_DEFAULT_SERVER"], f"{CLIENT_END}:send_1"],
+                **_QUIET,
+            ),
+        ):
+            pair.rival.append(received(far, f"{SERVER_END}:receive_1"))
     yield from _rows(
-        "one way", "client's write to the device's block", lambda run: run["age_us"] / 1000, found
+        "one way", "client's write to the device's block", lambda run: run["age_us"] / 1000, pairs
     )
 
 
