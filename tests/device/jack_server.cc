@@ -36,11 +36,11 @@ JackServer::JackServer(int period_frames, const std::string& name)
 }
 
 JackServer::~JackServer() {
-  if (left_traces_) Start();
-  if (jackd_ == nullptr) return;
-  jackd_->Signal(SIGCONT);
-  jackd_->Signal(SIGTERM);
-  jackd_->Wait(kPatience).IgnoreError();
+  if (process_ == nullptr && was_started_) Start();
+  if (process_ == nullptr) return;
+  process_->Signal(SIGCONT);
+  process_->Signal(SIGTERM);
+  process_->Wait(kPatience).IgnoreError();
 }
 
 bool JackServer::Start() {
@@ -49,20 +49,10 @@ bool JackServer::Start() {
                                     "48000", "-p", absl::StrCat(period_frames_)},
                                    options);
   if (!jackd.ok()) return false;
-  jackd_ = *std::move(jackd);
-  left_traces_ = false;
+  process_ = *std::move(jackd);
+  was_started_ = true;
   auto waiting = ChildProcess::Start({"jack_wait", "-s", name_, "-w", "-t", "20"}, options);
   return waiting.ok() && (*waiting)->Wait(kPatience).value_or(-1) == 0;
 }
-
-void JackServer::Kill() {
-  if (jackd_ == nullptr) return;
-  jackd_.reset();
-  left_traces_ = true;
-}
-
-void JackServer::Freeze() { jackd_->Signal(SIGSTOP); }
-
-void JackServer::Unfreeze() { jackd_->Signal(SIGCONT); }
 
 }  // namespace rtmixd

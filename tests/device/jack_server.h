@@ -1,10 +1,9 @@
 #ifndef RTMIXD_TESTS_DEVICE_JACK_SERVER_H_
 #define RTMIXD_TESTS_DEVICE_JACK_SERVER_H_
 
-#include <memory>
 #include <string>
 
-#include "tests/support/child_process.h"
+#include "tests/device/sound_server.h"
 
 namespace rtmixd {
 
@@ -15,25 +14,20 @@ namespace rtmixd {
 // before there are threads).
 //
 // Threading: as ChildProcess.
-class JackServer {
+class JackServer : public SoundServer {
  public:
   // `name` tells it from others of the test; the one that was made last is the one that is seen.
   explicit JackServer(int period_frames, const std::string& name = "jack");
   // Ends the server in good order; one that was killed is started again for that, since what it
   // left behind takes one of the eight places that there are for servers.
-  ~JackServer();
+  ~JackServer() override;
 
-  // Starts the server and waits until it serves. False: it does not, and the test cannot run.
-  bool Start();
-  void Kill();      // SIGKILL
-  void Freeze();    // SIGSTOP
-  void Unfreeze();  // SIGCONT
+  bool Start() override;
 
  private:
   const int period_frames_;
   const std::string name_;
-  std::unique_ptr<ChildProcess> jackd_;
-  bool left_traces_ = false;  // a server was killed and none started since
+  bool was_started_ = false;
 };
 
 }  // namespace rtmixd

@@ -92,7 +92,10 @@ void ActionLedger::CheckReport(const ActionReport& report) const {
   RTMIXD_REQUIRE(static_cast<int64_t>(report.xruns.size()) <= report.xrun_count, id);
 }
 
-void ActionLedger::CheckCounts(Engine* engine) const {
+void ActionLedger::CheckCounts(Engine* engine) {
+  // Whoever asks for them lets the engine take what the mixer gave back, which may be an end.
+  const auto stats = engine->GetStats("", /*reset_baseline=*/false);
+  ReadEvents(engine);
   std::map<std::string, int> of_sessions;
   for (const auto& [id, action] : open_) {
     if (!action.done) ++of_sessions[action.session_id];
@@ -100,7 +103,6 @@ void ActionLedger::CheckCounts(Engine* engine) const {
   for (const SessionInfo& session : engine->ListSessions()) {
     RTMIXD_REQUIRE(session.active_actions == of_sessions[session.session_id], session.session_id);
   }
-  const auto stats = engine->GetStats("", /*reset_baseline=*/false);
   RTMIXD_REQUIRE(stats.ok(), stats.status().ToString());
   RTMIXD_REQUIRE(stats->active_actions >= 0 && stats->pending_actions >= 0, "");
   RTMIXD_REQUIRE(stats->active_actions + stats->pending_actions == unfinished(),

@@ -25,8 +25,9 @@ class ActionLedger {
   void CheckAdmitted(const std::string& action_id) const;
   // What a report says has to be what the events said, and to make sense.
   void CheckReport(const ActionReport& report) const;
-  // That each session and the engine as a whole count as unfinished what has not ended.
-  void CheckCounts(Engine* engine) const;
+  // That each session and the engine as a whole count as unfinished what has not ended, by the
+  // events until now.
+  void CheckCounts(Engine* engine);
   void CheckAllEnded() const;
 
   int64_t unfinished() const { return static_cast<int64_t>(open_.size()) - done_; }

@@ -563,7 +563,6 @@ ChangeCallback EngineProgram::Callback(const std::shared_ptr<bool>& alive) {
 }
 
 void EngineProgram::CheckState() {
-  ledger_.ReadEvents(engine_.get());
   ledger_.CheckCounts(engine_.get());
   const StreamStatus stream = engine_->GetStream();
   if (stream.stream_id == stream_id_) {

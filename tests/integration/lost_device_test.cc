@@ -1,25 +1,21 @@
 // The device of a running server dies again and again, at random moments of a fixed seed: a JACK
 // server that is killed, frozen, or both, reached through PortAudio, and the virtual device by a
-// script. Each time the loss must be noticed within 2 s and reported as a gap with its length, the
-// device be taken again once it is back, what was to start meanwhile be handled by its late policy,
-// and sessions, buffers and what runs be kept. No call of a client waits for the dead device.
+// script. What must be true of each death is DeviceDeathTest's.
 //
 // A dead JACK server costs memory, since the copy of PortAudio that talked to it can be neither
 // stopped nor unloaded. The growth per death is measured after the first two and bounded.
 //
 // --deaths=N makes it die N times instead of a few.
 
-#include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -29,30 +25,22 @@
 #include "client_cpp/audio.h"
 #include "client_cpp/buffer.h"
 #include "client_cpp/duration.h"
-#include "client_cpp/session.h"
 #include "gtest/gtest.h"
 #include "tests/device/jack_server.h"
+#include "tests/integration/device_death.h"
 #include "tests/integration/recordings.h"
 #include "tests/integration/server_process.h"
 #include "tests/support/dice.h"
-#include "tests/support/event_watch.h"
-#include "tests/support/polling.h"
 
 namespace rtmixd {
 namespace {
 
-constexpr absl::Duration kLongEnough = absl::Seconds(60);
-constexpr absl::Duration kNoticeLimit = absl::Seconds(2);
-constexpr int64_t kSecondFrames = 48000;
-constexpr uint64_t kSeed = 6;
 // A copy of PortAudio, its JACK client and its threads; measured were some 0.3 MiB.
 constexpr double kMaxKibPerDeath = 1024;
 // What a JACK server of 2048 ports shares with its clients. It stays mapped if the server dies
 // again while the client that it left behind when it was frozen is given back.
 constexpr double kMaxSharedKibPerFrozenDeath = 112 * 1024;
 constexpr int kWarmUpDeaths = 2;
-
-int deaths_wanted = 4;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables): a flag
 
 // A number of the process's status, like "VmRSS" in KiB.
 int64_t StatusOf(pid_t pid, const std::string& key) {
@@ -67,155 +55,7 @@ int64_t StatusOf(pid_t pid, const std::string& key) {
   return -1;
 }
 
-class LostDeviceTest : public testing::Test {
- protected:
-  void StartServer(const std::vector<std::string>& flags) {
-    auto server = ServerProcess::Start(flags);
-    ASSERT_TRUE(server.ok()) << server.status();
-    server_ = *std::move(server);
-    auto client = client::Client::Connect(server_->target());
-    ASSERT_TRUE(client.ok()) << client.status();
-    client_ = *client;
-    auto session = client::Session::Create(client_, {.label = "has a bad device"});
-    ASSERT_TRUE(session.ok()) << session.status();
-    session_ = *session;
-    auto speech = LongSpeech(kSecondFrames);
-    ASSERT_TRUE(speech.ok()) << speech.status();
-    sound_ = {.channels = 1, .sample_rate_hz = 48000, .samples = *speech};
-    auto buffer = client::Buffer::Upload(session_, sound_, {.sample_rate_hz = 48000});
-    ASSERT_TRUE(buffer.ok()) << buffer.status();
-    buffer_ = *std::move(buffer);
-  }
-
-  // Records from now on; gaps are counted from here.
-  void StartRecording() {
-    v1::ScheduleActionsRequest request;
-    request.add_actions()->mutable_record()->mutable_channel_map()->add_channels(1);
-    const auto scheduled = client::ScheduleActions(*session_, request);
-    ASSERT_TRUE(scheduled.ok()) << scheduled.status();
-    recording_ = scheduled->actions(0).action_id();
-    gap_count_ = 0;
-    gap_frames_ = 0;
-  }
-
-  int64_t NextFrame() { return GetStream(*client_).value().next_frame(); }
-
-  // Plays the buffer from a frame on, once by each policy.
-  std::vector<std::string> ScheduleLate(int64_t frame) {
-    v1::ScheduleActionsRequest request;
-    for (const v1::LatePolicy policy :
-         {v1::LATE_POLICY_PLAY, v1::LATE_POLICY_SKIP, v1::LATE_POLICY_TRIM}) {
-      v1::ActionSpec& action = *request.add_actions();
-      action.mutable_start()->set_frame(frame);
-      action.set_late_policy(policy);
-      action.mutable_play()->set_buffer_id(buffer_->id());
-      action.mutable_play()->mutable_channel_map()->add_channels(2);
-    }
-    const auto scheduled = client::ScheduleActions(*session_, request);
-    EXPECT_TRUE(scheduled.ok()) << scheduled.status();
-    std::vector<std::string> ids;
-    for (const auto& action : scheduled->actions()) ids.push_back(action.action_id());
-    return ids;
-  }
-
-  // The events of a kind once there are so many.
-  std::vector<v1::LogEntry> Await(v1::EventKind kind, int64_t count) {
-    const auto events = AwaitEvents(
-        *client_, {kind},
-        [&](const std::vector<v1::LogEntry>& log) {
-          return static_cast<int64_t>(log.size()) >= count;
-        },
-        kLongEnough);
-    EXPECT_TRUE(events.ok()) << events.status();
-    return events.value_or(std::vector<v1::LogEntry>());
-  }
-
-  // While the device is away.
-  void ExpectClientsAreAnswered() {
-    const auto clock = client_->Call(&client::Stubs::clock, &v1::ClockService::Stub::GetClock,
-                                     v1::GetClockRequest(), session_->call());
-    EXPECT_TRUE(clock.ok()) << clock.status();
-    v1::ScheduleActionsRequest request;
-    v1::ActionSpec& action = *request.add_actions();
-    action.mutable_start()->set_frame(int64_t{1} << 40);
-    action.mutable_play()->set_buffer_id(buffer_->id());
-    action.mutable_play()->mutable_channel_map()->add_channels(2);
-    const auto scheduled = client::ScheduleActions(*session_, request);
-    ASSERT_TRUE(scheduled.ok()) << scheduled.status();
-    const auto cancelled = client::Action(session_, scheduled->actions(0).action_id()).Cancel();
-    ASSERT_TRUE(cancelled.ok()) << cancelled.status();
-    EXPECT_EQ(cancelled->end_reason(), v1::END_REASON_CANCELLED);
-  }
-
-  // After the death number `count`, which came at `died_at`, before the frame of `late`.
-  void ExpectRecovery(int64_t count, absl::Time died_at, const std::vector<std::string>& late) {
-    const auto lost = Await(v1::EVENT_KIND_DEVICE_LOST, count);
-    const auto recovered = Await(v1::EVENT_KIND_DEVICE_RECOVERED, count);
-    ASSERT_EQ(static_cast<int64_t>(lost.size()), count);
-    ASSERT_EQ(static_cast<int64_t>(recovered.size()), count);
-    const absl::Duration noticed_after = client::FromProto(lost.back().time()) - died_at;
-    longest_notice_ = std::max(longest_notice_, noticed_after);
-    EXPECT_LE(noticed_after, kNoticeLimit);
-    const int64_t gap_frames = recovered.back().frames();
-    EXPECT_GT(gap_frames, 0);
-    EXPECT_EQ(recovered.back().frame(), lost.back().frame() + gap_frames);
-    // As long as the device was away, give or take what a period and a stalled machine are.
-    const absl::Duration away =
-        client::FromProto(recovered.back().time()) - client::FromProto(lost.back().time());
-    EXPECT_GE(absl::Seconds(static_cast<double>(gap_frames) / kSecondFrames) + absl::Seconds(1),
-              away);
-    ++gap_count_;
-    gap_frames_ += gap_frames;
-    // The recording has come over the gap once it has frames from behind it.
-    v1::ActionReport report;
-    const bool came = PollUntil(
-        [&] {
-          auto answer = client::Action(session_, recording_).Report();
-          if (!answer.ok()) return true;
-          report = *std::move(answer);
-          return report.gap_frames() >= gap_frames_;
-        },
-        kLongEnough);
-    EXPECT_TRUE(came) << report.ShortDebugString();
-    EXPECT_EQ(report.state(), v1::ACTION_STATE_ACTIVE);
-    EXPECT_EQ(report.gap_count(), gap_count_);
-    EXPECT_EQ(report.gap_frames(), gap_frames_);
-
-    const auto ended =
-        client::WaitActions(*session_, late, kLongEnough, nullptr, client::WaitFor::kDone);
-    ASSERT_TRUE(ended.ok()) << ended.status();
-    for (size_t i = 0; i < late.size(); ++i) {
-      const auto late_report = client::Action(session_, late[i]).Report();
-      ASSERT_TRUE(late_report.ok()) << late_report.status();
-      SCOPED_TRACE(late_report->ShortDebugString());
-      EXPECT_GT(late_report->late_frames(), 0);
-      EXPECT_EQ(late_report->end_reason(),
-                i == 1 ? v1::END_REASON_SKIPPED : v1::END_REASON_COMPLETED);
-      EXPECT_EQ(late_report->dropped_frames(),
-                i == 2 ? std::min(late_report->late_frames(), sound_.frames()) : 0);
-    }
-    std::vector<float> kept;
-    const absl::Status fetched =
-        buffer_->Download({}, [&](int64_t /*position*/, absl::Span<const float> samples) {
-          kept.insert(kept.end(), samples.begin(), samples.end());
-          return absl::OkStatus();
-        });
-    EXPECT_TRUE(fetched.ok()) << fetched;
-    EXPECT_EQ(FirstDifference(kept, sound_.samples), -1);
-    EXPECT_TRUE(session_->status().ok()) << session_->status();
-  }
-
-  Dice dice_{kSeed};
-  std::unique_ptr<ServerProcess> server_;
-  std::shared_ptr<client::Client> client_;
-  std::shared_ptr<client::Session> session_;
-  client::Audio sound_;
-  std::unique_ptr<client::Buffer> buffer_;
-  std::string recording_;
-  int64_t gap_count_ = 0;
-  int64_t gap_frames_ = 0;
-  absl::Duration longest_notice_;
-};
+using LostDeviceTest = DeviceDeathTest;
 
 TEST_F(LostDeviceTest, JackServerThatDiesAgainAndAgain) {
   JackServer jack(256);
@@ -225,55 +65,27 @@ TEST_F(LostDeviceTest, JackServerThatDiesAgainAndAgain) {
   const pid_t pid = server_->process().pid();
   int64_t warm_kib = 0;
   int64_t warm_shared_kib = 0;
-  int frozen_deaths = 0;
-  for (int death = 1; death <= deaths_wanted; ++death) {
-    SCOPED_TRACE(death);
-    absl::SleepFor(absl::Microseconds(dice_.Between(0, 300'000)));
-    ASSERT_NO_FATAL_FAILURE(StartRecording());
-    const auto late = ScheduleLate(NextFrame() + kSecondFrames / 2);
-    const bool frozen_before = dice_.OneIn(3);
-    if (frozen_before) ++frozen_deaths;
-    const absl::Time died_at = absl::Now();
-    frozen_before ? jack.Freeze() : jack.Kill();
-    Await(v1::EVENT_KIND_DEVICE_LOST, death);
-    ASSERT_NO_FATAL_FAILURE(ExpectClientsAreAnswered());
-    // So that the moment at which they should have started has passed.
-    absl::SleepFor(died_at + absl::Milliseconds(800) - absl::Now());
-    if (frozen_before && dice_.OneIn(2)) {
-      jack.Unfreeze();
-    } else {
-      jack.Kill();
-      ASSERT_TRUE(jack.Start());
-    }
-    ASSERT_NO_FATAL_FAILURE(ExpectRecovery(death, died_at, late));
-    const auto report = client::Action(session_, recording_).Cancel();
-    ASSERT_TRUE(report.ok()) << report.status();
-    auto recorded = client::Buffer::Open(session_, report->buffer_id());
-    ASSERT_TRUE(recorded.ok()) << recorded.status();
-    ASSERT_TRUE((*recorded)->Delete().ok());
+  ASSERT_NO_FATAL_FAILURE(ExpectSurvivals(jack, [&](int death) {
     if (death == kWarmUpDeaths) {
       warm_kib = StatusOf(pid, "RssAnon");
       warm_shared_kib = StatusOf(pid, "RssShmem");
     }
-    if (death % 10 == 0 || death == deaths_wanted) {
+    if (death % 10 == 0 || death == DeathsWanted()) {
       std::printf("%d deaths, %d of them frozen: %ld KiB of its own, %ld KiB shared, %ld threads\n",
-                  death, frozen_deaths, static_cast<long>(StatusOf(pid, "RssAnon")),
+                  death, frozen_deaths(), static_cast<long>(StatusOf(pid, "RssAnon")),
                   static_cast<long>(StatusOf(pid, "RssShmem")),
                   static_cast<long>(StatusOf(pid, "Threads")));
       std::fflush(stdout);
     }
-  }
+  }));
   const double kib_per_death = static_cast<double>(StatusOf(pid, "RssAnon") - warm_kib) /
-                               std::max(1, deaths_wanted - kWarmUpDeaths);
-  std::printf("noticed after %s at most; %.0f KiB per death\n",
-              absl::FormatDuration(longest_notice_).c_str(), kib_per_death);
+                               std::max(1, DeathsWanted() - kWarmUpDeaths);
+  PrintSummary();
+  std::printf("%.0f KiB per death\n", kib_per_death);
   EXPECT_LE(kib_per_death, kMaxKibPerDeath);
   EXPECT_LE(static_cast<double>(StatusOf(pid, "RssShmem") - warm_shared_kib),
-            kMaxSharedKibPerFrozenDeath * (1 + frozen_deaths));
-  // And it ends in peace.
-  session_ = nullptr;
-  server_->process().Signal(SIGTERM);
-  EXPECT_EQ(server_->process().Wait(kLongEnough).value_or(-1), 0);
+            kMaxSharedKibPerFrozenDeath * (1 + frozen_deaths()));
+  ExpectGracefulEnd();
 }
 
 TEST_F(LostDeviceTest, VirtualDeviceThatDiesByItsScript) {
@@ -293,7 +105,7 @@ TEST_F(LostDeviceTest, VirtualDeviceThatDiesByItsScript) {
   const auto scheduled = client::ScheduleActions(*session_, play);
   ASSERT_TRUE(scheduled.ok()) << scheduled.status();
 
-  for (int death = 1; death <= deaths_wanted; ++death) {
+  for (int death = 1; death <= DeathsWanted(); ++death) {
     SCOPED_TRACE(death);
     const int64_t now_frame = NextFrame();
     const absl::Time now = absl::Now();
@@ -316,10 +128,11 @@ TEST_F(LostDeviceTest, VirtualDeviceThatDiesByItsScript) {
     ASSERT_TRUE(loaded.ok()) << loaded.status();
     Await(v1::EVENT_KIND_DEVICE_LOST, death);
     ASSERT_NO_FATAL_FAILURE(ExpectClientsAreAnswered());
-    ASSERT_NO_FATAL_FAILURE(ExpectRecovery(
-        death, now + absl::Seconds(static_cast<double>(ahead_frames) / kSecondFrames), late));
+    const absl::Time died_at =
+        now + absl::Seconds(static_cast<double>(ahead_frames) / kSecondFrames);
+    ASSERT_NO_FATAL_FAILURE(ExpectRecovery(died_at, died_at, late));
   }
-  std::printf("noticed after %s at most\n", absl::FormatDuration(longest_notice_).c_str());
+  PrintSummary();
 
   // Between the gaps every sample is where it belongs: the sound stood still while there was no
   // device. What was on its way through the cable is left out.
@@ -345,7 +158,7 @@ TEST_F(LostDeviceTest, VirtualDeviceThatDiesByItsScript) {
       ended->start_frame() - sound_report->start_frame() - latency_frames;  // into the sound
   int64_t begin = std::max<int64_t>(0, -offset_frames);
   int64_t compared_frames = 0;
-  ASSERT_EQ(ended->gaps_size(), deaths_wanted);
+  ASSERT_EQ(ended->gaps_size(), DeathsWanted());
   for (int i = 0; i <= ended->gaps_size(); ++i) {
     SCOPED_TRACE(i);
     const int64_t end =
@@ -373,15 +186,4 @@ TEST_F(LostDeviceTest, VirtualDeviceThatDiesByItsScript) {
 }  // namespace
 }  // namespace rtmixd
 
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  for (int i = 1; i < argc; ++i) {
-    absl::string_view text = argv[i];
-    if (!absl::ConsumePrefix(&text, "--deaths=") ||
-        !absl::SimpleAtoi(text, &rtmixd::deaths_wanted)) {
-      std::fprintf(stderr, "unknown: %s\n", argv[i]);
-      return 2;
-    }
-  }
-  return RUN_ALL_TESTS();
-}
+int main(int argc, char** argv) { return rtmixd::RunDeviceDeathTests(argc, argv, 4); }
