@@ -34,21 +34,27 @@ int64_t ThreadNanos() {
   return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
 }
 
-// Threading: ProcessRt and AfterBlockRt by the audio thread, Take by one other.
-class TimedSink : public AudioBlockSink {
- public:
-  void set_sink(AudioBlockSink* sink) { sink_ = sink; }
+// About as long as a block under load.
+constexpr int kLoopSteps = 60'000;
 
-  void ProcessRt(const AudioBlock& block) noexcept override {
-    const int64_t begin = ThreadNanos();
-    sink_->ProcessRt(block);
-    const int64_t nanos = ThreadNanos() - begin;
+// Each step waits for the one before it.
+void RunLoop() {
+  uint64_t value = 1;
+  for (int i = 0; i < kLoopSteps; ++i) {
+    value = value * 6364136223846793005U + 1;
+    asm volatile("" : "+r"(value));
+  }
+}
+
+// What each of many took. Threading: Add by one thread, Take by one other.
+class Durations {
+ public:
+  void Add(int64_t nanos) {
     const int64_t count = count_.load(std::memory_order_relaxed);
     if (count == kMaxBlocks) return;
     nanos_[count] = static_cast<int32_t>(nanos);
     count_.store(count + 1, std::memory_order_release);
   }
-  void AfterBlockRt() noexcept override { sink_->AfterBlockRt(); }
 
   std::vector<int32_t> Take() {
     const int64_t end = count_.load(std::memory_order_acquire);
@@ -58,10 +64,35 @@ class TimedSink : public AudioBlockSink {
   }
 
  private:
-  AudioBlockSink* sink_ = nullptr;
   std::vector<int32_t> nanos_ = std::vector<int32_t>(kMaxBlocks);
   std::atomic<int64_t> count_{0};
   int64_t taken_ = 0;
+};
+
+class TimedSink : public AudioBlockSink {
+ public:
+  void set_sink(AudioBlockSink* sink) { sink_ = sink; }
+
+  void ProcessRt(const AudioBlock& block) noexcept override {
+    const int64_t begin = ThreadNanos();
+    sink_->ProcessRt(block);
+    blocks_.Add(ThreadNanos() - begin);
+  }
+
+  void AfterBlockRt() noexcept override {
+    sink_->AfterBlockRt();
+    const int64_t begin = ThreadNanos();
+    RunLoop();
+    loops_.Add(ThreadNanos() - begin);
+  }
+
+  Durations& blocks() { return blocks_; }
+  Durations& loops() { return loops_; }
+
+ private:
+  AudioBlockSink* sink_ = nullptr;
+  Durations blocks_;
+  Durations loops_;
 };
 
 // A device whose sink is another one.
@@ -117,8 +148,10 @@ int Main() {
   std::cout << (*server)->address() << '\n' << std::flush;
   std::string line;
   while (std::getline(std::cin, line)) {
-    for (const int32_t nanos : sink.Take()) std::cout << nanos << ' ';
-    std::cout << '\n' << std::flush;
+    for (Durations* const durations : {&sink.blocks(), &sink.loops()}) {
+      for (const int32_t nanos : durations->Take()) std::cout << nanos << ' ';
+      std::cout << '\n' << std::flush;
+    }
   }
   return EXIT_SUCCESS;
 }

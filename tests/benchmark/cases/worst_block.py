@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from bench_context import Bench
 from bench_table import Figure, Row
+from numpy.typing import NDArray
 
 TARGETS = (
     "//tests/benchmark:block_instructions",
@@ -39,6 +40,13 @@ def _tell(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
+def _take(server: subprocess.Popen[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the microseconds of the blocks and of the loops since the last time."""
+    _tell(server)
+    blocks, loops = (np.array(_line(server).split(), float) / 1000 for _ in range(2))
+    return blocks, loops
+
+
 def under_load(bench: Bench) -> Iterator[Row]:
     """A whole server, 256 voices and 64 clients that stream and schedule: CPU time of each block.
 
@@ -59,33 +67,35 @@ def under_load(bench: Bench) -> Iterator[Row]:
         target = _line(server)
         with start(str(programs / "load_clients"), target, str(CLIENTS), str(VOICES)) as clients:
             _line(clients)
-            _tell(server)
-            _line(server)
+            _take(server)
             begin = time.monotonic()
             time.sleep(SHORT_SECONDS if bench.short else SECONDS)
-            _tell(server)
-            micros = np.array(_line(server).split(), float) / 1000
+            blocks, loops = _take(server)
             seconds = time.monotonic() - begin
             clients.communicate("")
         server.communicate()
         if clients.returncode != 0 or server.returncode != 0:
             raise RuntimeError("the server or its clients failed")
+    limit = PERIOD_MICROS / 4
     for name, quantile in (
         ("p50", 0.5),
         ("p99", 0.99),
         ("p99.99", 0.9999),
         ("most", 1.0),
     ):
-        value = float(np.quantile(micros, quantile))
-        limit = PERIOD_MICROS / 4
+        value = float(np.quantile(blocks, quantile))
+        loop = float(np.quantile(loops, quantile))
         judged = name == "p99.99"
         yield Row(
             "CPU time of a block under load",
-            f"{name} of {len(micros)} blocks in {seconds:.0f} s",
+            f"{name} of {len(blocks)} blocks in {seconds:.0f} s",
             "us",
             Figure.exact(value),
             f"at most {limit:.0f} us, a quarter of the period" if judged else "",
             value <= limit if judged else None,
+            "a fixed loop after each",
+            Figure.exact(loop),
+            value / loop,
         )
     yield from _instructions(bench)
 
