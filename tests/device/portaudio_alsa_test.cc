@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/device/audio_device.h"
@@ -81,7 +82,9 @@ std::vector<Stretch> CheckStretches(const FrameSink& sink, int* flagged) {
 }
 
 TEST(PortAudioAlsaTest, ListsBothSidesOfTheCard) {
-  PortAudioDevice device;
+  DeviceProbe patient;  // with a machine that is emulated
+  patient.timeout = absl::Minutes(1);
+  PortAudioDevice device(patient);
   const auto devices = device.ListDevices();
   ASSERT_TRUE(devices.ok()) << devices.status();
   int found = 0;
