@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 
 from rtmixd import errors
+from rtmixd._arguments import path
 
 __all__ = ["Security", "explain_handshake"]
 
@@ -52,19 +53,11 @@ class Security:
             What is given does not belong together.
         """
         given = {"ca": ca, "cert": cert, "key": key, "token_file": token_file}
-        for name, value in given.items():
-            if value is not None and not isinstance(value, (str, os.PathLike)):
-                raise errors.InvalidArgument(
-                    f"{name} is {value!r}: it has to be the name of a file, not"
-                    f" {type(value).__name__}",
-                    field=name,
-                    value=repr(value),
-                )
         found = cls(
             **{
                 name: os.environ.get(f"RTMIXD_{name.upper()}", "")
                 if value is None
-                else os.fspath(value)
+                else path(value, name)
                 for name, value in given.items()
             }
         )
@@ -110,14 +103,14 @@ class Security:
         return (("authorization", f"Bearer {token.decode()}"),)
 
 
-def _read(path: str) -> bytes:
-    if not path:
+def _read(name: str) -> bytes:
+    if not name:
         return b""
     try:
-        with open(path, "rb") as file:
+        with open(name, "rb") as file:
             return file.read()
     except OSError as error:
-        raise errors.InvalidArgument(f"cannot read {path}: {error.strerror}") from None
+        raise errors.InvalidArgument(f"cannot read {name}: {error.strerror}") from None
 
 
 def explain_handshake(target: str, security: Security, seconds: float) -> str:

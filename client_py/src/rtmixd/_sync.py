@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from rtmixd import _loop
 from rtmixd import aio as _aio
-from rtmixd._twins import Twin, adopt, twin_of, unwrap, wrap
+from rtmixd._twins import Twin, adopt, listed, twin_of, unwrap, wrap
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -271,7 +271,7 @@ class Client(Twin):
         LogEntry
             In order.
         """
-        return _loop.iterate(self._async.events(from_sequence, kinds))
+        return _loop.iterate(self._async.events(from_sequence, listed(kinds)))
 
     def meters(self, interval: float=0.1) -> Iterator[Levels]:
         """Follow the levels of all channels.
@@ -697,7 +697,7 @@ class Session(Twin):
         """
         return _loop.run(self._async.info())
 
-    def schedule(self, specs: Union[Spec, Sequence[Spec]], origin: Optional[specs.Start]=None, *, align: bool=False, prepare: bool=False, wire: Wire='float32', request_id: str='') -> Batch:
+    def schedule(self, specs: Union[Spec, Iterable[Spec]], origin: Optional[specs.Start]=None, *, align: bool=False, prepare: bool=False, wire: Wire='float32', request_id: str='') -> Batch:
         """Schedule actions with a common origin, all of them or none. One round trip.
 
         Sounds travel inside the request, unless they are longer than 4 MiB altogether: those are
@@ -705,7 +705,7 @@ class Session(Twin):
 
         Parameters
         ----------
-        specs : Play, Record, Cancel, Change, Stats, or a sequence of them
+        specs : Play, Record, Cancel, Change, Stats, or several of them
             What.
         origin : Start, optional
             Where starts count from, by `at_frame`, `at_time` or `at_wall_time`; by default now: the
@@ -740,7 +740,7 @@ class Session(Twin):
         Disconnected
             The server cannot be reached.
         """
-        result: Batch = wrap(_loop.run(self._async.schedule(specs, origin, align=align, prepare=prepare, wire=wire, request_id=request_id)))
+        result: Batch = wrap(_loop.run(self._async.schedule(listed(specs), origin, align=align, prepare=prepare, wire=wire, request_id=request_id)))
         return result
 
     def play(self, sound: Union[ArrayLike, specs.HasId], outputs: Optional[Sequence[int]]=None, *, gain: Optional[float]=None, late: specs.Late='play', xrun: specs.XrunPolicy='continue', start: Optional[specs.Start]=None, fade_in: Union[Fade, int, None]=None, fade_out: Union[Fade, int, None]=None, offset_frames: int=0, max_frames: Optional[int]=None, loop: Union[Loop, int, None]=None, timeout: Optional[float]=None, until: Until='ended', wire: Wire='float32') -> Report:
@@ -1157,7 +1157,7 @@ class Session(Twin):
         NotEnabled
             The server has no virtual device, or was started without ``--enable-device-scripts``.
         """
-        _loop.run(self._async.load_script(faults))
+        _loop.run(self._async.load_script(listed(faults)))
 
     def end(self) -> None:
         """End the session on the server, and close it here, also if it was joined."""

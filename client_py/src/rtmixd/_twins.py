@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator, KeysView, ValuesView
 from typing import Any
 
-__all__ = ["Twin", "twin_of", "unwrap", "wrap"]
+__all__ = ["Twin", "listed", "twin_of", "unwrap", "wrap"]
 
 _kinds: dict[type, type[Twin]] = {}
 _twins: weakref.WeakValueDictionary[int, Twin] = weakref.WeakValueDictionary()
@@ -52,9 +53,14 @@ def wrap(value: Any) -> Any:
 
 
 def unwrap(value: Any) -> Any:
-    """Replace twins, also in lists and tuples, by their objects."""
+    """Replace twins, also in what can be iterated, by their objects."""
     if isinstance(value, Twin):
         return value._async
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (list, tuple, set, frozenset, Iterator, KeysView, ValuesView)):
         return [unwrap(entry) for entry in value]
     return value
+
+
+def listed(value: Any) -> Any:
+    """Run through an iterator on the caller's thread, where what it does may block."""
+    return list(value) if isinstance(value, Iterator) else value

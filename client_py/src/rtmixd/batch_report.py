@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Optional
 
+from rtmixd._arguments import whole_or_none
 from rtmixd._enums import short_name
 from rtmixd.report import ActionState, Touched, Xrun, plain
 
@@ -134,3 +136,13 @@ class BatchReport:
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain dicts, lists and numbers."""
         return plain(self)
+
+    def to_json(self, indent: Optional[int] = 2) -> str:
+        """Return it as JSON.
+
+        Parameters
+        ----------
+        indent : int, optional
+            Spaces per level; None for one line.
+        """
+        return json.dumps(self.to_dict(), indent=whole_or_none(indent, "indent"))

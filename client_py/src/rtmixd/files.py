@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from rtmixd.recording import Recording
+from rtmixd import _arguments
+from rtmixd.recording import Recording
 
 __all__ = ["read_sound", "write_recording"]
 
@@ -42,8 +42,8 @@ def read_sound(path: PathLike) -> tuple[npt.NDArray[np.float32], float]:
     soundfile.LibsndfileError
         If the file cannot be read.
     """
-    soundfile = _soundfile()
-    samples, rate = soundfile.read(os.fspath(path), dtype="float32", always_2d=True)
+    name = _arguments.path(path, "path")
+    samples, rate = _soundfile().read(name, dtype="float32", always_2d=True)
     return samples, float(rate)
 
 
@@ -72,11 +72,12 @@ def write_recording(
     ValueError
         If the format is unknown or does not have this subtype, or the rate is no whole number.
     """
+    path = pathlib.Path(_arguments.path(path, "path"))
+    _arguments.instance(recording, Recording, "recording")
     soundfile = _soundfile()
     rate = round(recording.sample_rate_hz)
     if rate != recording.sample_rate_hz:
         raise ValueError(f"sound files know whole rates only, not {recording.sample_rate_hz} Hz")
-    path = pathlib.Path(path)
     kind = path.suffix[1:].upper()
     if kind not in soundfile.available_formats():
         raise ValueError(f"unknown kind of sound file {path.suffix!r}")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Optional
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rtmixd._arguments import whole_or_none
 from rtmixd._enums import number_of, short_name
 from rtmixd.errors import NoAnswer
 
@@ -485,7 +486,7 @@ class LatencyMeasurement:
         indent : int, optional
             Spaces per level; None for one line.
         """
-        return json.dumps(self.to_dict(), indent=indent)
+        return json.dumps(self.to_dict(), indent=whole_or_none(indent, "indent"))
 
     def plot(self, **options: Any) -> Any:
         """Draw the impulse response around its peak. Needs matplotlib.

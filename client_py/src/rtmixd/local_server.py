@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Optional
 
+from rtmixd._arguments import path, several, text
+
 __all__ = ["LocalServer"]
 
 # Listing the devices of a host may take a while.
@@ -43,6 +45,8 @@ class LocalServer:
 
     Raises
     ------
+    InvalidArgument
+        A flag is no string, or `program` no name of a file.
     FileNotFoundError
         If there is no such program.
     RuntimeError
@@ -60,7 +64,9 @@ class LocalServer:
     """Where it listens, "127.0.0.1:40123"."""
 
     def __init__(self, flags: Sequence[str] = (), *, program: Optional[str] = None) -> None:
-        wanted = program or os.environ.get("RTMIXD_SERVER") or "rtmixd"
+        flags = [text(flag, "flags") for flag in several(flags, "flags", "str")]
+        named = None if program is None else path(program, "program")
+        wanted = named or os.environ.get("RTMIXD_SERVER") or "rtmixd"
         found = shutil.which(wanted)
         if found is None:
             raise FileNotFoundError(

@@ -8,6 +8,7 @@ from typing import Any, Optional, Union
 
 from numpy.typing import ArrayLike
 
+from rtmixd._arguments import several
 from rtmixd.specs import HasId, Play, Start, at_end_of
 
 __all__ = ["playlist"]
@@ -47,7 +48,7 @@ def playlist(
     >>> session.schedule(rtmixd.playlist([intro, verse, chorus], outputs=[1, 2]))
     """
     plays: list[Play] = []
-    for number, sound in enumerate(sounds):
+    for number, sound in enumerate(several(sounds, "sounds", "sounds")):
         play = sound if isinstance(sound, Play) else Play(sound, **options)
         plays.append(
             replace(

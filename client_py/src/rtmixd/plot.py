@@ -15,15 +15,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 import numpy as np
 import numpy.typing as npt
 
+from rtmixd._arguments import instance, number, several, whole
+from rtmixd.latency import LatencyMeasurement
+from rtmixd.recording import Recording
+from rtmixd.report import Report
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
     from rtmixd._sync import Client
     from rtmixd.info import Level, Levels
-    from rtmixd.latency import LatencyMeasurement
-    from rtmixd.recording import Recording
-    from rtmixd.report import Gap, Report, Xrun
+    from rtmixd.report import Gap, Xrun
 
 __all__ = [
     "Envelope",
@@ -66,7 +69,7 @@ def envelope(samples: npt.ArrayLike, columns: int) -> Envelope:
 
     Parameters
     ----------
-    samples : array_like of float, shape (frames, channels)
+    samples : array_like of float, shape (frames, channels) or (frames,)
     columns : int
         How many columns at most, at least 1. Fewer frames than that keep a column each.
 
@@ -74,8 +77,9 @@ def envelope(samples: npt.ArrayLike, columns: int) -> Envelope:
     -------
     Envelope
     """
-    waveform = np.asarray(samples, dtype=np.float32)
+    waveform = _waveform(samples)
     frames = len(waveform)
+    columns = whole(columns, "columns")
     if columns < 1:
         raise ValueError(f"columns is {columns}, at least 1 is needed")
     count = min(columns, frames)
@@ -126,11 +130,9 @@ def plot_waveform(
     Figure or SubFigure
         `figure`, or a new one.
     """
-    waveform = np.asarray(samples, dtype=np.float32)
-    if waveform.ndim == 1:
-        waveform = waveform[:, np.newaxis]
-    if waveform.ndim != 2:
-        raise ValueError(f"samples has {waveform.ndim} dimensions, (frames, channels) is needed")
+    waveform = _waveform(samples)
+    if not 0 < number(sample_rate_hz, "sample_rate_hz") < math.inf:
+        raise ValueError(f"sample_rate_hz is {sample_rate_hz}, more than 0 is needed")
     frames, channels = waveform.shape
     names = [f"channel {i + 1}" for i in range(channels)] if labels is None else list(labels)
     if len(names) != channels:
@@ -145,7 +147,8 @@ def plot_waveform(
         low, high = drawn.lowest[:, channel], drawn.highest[:, channel]
         axis.fill_between(seconds, low, high, color=_WAVE, linewidth=0.6)
         axis.set_ylabel(names[channel])
-    peak = float(np.max(np.abs(waveform), initial=0.0))
+    # What is not finite is a hole in the picture.
+    peak = float(np.max(np.abs(waveform), initial=0.0, where=np.isfinite(waveform)))
     limit = 1.1 * peak if peak > 0 else 1.0
     axes[0].set_ylim(-limit, limit)
 
@@ -192,6 +195,7 @@ def plot_recording(
     Figure or SubFigure
         `figure`, or a new one.
     """
+    instance(recording, Recording, "recording")
     report, play_report = recording.report, recording.play_report
     start_frame = recording.start_frame or 0
     marks = {} if recording.start_frame is None else {"recording starts": start_frame}
@@ -237,7 +241,11 @@ def plot_reports(
     ValueError
         If the reports are of different streams.
     """
-    rows = list(reports) if isinstance(reports, Sequence) else [reports]
+    rows: list[Report] = (
+        [reports] if isinstance(reports, Report) else several(reports, "reports", "Report")
+    )
+    for report in rows:
+        instance(report, Report, "reports", "a Report or a sequence of them")
     if len({report.stream_id for report in rows if report.stream_id}) > 1:
         raise ValueError("the reports are of different streams, whose frames cannot be compared")
     canvas: Any = _canvas(figure, height=1.8 + 0.45 * len(rows))
@@ -251,6 +259,8 @@ def plot_reports(
         height = 0.6
         bottom = row - height / 2
         axis.broken_barh([(start, end - start)], (bottom, height), facecolors=_WAVE, alpha=0.6)
+        if start == end:
+            axis.plot([start], [row], marker="|", markersize=16, color=_WAVE)
         asked_for = report.requested_start_frame
         if asked_for is not None and asked_for < start:
             late = axis.broken_barh(
@@ -304,6 +314,7 @@ def plot_impulse_response(
     ValueError
         If nothing was heard, so that there is no impulse response.
     """
+    instance(measurement, LatencyMeasurement, "measurement")
     response = measurement.impulse_response
     size = len(response)
     if size <= 2 * reach_frames:
@@ -350,7 +361,7 @@ class LevelMeter:
     def __init__(
         self, *, floor_db: float = -60.0, hold_updates: int = 15, figure: Optional[Canvas] = None
     ) -> None:
-        if not floor_db < 0:
+        if not number(floor_db, "floor_db") < 0:
             raise ValueError(f"floor_db is {floor_db}, less than 0 is needed")
         self.figure = _canvas(figure, height=3.2)
         self._floor_db = floor_db
@@ -451,12 +462,15 @@ def show_levels(
     LevelMeter
         As it was last drawn.
     """
+    levels_of = getattr(client, "meters", None)
+    if levels_of is None:
+        raise ValueError(f"client is {client!r}: it has to be a Client")
     plt = _pyplot()
     meter = LevelMeter()
     figure: Any = meter.figure
     left = math.inf if seconds is None else max(1, round(seconds / interval))
     plt.show(block=False)
-    for levels in client.meters(interval=interval):
+    for levels in levels_of(interval=interval):
         meter.update(levels)
         figure.canvas.draw_idle()
         figure.canvas.flush_events()
@@ -519,8 +533,23 @@ class _Marking:
 def _canvas(figure: Optional[Canvas], *, height: float) -> Any:
     """Return what to draw into; Any, since the two kinds share no typed base."""
     if figure is not None:
-        return figure
+        from matplotlib.figure import FigureBase
+
+        return instance(figure, FigureBase, "figure", "a Figure or SubFigure")
     return _pyplot().figure(figsize=(10, height), layout="constrained")
+
+
+def _waveform(samples: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Return samples as (frames, channels)."""
+    try:
+        waveform = np.asarray(samples, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"samples is no array of numbers: {error}") from None
+    if waveform.ndim == 1:
+        waveform = waveform[:, np.newaxis]
+    if waveform.ndim != 2:
+        raise ValueError(f"samples has {waveform.ndim} dimensions, (frames, channels) is needed")
+    return waveform
 
 
 def _pyplot() -> Any:

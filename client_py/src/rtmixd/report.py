@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal, Optional
 
+from rtmixd._arguments import whole_or_none
 from rtmixd._enums import short_name
 from rtmixd.errors import Belated, Incomplete, TouchedByXrun
 
@@ -482,7 +483,7 @@ class Report:
         indent : int, optional
             Spaces per level; None for one line.
         """
-        return json.dumps(self.to_dict(), indent=indent)
+        return json.dumps(self.to_dict(), indent=whole_or_none(indent, "indent"))
 
     def plot(self, **options: Any) -> Any:
         """Draw when it ran, and where it had gaps and xruns. Needs matplotlib.

@@ -7,6 +7,8 @@ range of the integer.
 
 from __future__ import annotations
 
+import os
+import reprlib
 from typing import Any, Literal, Optional
 
 import numpy as np
@@ -70,6 +72,18 @@ def to_frames(sound: ArrayLike, channels: Optional[int] = None) -> NDArray[np.fl
         array = np.asarray(sound)
     except ValueError as error:
         raise _refuse(f"the sound is no array of numbers: {error}", "") from None
+    if array.ndim == 0:
+        what = reprlib.repr(sound)
+        hint = (
+            "; rtmixd.files.read_sound reads a file"
+            if isinstance(sound, (str, os.PathLike))
+            else ""
+        )
+        raise _refuse(
+            f"the sound is {what}: it has to be an array of shape (frames,) or (frames, channels)"
+            f"{hint}",
+            what,
+        )
     if array.ndim not in (1, 2):
         raise _refuse(
             f"the sound has {array.ndim} dimensions; it needs the shape (frames,) or"

@@ -6,14 +6,17 @@ The server is the one of `rtmixd.rtmixer.default`. There is no `play`, `rec`, `S
 
 from __future__ import annotations
 
+import operator as _operator
 import os as _os
 import time as _time
 from collections.abc import Iterable
+from numbers import Real as _Real
 from typing import Any, Optional, Union
 
 from rtmixd import _loop, _methods, errors
 from rtmixd._rtmixer_settings import default as _settings
 from rtmixd._security import Security as _Security
+from rtmixd.aio._connection import DEVICE_SECONDS as _DEVICE_SECONDS
 from rtmixd.aio._connection import Connection as _Connection
 from rtmixd.v1 import device_pb2, server_info_pb2, stream_pb2
 
@@ -28,6 +31,9 @@ __all__ = [
     "query_hostapis",
     "sleep",
 ]
+
+#: The version of sounddevice whose interface this is like.
+__version__ = "0.5.6"
 
 _SAMPLE_BYTES = {"float32": 4, "int32": 4, "int24": 3, "int16": 2, "int8": 1, "uint8": 1}
 _PAGE = 1000
@@ -228,6 +234,7 @@ def query_hostapis(index: Optional[int] = None) -> Any:
     apis = _ask(_Directory.host_apis)
     if index is None:
         return tuple(apis)
+    index = _operator.index(index)
     if not 0 <= index < len(apis):
         raise PortAudioError(f"Error querying host API {index}")
     return apis[index]
@@ -281,7 +288,7 @@ def check_output_settings(
 
 def sleep(msec: float) -> None:
     """Wait for `msec` milliseconds."""
-    _time.sleep(msec / 1000)
+    _time.sleep(max(0.0, msec / 1000))
 
 
 def get_portaudio_version() -> tuple[int, str]:
@@ -398,8 +405,8 @@ def direction_settings(
         settings.latency_class = (
             device_pb2.LATENCY_CLASS_LOW if latency == "low" else device_pb2.LATENCY_CLASS_HIGH
         )
-    elif isinstance(latency, (int, float)):
-        settings.latency_seconds = latency
+    elif isinstance(latency, _Real):
+        settings.latency_seconds = float(latency)
     else:
         raise TypeError(f"must be real number, not {type(latency).__name__}")
     return settings, index
@@ -460,12 +467,15 @@ class _Directory:
     def __init__(self, connection: _Connection) -> None:
         self._connection = connection
 
+    async def _ask_device(self, method: Any, request: Any) -> Any:
+        return await self._connection.call(method, request, timeout=_DEVICE_SECONDS, retry=True)
+
     async def _devices(self) -> list[device_pb2.Device]:
         devices: list[device_pb2.Device] = []
         token = ""
         while True:
             request = device_pb2.ListDevicesRequest(page_size=_PAGE, page_token=token)
-            answer = await self._connection.call(_methods.LIST_DEVICES, request, retry=True)
+            answer = await self._ask_device(_methods.LIST_DEVICES, request)
             devices += answer.devices
             token = answer.next_page_token
             if not token:
@@ -473,7 +483,7 @@ class _Directory:
 
     async def _host_apis(self) -> list[device_pb2.HostApi]:
         request = device_pb2.ListHostApisRequest()
-        answer = await self._connection.call(_methods.LIST_HOST_APIS, request, retry=True)
+        answer = await self._ask_device(_methods.LIST_HOST_APIS, request)
         return list(answer.host_apis)
 
     async def devices(self) -> list[dict[str, Any]]:
@@ -524,7 +534,7 @@ class _Directory:
 
     async def check(self, settings: Any) -> None:
         request = device_pb2.CheckSettingsRequest(settings=settings)
-        await self._connection.call(_methods.CHECK_SETTINGS, request, retry=True)
+        await self._ask_device(_methods.CHECK_SETTINGS, request)
 
     async def version(self) -> str:
         request = server_info_pb2.GetServerInfoRequest()

@@ -107,6 +107,32 @@ def test_a_call_to_a_lost_server_is_told_within_3_s(
     run(test())
 
 
+@pytest.mark.parametrize("what", ["upload", "download"])
+def test_a_server_lost_amid_a_transfer_is_told_within_3_s(
+    other_server: LocalServer, lose: Any, what: str
+) -> None:
+    async def test() -> None:
+        async with aio.Client(other_server.target) as client, client.session() as session:
+            sound = noise(1 << 22, 1)
+            buffer = await session.upload(sound)
+            lost = asyncio.Event()
+
+            def amid(done_frames: int, all_frames: int) -> None:
+                if done_frames >= all_frames // 2 and not lost.is_set():
+                    lose()
+                    lost.set()
+
+            work: Any = {
+                "upload": lambda: session.upload(sound, progress=amid)._coroutine,
+                "download": lambda: buffer.download(progress=amid),
+            }[what]()
+            working = asyncio.ensure_future(work)
+            await lost.wait()
+            await assert_told(working)
+
+    run(test())
+
+
 def test_a_large_request_on_a_slow_link_is_no_lost_server(server: LocalServer) -> None:
     """What asks for a sign of life does not queue behind it."""
 

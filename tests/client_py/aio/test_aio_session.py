@@ -471,7 +471,7 @@ def test_refusals_name_the_field(server: LocalServer) -> None:
             with pytest.raises(rtmixd.InvalidArgument, match=r"inputs is \[1\.5\]"):
                 await session.open_record([1.5])  # type: ignore[list-item]
             for nothing in ("x", 5, [5]):
-                with pytest.raises(rtmixd.InvalidArgument, match="Play, Record, .* is wanted"):
+                with pytest.raises(rtmixd.InvalidArgument, match="Play, Record, Cancel, Change"):
                     await session.schedule(nothing)  # type: ignore[arg-type]
             most = (await client.info()).limits.max_batch_actions
             with pytest.raises(rtmixd.LimitExceeded) as limited:

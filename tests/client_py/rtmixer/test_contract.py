@@ -21,6 +21,8 @@ def test_constants_have_the_values_of_the_original(rig: Rig) -> None:
         assert getattr(rig.rtmixer, name) == value
         assert next(k for k, v in vars(rig.rtmixer).items() if v == value) == name
     assert rig.rtmixer.ULONG_MAX == 2**64 - 1
+    assert rig.rtmixer.__version__ == "0.1.7"
+    assert rig.sd.__version__.split(".")[0] == "0"
 
 
 @pytest.mark.parametrize(
@@ -120,6 +122,9 @@ def test_wrong_arguments(rig: Rig) -> None:
                 order(memory, [0, 1])
             with pytest.raises(ValueError, match="empty"):
                 order(memory, 0)
+            for channels in ("x", None, 1.0, [1.0], [None], object()):
+                with pytest.raises(TypeError):
+                    order(memory, channels)
             with pytest.raises(TypeError):
                 order([0.5], 1)
             with pytest.raises((ValueError, BufferError)):
@@ -131,6 +136,11 @@ def test_wrong_arguments(rig: Rig) -> None:
                 order(rig.rtmixer.RingBuffer(9, 16))
             with pytest.raises(ValueError, match="Channel number too large"):
                 order(rig.rtmixer.RingBuffer(12, 16))
+        for nothing in (None, 5, "action", b"", object()):
+            with pytest.raises(TypeError):
+                stream.cancel(nothing)
+        # Whatever is not under way is over.
+        stream.wait("action")
         assert not stream.actions
         first = stream.play_buffer(b"", 1)
         second = stream.record_buffer(bytearray(8), 1)

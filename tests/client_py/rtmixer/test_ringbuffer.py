@@ -91,6 +91,9 @@ def test_wrong_arguments(rig: Rig) -> None:
         ((4, None, bytearray(33)), ValueError, "buffer size must be multiple of elementsize"),
         ((4, 3), ValueError, "size must be a power of 2"),
         ((4, None, bytearray(12)), ValueError, "size must be a power of 2"),
+        (([4], 8), TypeError, None),
+        ((4.0, 8), TypeError, None),
+        ((4, 8.0), TypeError, None),
     ):
         with pytest.raises(kind, match=text):
             ring_buffer(*arguments)
@@ -98,6 +101,13 @@ def test_wrong_arguments(rig: Rig) -> None:
     for call in (ring.write, ring.readinto):
         with pytest.raises(ValueError, match="data size must be multiple of elementsize"):
             call(bytearray(5))
+    calls = (ring.read, ring.get_write_buffers, ring.get_read_buffers)
+    for call in (*calls, ring.advance_write_index, ring.advance_read_index):
+        for size in (1.5, "1", [1], np.ones(1)):
+            with pytest.raises(TypeError):
+                call(size)
+    with pytest.raises(TypeError):
+        ring.write(bytes(4), 1.5)
     assert not ring.read_available
 
 

@@ -215,6 +215,11 @@ class TestReportPlot:
         assert axis.collections[0].get_paths()[0].vertices[:, 0].max() == 5070
         assert axis.texts[0].get_text() == " active"
 
+    def test_one_without_length_is_a_line_where_it_was(self) -> None:
+        cancel = report(kind="cancel", end_frame=5000)
+        axis = plot.plot_reports([report(), cancel], figure=Figure()).axes[0]
+        assert [(*line.get_xdata(), *line.get_ydata()) for line in axis.lines] == [(5000, 1)]
+
     def test_different_streams_are_refused(self) -> None:
         with pytest.raises(ValueError, match="different streams"):
             plot.plot_reports([report(), report(stream_id="s2")])
@@ -267,3 +272,8 @@ def test_missing_matplotlib_is_told_with_its_extra(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"pip install rtmixd\[plot\]"):
         plot.plot_reports([report()])
+
+
+def test_what_is_not_finite_is_a_hole_in_the_waveform() -> None:
+    figure: Any = plot.plot_waveform([0.5, np.nan, -0.25, np.inf], RATE_HZ, figure=Figure())
+    assert figure.axes[0].get_ylim() == pytest.approx((-0.55, 0.55))

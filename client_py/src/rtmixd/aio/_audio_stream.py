@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Optional
 
 from rtmixd import errors, samples
+from rtmixd._arguments import flag
 from rtmixd._enums import number_of
 from rtmixd.aio._connection import CALL_SECONDS
 from rtmixd.aio._play_window import PlayWindow
@@ -64,7 +65,7 @@ class AudioStream:
         self._host = host
         self._config = config
         self.wire = wire
-        self._reattach = reattach
+        self._reattach = flag(reattach, "reattach")
         self._eager = eager
         sample_bytes = samples.bytes_per_sample(wire)
         sample_format: Any = number_of("SampleFormat", wire, "wire")
@@ -84,7 +85,7 @@ class AudioStream:
         self._max_chunk_frames = 1
         if config.HasField("play"):
             config.play.sample_format = sample_format
-            config.play.reattachable = reattach
+            config.play.reattachable = self._reattach
             frame_bytes = config.play.channels * sample_bytes
             self._max_chunk_frames = max(1, _CHUNK_BYTES // frame_bytes)
             self.play = PlayWindow(frame_bytes)
@@ -92,7 +93,7 @@ class AudioStream:
                 self.play.grant(config.play.ring_frames)
         if config.HasField("record"):
             config.record.sample_format = sample_format
-            config.record.reattachable = reattach
+            config.record.reattachable = self._reattach
             if config.record.granted_position == 0:
                 config.record.granted_position = DEFAULT_UNREAD_FRAMES
             self.record = RecordWindow(config.record.granted_position)

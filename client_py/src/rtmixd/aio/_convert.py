@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Optional, Union
 
 from google.protobuf import duration_pb2, timestamp_pb2
 
 from rtmixd import shaping, specs
-from rtmixd._arguments import number, text, whole
+from rtmixd._arguments import flag, instance, number, text, whole
 from rtmixd._enums import number_of
 from rtmixd.errors import InvalidArgument
 from rtmixd.info import DirectionSettings, StreamSettings
@@ -120,7 +120,7 @@ def fill_change(message: Any, change: shaping.AnyChange) -> None:
     elif isinstance(change, shaping.Resume):
         message.resume.SetInParent()
     elif isinstance(change, shaping.LeaveLoop):
-        message.leave_loop.at_once = bool(change.at_once)
+        message.leave_loop.at_once = flag(change.at_once, "at_once")
         message.leave_loop.SetInParent()
     else:
         raise InvalidArgument(
@@ -168,12 +168,9 @@ def _direction(
 ) -> Optional[device_pb2.DirectionSettings]:
     if settings is None:
         return None
-    if not isinstance(settings, DirectionSettings):
-        raise InvalidArgument(
-            f"{field} is {settings!r}: it has to be DirectionSettings",
-            field=field,
-            value=repr(settings),
-        )
+    instance(settings, DirectionSettings, field, "DirectionSettings")
+    host_settings = {} if settings.host_settings is None else settings.host_settings
+    instance(host_settings, Mapping, f"{field}.host_settings", "a mapping of str to str")
     latency: dict[str, Any] = (
         {"latency_class": number_of("LatencyClass", settings.latency, f"{field}.latency")}
         if isinstance(settings.latency, str)
@@ -184,7 +181,7 @@ def _direction(
         channels=whole(settings.channels, f"{field}.channels", 31),
         host_settings={
             text(name, f"{field}.host_settings"): text(value, f"{field}.host_settings")
-            for name, value in (settings.host_settings or {}).items()
+            for name, value in host_settings.items()
         },
         **latency,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Optional, Union
 
 from rtmixd import shaping, specs
-from rtmixd._arguments import number, text, whole, whole_or_none
+from rtmixd._arguments import flag, number, text, whole, whole_or_none
 from rtmixd._enums import number_of
 from rtmixd.aio import _convert
 from rtmixd.aio._nested import opening, tag
@@ -71,7 +71,7 @@ def encode_request(
                 _convert.fill_start(start, at)
             encoded = start.SerializeToString()
             placed = opening(_START_TAG, len(encoded)) + encoded
-        if spec.key:
+        if type(spec.key) is not str or spec.key:
             placed += action_pb2.ActionSpec(key=text(spec.key, "key")).SerializeToString()
         parts += (opening(_ACTIONS_TAG, len(body) + len(placed)), body, placed)
     return b"".join(parts)
@@ -120,7 +120,7 @@ def _body(spec: specs.Spec, wire: Wire) -> bytes:
         _fill_target(message.change, spec.target)
         _convert.fill_change(message.change, spec.to)
     elif isinstance(spec, specs.Stats):
-        message.stats.reset_baseline = bool(spec.reset)
+        message.stats.reset_baseline = flag(spec.reset, "reset")
         message.stats.SetInParent()
     else:
         raise InvalidArgument(
@@ -186,8 +186,8 @@ def _fill_record(message: action_pb2.RecordSpec, spec: specs.Record) -> None:
         message.channel_map.CopyFrom(_convert.channel_map(spec.inputs, "inputs"))
     message.source = number_of("RecordSource", spec.source, "source")
     message.label = text(spec.label, "label")
-    message.keep = bool(spec.keep)
-    message.leave_open = bool(spec.leave_open)
+    message.keep = flag(spec.keep, "keep")
+    message.leave_open = flag(spec.leave_open, "leave_open")
 
 
 def sound_of(spec: specs.Play) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from rtmixd import _methods, specs
-from rtmixd._arguments import whole_or_none
+from rtmixd._arguments import several, whole_or_none
 from rtmixd.aio import _convert
 from rtmixd.aio._connection import CALL_SECONDS
 from rtmixd.shaping import AnyChange, Fade, Gain, Pause, Resume
@@ -58,7 +58,7 @@ class SessionChanges:
         chosen = (
             None
             if actions is None
-            else [specs.required_action_id(action, "actions") for action in actions]
+            else specs.required_action_ids(several(actions, "actions", "actions"))
         )
         request = action_pb2.ChangeActionsRequest(
             action_ids=chosen or (), all=chosen is None, frame=whole_or_none(frame, "frame")

@@ -35,7 +35,8 @@ def play_config(
             )
         named = channel_map(outputs, "outputs")
         channels = 0 if named is None else len(named.channels)
-    if not 1 <= whole(channels, "channels") <= 1024:
+    channels = whole(channels, "channels")
+    if not 1 <= channels <= 1024:
         raise InvalidArgument(
             f"channels is {channels}; 1 to 1024 are possible",
             field="channels",

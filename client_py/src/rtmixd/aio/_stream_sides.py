@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rtmixd import errors, samples
-from rtmixd._arguments import number_or_none, waiting, whole_or_none
+from rtmixd._arguments import seconds_or_none, waiting, whole_or_none
 from rtmixd.aio import _convert
 from rtmixd.aio._audio_stream import AudioStream
 from rtmixd.aio._callbacks import Invoker
@@ -179,7 +179,7 @@ class PlaySide(_Stream):
             If the server was lost and the session has expired.
         """
         frames = samples.to_frames(sound, self._core.play_channels)
-        timeout = number_or_none(timeout, "timeout")
+        timeout = seconds_or_none(timeout, "timeout")
         deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
         taken = 0
         while taken < len(frames):
@@ -425,7 +425,7 @@ class RecordSide(_Stream):
             If the server was lost and the session has expired; what came before is read first.
         """
         frames = whole_or_none(frames, "frames")
-        timeout = number_or_none(timeout, "timeout")
+        timeout = seconds_or_none(timeout, "timeout")
         if frames is not None and frames < 0:
             raise errors.InvalidArgument(f"frames is {frames}", field="frames", value=str(frames))
         deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout

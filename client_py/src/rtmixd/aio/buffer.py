@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rtmixd import _methods, errors, samples
-from rtmixd._arguments import whole, whole_or_none
+from rtmixd._arguments import flag, function, whole, whole_or_none
 from rtmixd.aio import _convert
 from rtmixd.aio._connection import SILENCE_SECONDS
 from rtmixd.aio._nested import encode_upload
@@ -105,6 +105,9 @@ class Buffer:
         Disconnected
             The server cannot be reached any more.
         """
+        complete = flag(complete, "complete")
+        samples.bytes_per_sample(wire)
+        function(progress, "progress")
         frames = samples.to_frames(sound, self._channels)
         info = await self._info()
         begin = int(info.frames)
@@ -116,6 +119,9 @@ class Buffer:
                 await self._upload(frames, begin, int(info.frames), complete, wire, progress)
                 return
             except errors.Disconnected:
+                # What fell silent was waited for already: whoever waits here is to be told.
+                if self._session._connection.lost and self._session._patience <= SILENCE_SECONDS:
+                    raise
                 busy_until = loop.time() + _BROKEN_CALL_SECONDS
             except (errors.WrongState, errors.BadPosition):
                 # The server may hear of the broken call only now, after all that was asked since.
@@ -312,6 +318,8 @@ async def fetch(
     audio : numpy.ndarray
         float32, shape (frames, channels).
     """
+    function(progress, "progress")
+    first_frame, frames = whole(first_frame, "first_frame"), whole_or_none(frames, "frames")
     info: Optional[buffer_pb2.AudioBuffer] = None
     out = np.empty((0, 1), np.float32)
     done = 0
@@ -361,7 +369,7 @@ async def _pieces(
             first_frame=position,
             frames=None if end is None else end - position,
             sample_format=_convert.sample_format(wire),
-            follow=bool(follow),
+            follow=flag(follow, "follow"),
         )
         try:
             async for response in session._stream_from(_methods.DOWNLOAD_BUFFER, request):

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Optional
 
 from rtmixd import _methods, errors
-from rtmixd._arguments import number, text, whole_or_none
+from rtmixd._arguments import flag, number, seconds, several, text, whole_or_none
 from rtmixd._enums import number_of
 from rtmixd._security import Security
 from rtmixd.aio import _convert
@@ -95,7 +95,7 @@ class Client:
         token_file: Optional[str] = None,
     ) -> None:
         security = Security.of(ca, cert, key, token_file)
-        self._patience = number(patience, "patience")
+        self._patience = seconds(patience, "patience")
         self._connection = Connection(target, self._patience, security)
         self._sessions: set[Session] = set()
         self._info: Optional[ServerInfo] = None
@@ -343,7 +343,8 @@ class Client:
         LogEntry
             In order.
         """
-        numbers = [number_of("EventKind", kind, "kinds") for kind in kinds or ()]
+        named = () if kinds is None else several(kinds, "kinds", "names of events")
+        numbers = [number_of("EventKind", kind, "kinds") for kind in named]
         from_sequence = whole_or_none(from_sequence, "from_sequence")
         loop = asyncio.get_running_loop()
         patience = max(SILENCE_SECONDS, self._patience)
@@ -430,7 +431,7 @@ class Client:
             max_lifetime=None
             if max_lifetime is None
             else _convert.duration(max_lifetime, "max_lifetime"),
-            exclusive=bool(exclusive),
+            exclusive=flag(exclusive, "exclusive"),
             request_id=new_request_id(),
         )
         response, _ = await both(self._call(_methods.CREATE_SESSION, request), self._look())
@@ -440,16 +441,19 @@ class Client:
         self, label: str, wait: float, ttl: float, max_lifetime: Optional[float]
     ) -> Session:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + number(wait, "wait")
+        deadline = loop.time() + seconds(wait, "wait")
         session = await self._open_session(label, ttl, max_lifetime, True)
         try:
             while True:
-                seconds = min(max(deadline - loop.time(), 0.0), _SLICE_SECONDS)
+                slice_seconds = min(max(deadline - loop.time(), 0.0), _SLICE_SECONDS)
                 request = session_pb2.AwaitExclusiveRequest(
-                    timeout=_convert.duration(seconds, "wait")
+                    timeout=_convert.duration(slice_seconds, "wait")
                 )
                 response = await session._call(
-                    _methods.AWAIT_EXCLUSIVE, request, timeout=seconds + CALL_SECONDS, retry=True
+                    _methods.AWAIT_EXCLUSIVE,
+                    request,
+                    timeout=slice_seconds + CALL_SECONDS,
+                    retry=True,
                 )
                 if response.session.state == session_pb2.SESSION_STATE_EXCLUSIVE:
                     return session

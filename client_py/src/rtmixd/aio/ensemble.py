@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Callable, Optional, Union
 
 from rtmixd import errors
+from rtmixd._arguments import instance, several
 from rtmixd.aio.action import Batch, Until
 from rtmixd.aio.session import Session
 from rtmixd.ensemble import EnsembleError, EnsemblePart, EnsembleReport
@@ -37,14 +38,9 @@ class Ensemble:
     """
 
     def __init__(self, sessions: Sequence[Session]) -> None:
-        self._sessions = list(sessions)
+        self._sessions: list[Session] = several(sessions, "sessions", "sessions")
         for session in self._sessions:
-            if not isinstance(session, Session):
-                raise errors.InvalidArgument(
-                    f"sessions holds {session!r}: it has to hold sessions of this client",
-                    field="sessions",
-                    value=repr(session),
-                )
+            instance(session, Session, "sessions", "a sequence of sessions of this client")
         self._batches: list[Optional[Batch]] = [None] * len(self._sessions)
         self._errors: list[Optional[errors.RtmixdError]] = [None] * len(self._sessions)
         self._committed = False
@@ -90,6 +86,7 @@ class Ensemble:
         EnsembleError
             Not all could. What was prepared was cancelled, and ends by itself where that failed.
         """
+        specs = several(specs, "specs", "what to schedule, for each session")
         if len(specs) != len(self._sessions):
             raise errors.InvalidArgument(
                 f"{len(specs)} specs for {len(self._sessions)} sessions",

@@ -7,13 +7,24 @@ import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rtmixd import _methods, errors, samples, specs
-from rtmixd._arguments import number, number_or_none, text, waiting, whole, whole_or_none
+from rtmixd._arguments import (
+    flag,
+    function,
+    instance,
+    number,
+    seconds_or_none,
+    several,
+    text,
+    waiting,
+    whole,
+    whole_or_none,
+)
 from rtmixd._methods import Method
 from rtmixd.aio import _convert, _latency
 from rtmixd.aio._connection import (
@@ -58,6 +69,7 @@ __all__ = ["Session"]
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 
+_SPECS = get_args(Spec)
 # What is left of a message for all else than audio.
 _OVERHEAD_BYTES = 64 << 10
 # Longer sounds are uploaded, so that they can go on after a break: at 4 Mbit/s this takes 8 s.
@@ -130,7 +142,7 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
 
     async def schedule(
         self,
-        specs: Union[Spec, Sequence[Spec]],
+        specs: Union[Spec, Iterable[Spec]],
         origin: Optional[specs.Start] = None,
         *,
         align: bool = False,
@@ -145,7 +157,7 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
 
         Parameters
         ----------
-        specs : Play, Record, Cancel, Change, Stats, or a sequence of them
+        specs : Play, Record, Cancel, Change, Stats, or several of them
             What.
         origin : Start, optional
             Where starts count from, by `at_frame`, `at_time` or `at_wall_time`; by default now: the
@@ -180,10 +192,14 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         Disconnected
             The server cannot be reached.
         """
-        wanted: list[Spec] = list(specs) if isinstance(specs, Sequence) else [specs]
+        wanted: list[Spec] = (
+            [specs]
+            if isinstance(specs, _SPECS)
+            else several(specs, "specs", "Play, Record, Cancel, Change and Stats")
+        )
         request = action_pb2.ScheduleActionsRequest(
-            align_at_converters=bool(align),
-            prepare=bool(prepare),
+            align_at_converters=flag(align, "align"),
+            prepare=flag(prepare, "prepare"),
             request_id=text(request_id, "request_id") or new_request_id(),
         )
         if origin is not None:
@@ -408,6 +424,7 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
             play = replace(play, sound=sound_of(play))
             frames = len(play.sound)  # type: ignore[arg-type]
         frames = played_frames(play, frames)
+        tail = number(tail, "tail")
         frames += await self._client._frames_of(tail, "tail") if tail else 0
         record = specs.Record(frames, inputs, source, late, start, key="record")
         batch = await self._begin([record, play], align=True, wire=wire)
@@ -464,17 +481,19 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         RtmixdError
             As for `schedule`.
         """
+        output, input = whole(output, "output"), whole(input, "input")  # noqa: A001
+        repeats = whole(repeats, "repeats")
         _latency.check(
-            output=whole(output, "output"),
-            input=whole(input, "input"),
-            repeats=whole(repeats, "repeats"),
+            output=output,
+            input=input,
+            repeats=repeats,
             amplitude=amplitude,
             max_delay=max_delay,
             min_confidence=min_confidence,
             min_gain=min_gain,
         )
         seed = None if seed is None else whole(seed, "seed", 64)
-        timeout = number_or_none(timeout, "timeout")
+        timeout = seconds_or_none(timeout, "timeout")
         stream = await self._client.stream()
         if not stream.sample_rate_hz:
             raise errors.NoStream("no stream is open", code="failed_precondition")
@@ -528,12 +547,7 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         Busy
             Another session has unfinished actions, or holds the server.
         """
-        if not isinstance(measurement, LatencyMeasurement):
-            raise errors.InvalidArgument(
-                f"measurement is {measurement!r}: it has to be what measure_latency returned",
-                field="measurement",
-                value=repr(measurement),
-            )
+        instance(measurement, LatencyMeasurement, "measurement", "what measure_latency returned")
         request = calibration_pb2.SetCalibrationRequest(measurement=measurement.check()._to_proto())
         response = await self._call(_methods.SET_CALIBRATION, request, retry=True)
         return Calibration._of(response.calibration)
@@ -564,7 +578,7 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         callback : callable or None
             Given the Recording. Has to be quick and must not call the session. None: no more.
         """
-        self._recording_callback = callback
+        self._recording_callback = function(callback, "callback")
 
     async def actions(self, active_only: bool = False) -> list[Action]:
         """List the session's actions, in order of admission.
@@ -576,7 +590,9 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         """
         self._watch.start()
         found: list[Action] = []
-        request = action_pb2.ListActionsRequest(active_only=bool(active_only), page_size=1000)
+        request = action_pb2.ListActionsRequest(
+            active_only=flag(active_only, "active_only"), page_size=1000
+        )
         with self._watch.expecting():
             while True:
                 response = await self._call(_methods.LIST_ACTIONS, request, retry=True)
@@ -617,14 +633,14 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
             The time is over. The actions go on.
         """
         timeout = waiting(timeout, until)
-        waited = await self.actions() if actions is None else list(actions)
-        for action in waited:
-            if not isinstance(action, Action):
-                raise errors.InvalidArgument(
-                    f"actions is {waited!r}: it has to hold actions of this client",
-                    field="actions",
-                    value=repr(waited),
-                )
+        first = flag(first, "first")
+        waited: list[Action]
+        if actions is None:
+            waited = await self.actions()
+        else:
+            waited = several(actions, "actions", "actions")
+            for action in waited:
+                instance(action, Action, "actions", "a sequence of actions of this client")
         if actions is None:
             waited = [action for action in waited if not action._has_come(until)]
         if not waited:
@@ -674,7 +690,7 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         NotFound
             One never was, or was forgotten; nothing is done then.
         """
-        chosen = None if actions is None else list(actions)
+        chosen = None if actions is None else several(actions, "actions", "actions")
         if chosen is not None and not chosen:
             return []
         response = await self._call(
@@ -697,7 +713,8 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         reset : bool, optional
             Count from here on, for this session only.
         """
-        request = action_pb2.GetStatsRequest(reset_baseline=bool(reset))
+        reset = flag(reset, "reset")
+        request = action_pb2.GetStatsRequest(reset_baseline=reset)
         response = await self._call(_methods.GET_STATS, request, retry=not reset)
         return StreamStats._of(response.stats)
 
@@ -771,6 +788,8 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         """
 
         async def opened() -> Buffer:
+            function(progress, "progress")
+            samples.bytes_per_sample(wire)
             frames = samples.to_frames(sound)
             buffer = await self._create(frames.shape[1], sample_rate_hz, label, keep, len(frames))
             try:
@@ -871,7 +890,7 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         abort : bool, optional
             Drop what the host has buffered, and do not wait for it.
         """
-        request = stream_pb2.StopStreamRequest(abort=bool(abort))
+        request = stream_pb2.StopStreamRequest(abort=flag(abort, "abort"))
         return await self._stream(_methods.STOP_STREAM, request)
 
     async def close_stream(self) -> None:
@@ -898,7 +917,9 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
             The server has no virtual device, or was started without ``--enable-device-scripts``.
         """
         try:
-            request = virtual_device_pb2.LoadScriptRequest(faults=list(faults))
+            request = virtual_device_pb2.LoadScriptRequest(
+                faults=several(faults, "faults", "Fault")
+            )
         except TypeError:
             raise errors.InvalidArgument(
                 f"faults is {faults!r}: it has to be a sequence of Fault",
@@ -986,11 +1007,12 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         keep: bool,
         expected_frames: int,
     ) -> Buffer:
+        keep = flag(keep, "keep")
         request = buffer_pb2.CreateBufferRequest(
             channels=whole(channels, "channels", 31),
             sample_rate_hz=number(sample_rate_hz, "sample_rate_hz"),
             label=text(label, "label"),
-            keep=bool(keep),
+            keep=keep,
             expected_frames=whole(expected_frames, "expected_frames"),
             request_id=new_request_id(),
         )
@@ -1027,7 +1049,7 @@ class Session(SessionStreams, SessionChanges, SessionSpool):
         return prepared, uploaded
 
     async def _begin(
-        self, specs: Union[Spec, Sequence[Spec]], *, align: bool = False, wire: Wire = "float32"
+        self, specs: Union[Spec, Iterable[Spec]], *, align: bool = False, wire: Wire = "float32"
     ) -> Batch:
         """Schedule what nobody else would cancel, if this task is cancelled meanwhile."""
         scheduling = asyncio.ensure_future(self.schedule(specs, align=align, wire=wire))

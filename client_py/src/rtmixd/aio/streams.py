@@ -14,6 +14,7 @@ from typing import Any, Callable, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from rtmixd._arguments import flag
 from rtmixd.aio._audio_stream import AudioStream
 from rtmixd.aio._callbacks import Invoker, check_callback
 from rtmixd.aio._convert import AnyFade
@@ -331,7 +332,7 @@ async def open_duplex(
             max_frames,
         ),
         record=record_config(inputs, frames, source, start, late, chunk_frames, unread_frames),
-        align_at_converters=bool(align),
+        align_at_converters=flag(align, "align"),
     )
     stream = DuplexStream(AudioStream(host, config, wire, reattach))
     await stream._core.open()

@@ -24,6 +24,9 @@ from rtmixd.rtmixer._action import (
 from rtmixd.rtmixer._ringbuffer import RingBuffer
 from rtmixd.rtmixer._stream import Mixer, MixerAndRecorder, Recorder
 
+#: The version of rtmixer whose interface this is like.
+__version__ = "0.1.7"
+
 __all__ = [
     "CANCEL",
     "FETCH_AND_RESET_STATS",

@@ -19,7 +19,7 @@ import numpy as np
 
 from rtmixd import _methods, errors
 from rtmixd._security import Security
-from rtmixd.aio._connection import DEVICE_SECONDS, Connection, new_request_id
+from rtmixd.aio._connection import CALL_SECONDS, DEVICE_SECONDS, Connection, new_request_id
 from rtmixd.aio._stream_host import StreamHost
 from rtmixd.aio.buffer import Buffer
 from rtmixd.report import Report
@@ -828,7 +828,7 @@ class Remote:
 
     # Helpers.
 
-    async def _call(self, method: Any, request: Any, timeout: float = 15.0) -> Any:
+    async def _call(self, method: Any, request: Any, timeout: float = CALL_SECONDS) -> Any:
         return await self._connection.call(
             method, request, token=self._token, timeout=timeout, retry=True
         )

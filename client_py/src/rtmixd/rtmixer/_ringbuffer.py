@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, Callable, Optional
 
 from rtmixd.rtmixer._memory import view_bytes
@@ -24,15 +25,17 @@ class RingBuffer:
     Raises
     ------
     TypeError
-        If neither or both of `size` and `buffer` are given.
+        If neither or both of `size` and `buffer` are given, or a size is no whole number.
     ValueError
         If the size is not a power of 2, or `buffer` does not hold whole elements.
     """
 
     def __init__(self, elementsize: int, size: Optional[int] = None, buffer: Any = None) -> None:
+        elementsize = operator.index(elementsize)
         if buffer is None:
             if size is None:
                 raise TypeError("size is required when buffer parameter is not specified")
+            size = operator.index(size)
             self._data: Any = bytearray(size * elementsize)
         elif size is not None:
             raise TypeError("exactly one of {size, buffer} is required")
@@ -111,7 +114,7 @@ class RingBuffer:
             If `data` does not hold whole elements, or fewer than `size`.
         """
         with view_bytes(data) as source:
-            if size < 0:
+            if operator.index(size) < 0:
                 size, rest = divmod(source.nbytes, self._elementsize)
                 if rest:
                     raise ValueError("data size must be multiple of elementsize")
@@ -138,7 +141,7 @@ class RingBuffer:
         bytearray
             The elements, as many as there were.
         """
-        if size < 0:
+        if operator.index(size) < 0:
             size = self.read_available
         count, first, second = self.get_read_buffers(size)
         with first, second:
@@ -199,7 +202,7 @@ class RingBuffer:
         memoryview
             Room for the rest; empty unless the room goes over the end of the memory.
         """
-        return self._regions(self._write_index, min(size, self.write_available))
+        return self._regions(self._write_index, min(operator.index(size), self.write_available))
 
     def advance_write_index(self, size: int) -> int:
         """Make elements readable that were written into `get_write_buffers`.
@@ -214,7 +217,7 @@ class RingBuffer:
         int
             The new index, from 0 to twice the size less 1.
         """
-        self._write_index = (self._write_index + size) & (2 * self._size - 1)
+        self._write_index = (self._write_index + operator.index(size)) & (2 * self._size - 1)
         for notify in self._on_write:
             notify()
         return self._write_index
@@ -236,7 +239,7 @@ class RingBuffer:
         memoryview
             The rest; empty unless they go over the end of the memory.
         """
-        return self._regions(self._read_index, min(size, self.read_available))
+        return self._regions(self._read_index, min(operator.index(size), self.read_available))
 
     def advance_read_index(self, size: int) -> int:
         """Make room of elements that were read from `get_read_buffers`.
@@ -251,7 +254,7 @@ class RingBuffer:
         int
             The new index, from 0 to twice the size less 1.
         """
-        self._read_index = (self._read_index + size) & (2 * self._size - 1)
+        self._read_index = (self._read_index + operator.index(size)) & (2 * self._size - 1)
         return self._read_index
 
     def _held(self) -> int:

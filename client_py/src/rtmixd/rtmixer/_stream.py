@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import operator
 import threading
 import time
 import weakref
@@ -401,6 +402,8 @@ class Stream:
         Action
             One of its own; `action` is its attribute.
         """
+        if not isinstance(action, Action):
+            raise TypeError(f"action must be an action, not {type(action).__name__}")
         return self._enqueue(Action(CANCEL, _finite(time), allow_belated, action=action))
 
     def fetch_and_reset_stats(self, time: float = 0, allow_belated: bool = True) -> Action:
@@ -448,7 +451,8 @@ class Stream:
         if action is None and self._lost is not None:
             raise PortAudioError(f"the stream was lost: {self._lost}", -9985)
         for one in awaited:
-            if one.error is not None:
+            # As the original, this waits for anything, which is over at once.
+            if isinstance(one, Action) and one.error is not None:
                 raise PortAudioError(f"{one!r} failed: {one.error}", -9999) from one.error
 
     def _is_server_silent(self) -> bool:
@@ -460,16 +464,19 @@ class Stream:
     def _check_channels(self, channels: Any, kind: str) -> tuple[int, tuple[int, ...]]:
         """Return how many channels there are, and which."""
         try:
-            count = len(channels)
-            mapping = tuple(int(channel) for channel in channels)
+            numbers = range(1, operator.index(channels) + 1)
         except TypeError:
-            count = channels
-            mapping = tuple(range(1, channels + 1))
+            numbers = channels
+        try:
+            mapping = tuple(operator.index(channel) for channel in numbers)
+        except TypeError:
+            text = f"channels must be a number or a sequence of numbers, not {channels!r}"
+            raise TypeError(text) from None
         if max(mapping) > split(self.channels)[kind == "output"]:
             raise ValueError("Channel number too large")
         if min(mapping) < 1:
             raise ValueError("Channel numbers start with 1")
-        return count, mapping
+        return len(mapping), mapping
 
     def _order_buffer(
         self, action_type: int, buffer: Any, channels: Any, start: float, allow_belated: bool
