@@ -44,6 +44,18 @@ def test_a_server_introduces_itself(server: LocalServer) -> None:
     run(test())
 
 
+def test_what_was_not_opened_says_how_to(server: LocalServer) -> None:
+    async def test() -> None:
+        async with aio.Client(server.target) as client:
+            forgotten = client.session()
+            with pytest.raises(AttributeError, match="'play' is not there yet: open it first, by"):
+                forgotten.play([0.5])  # type: ignore[attr-defined]
+            async with forgotten as session:
+                await session.info()
+
+    run(test())
+
+
 def test_time_levels_and_events_are_followed(server: LocalServer) -> None:
     async def test() -> None:
         async with aio.Client(server.target) as client, client.session("follower") as session:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from stream_rig import Frames, Rig, heard, noise, run, started, with_gaps
 
-from rtmixd import errors, samples
+from rtmixd import aio, errors, samples
 from rtmixd.aio import streams
 from rtmixd.local_server import LocalServer
 from rtmixd.specs import at_frame
@@ -22,6 +22,19 @@ FAR_FRAME = 1 << 50
 def target() -> Iterator[str]:
     with LocalServer() as server:
         yield server.target
+
+
+def test_a_closed_stream_buffers_nothing(server: LocalServer) -> None:
+    async def test() -> None:
+        async with aio.Client(server.target) as client, client.session() as session:
+            play = await session.open_play(1, prebuffer_frames=4800)
+            await play.write(noise(480, 1))
+            assert "480 frames buffered" in repr(play)
+            await play.close()
+            assert play.buffered_frames == 0
+            assert repr(play) == f"<PlayStream {play.action_id}, 1 channels, closed, 0 underruns>"
+
+    run(test())
 
 
 def test_play_sounds_bit_exactly_as_written(target: str) -> None:

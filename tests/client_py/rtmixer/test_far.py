@@ -564,6 +564,32 @@ def test_unchanged_program(our_rig: Rig, tmp_path: pathlib.Path) -> None:
         wait_until(lambda: not watcher.sessions(), "the session does not end")
 
 
+def test_program_that_is_not_there(tmp_path: pathlib.Path) -> None:
+    """Told in a line, as Python does."""
+    path = str(tmp_path / "program.py")
+    source = str(pathlib.Path(rtmixd.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-m", "rtmixd.rtmixer", path],
+        env={"PYTHONPATH": source},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"can't open file {path!r}\n")
+
+
+def test_streams_tell_what_they_are(our_rig: Rig) -> None:
+    """In a line."""
+    stream = our_rig.open("MixerAndRecorder")
+    assert repr(stream) == "<MixerAndRecorder: 2 in, 2 out at 48000 Hz, stopped, 0 actions>"
+    with stream:
+        stream.record_buffer(bytearray(4 << 20), 1)
+        assert repr(stream) == "<MixerAndRecorder: 2 in, 2 out at 48000 Hz, active, 1 action>"
+    assert repr(stream) == "<MixerAndRecorder: 2 in, 2 out at 48000 Hz, closed, 0 actions>"
+
+
 def test_lost_server_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits is told, nothing hangs, and the program hears of it."""
     # The program hears of it when the session cannot be alive any more.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Generator
 from types import TracebackType
-from typing import Any, Generic, Optional, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Optional, Protocol, TypeVar
 
 __all__ = ["Opening"]
 
@@ -37,6 +37,13 @@ class Opening(Generic[_Thing]):
     async def __aenter__(self) -> _Thing:
         self._thing = await self._coroutine
         return await self._thing.__aenter__()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(
+                f"{name!r} is not there yet: open it first, by `await` or `async with`"
+            )
 
     async def __aexit__(
         self,

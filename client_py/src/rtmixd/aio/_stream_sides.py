@@ -113,7 +113,11 @@ class PlaySide(_Stream):
         return self._core.play
 
     def _play_in_words(self) -> str:
-        state = "done" if self.play_done else f"{self.buffered_frames} frames buffered"
+        state = f"{self.buffered_frames} frames buffered"
+        if self._core.closing:
+            state = "closed"
+        elif self.play_done:
+            state = "done"
         return f"{state}, {self.underruns} underruns"
 
     @property
@@ -124,7 +128,7 @@ class PlaySide(_Stream):
     @property
     def buffered_frames(self) -> int:
         """Frames written that have not sounded yet, by the server's latest word."""
-        if self._core.play_done:
+        if self._core.play_done or self._core.closing:
             return 0
         return max(0, self._play.end_position - self._core.play_progress.played_position)
 

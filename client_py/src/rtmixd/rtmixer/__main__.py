@@ -35,6 +35,8 @@ def main() -> None:
     if options.module:
         runpy.run_module(options.program, run_name="__main__", alter_sys=True)
         return
+    if not os.path.exists(options.program):
+        parser.error(f"can't open file {options.program!r}")
     # As if Python had been started with it.
     sys.path[0] = os.path.dirname(os.path.abspath(options.program))
     runpy.run_path(options.program, run_name="__main__")

@@ -273,6 +273,20 @@ class Stream:
         """Part of the block period that the server's audio thread needs, 0 to 1; a second old."""
         return 0.0 if self._closed or self._remote is None else self._remote.cpu_load
 
+    def __repr__(self) -> str:
+        if self._remote is None:
+            return f"<{type(self).__name__}, never opened>"
+        state = "closed" if self._closed else "active" if self._active else "stopped"
+        state = "lost" if self._lost is not None else state
+        inputs, outputs = split(self._channels)
+        sides = {"input": f"{inputs} in", "output": f"{outputs} out"}
+        channels = sides.get(self._kind) or ", ".join(sides.values())
+        count = len(self._actions)
+        return (
+            f"<{type(self).__name__}: {channels} at {self.samplerate:g} Hz, {state}, {count}"
+            f" action{'' if count == 1 else 's'}>"
+        )
+
     def __enter__(self) -> Any:
         """Start it."""
         self.start()
