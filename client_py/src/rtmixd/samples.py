@@ -14,6 +14,7 @@ from typing import Any, Literal, Optional
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rtmixd._arguments import whole
 from rtmixd.errors import InvalidArgument
 
 __all__ = ["MAX_CHANNELS", "Wire", "bytes_per_sample", "decode", "encode", "to_frames"]
@@ -159,7 +160,9 @@ def encode(frames: NDArray[np.float32], wire: Wire = "float32") -> bytes:
     if wire == "float32":
         return np.ascontiguousarray(frames, dtype="<f4").tobytes()
     # 32 bits do not fit into the mantissa of a float32; fewer do, and scaling by 2^n is exact.
-    precise: NDArray[np.floating[Any]] = frames.astype(np.float64 if bits == 32 else np.float32)
+    precise: NDArray[np.floating[Any]] = np.asarray(
+        frames, dtype=np.float64 if bits == 32 else np.float32
+    )
     scaled: NDArray[np.floating[Any]] = np.multiply(precise, 2.0 ** (bits - 1))
     np.rint(scaled, out=scaled)
     np.clip(scaled, -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1, out=scaled)
@@ -199,9 +202,16 @@ def decode(
     Raises
     ------
     InvalidArgument
-        If `data` is not a whole number of frames.
+        If `data` is not a whole number of frames, or `channels` not 1 to 1024.
     """
     size = bytes_per_sample(wire)
+    if not 1 <= whole(channels, "channels") <= MAX_CHANNELS:
+        raise InvalidArgument(
+            f"channels is {channels}; 1 to {MAX_CHANNELS} are possible",
+            field="channels",
+            value=str(channels),
+            limit=f"1 to {MAX_CHANNELS}",
+        )
     if len(data) % (size * channels):
         raise InvalidArgument(
             f"{len(data)} bytes are not a whole number of frames of {channels} {wire} samples",
