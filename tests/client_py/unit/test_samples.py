@@ -76,6 +76,10 @@ def test_part_of_a_frame_is_refused() -> None:
 def test_unknown_encoding_is_refused_by_name() -> None:
     with pytest.raises(InvalidArgument, match="'int8'.*float32, int16") as caught:
         encode(np.zeros((1, 1), np.float32), "int8")  # type: ignore[arg-type]
+    assert caught.value.field == "wire"
+
+
+def test_channels_that_cannot_be_are_refused() -> None:
     for channels in (0, -1, 1025, 1.5):
         with pytest.raises(InvalidArgument, match="channels is"):
             decode(b"", channels)  # type: ignore[arg-type]
@@ -84,7 +88,6 @@ def test_unknown_encoding_is_refused_by_name() -> None:
 def test_lists_are_encoded_as_arrays_are() -> None:
     for wire in ("float32", "int16", "int24", "int32"):
         assert encode([0.5, -1.0], wire) == encode(np.float32([0.5, -1.0]), wire)  # type: ignore[arg-type]
-    assert caught.value.field == "wire"
 
 
 def test_frames_that_are_right_already_are_not_copied() -> None:
