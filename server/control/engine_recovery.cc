@@ -149,6 +149,7 @@ void EngineImpl::Reopened(const OpPtr& op, const StreamInfo& info,
   }
   relay->set_target(&stream_->mixer());
   relay_ = std::move(relay);
+  const int64_t lost_frame = stream_->counted_until_frame();
   const int64_t away = stream_->FramesAway(NowNanos());
   const int64_t hole_frame = NextFrame();
   stream_->mixer().JumpForward(away);
@@ -159,11 +160,11 @@ void EngineImpl::Reopened(const OpPtr& op, const StreamInfo& info,
       if (action->recording != nullptr) action->recording->AddHole(hole_frame, away);
     }
   }
-  const auto recovered = [this, op, away] {
+  const auto recovered = [this, op, lost_frame] {
     mu_.AssertHeld();
     LogEntry entry = Event(EventKind::kDeviceRecovered);
     entry.frame = stream_->device_base_frame;
-    entry.frames = away;
+    entry.frames = stream_->device_base_frame - lost_frame;
     events_.Append(std::move(entry));
     FinishOp(op, absl::OkStatus());
   };

@@ -130,7 +130,9 @@ LiveStream::News LiveStream::ReadBlocks() {
 int64_t LiveStream::FramesAway(int64_t now_nanos) const {
   if (!last_block_nanos_.has_value()) return 0;
   const double away = static_cast<double>(now_nanos - *last_block_nanos_) * 1e-9 * rate_hz();
-  return std::max<int64_t>(std::llround(away) - last_block_frames_, 0);
+  // The counter has moved already for a device that was opened again and did not run.
+  const int64_t jumped_frames = mixer_->next_frame() - last_block_end_frame_;
+  return std::max<int64_t>(std::llround(away) - last_block_frames_ - jumped_frames, 0);
 }
 
 void LiveStream::NoteJump(int64_t frames) {

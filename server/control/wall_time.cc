@@ -1,5 +1,6 @@
 #include "server/control/wall_time.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -10,6 +11,9 @@ namespace {
 constexpr int64_t kCloseNanos = 500;
 constexpr int kTries = 8;
 constexpr double kHalfAFrame = 0.5;
+// Moments further away than 73 years are no moments of a sound, and their differences would not
+// hold.
+constexpr int64_t kMostNanos = int64_t{1} << 61;
 
 }  // namespace
 
@@ -56,7 +60,7 @@ FrameWallTime WallTimeAtFrame(const TimeMap& map, const ClockPair& now, int64_t 
                               int64_t latency_frames) {
   const int64_t due_frame = frame + latency_frames;
   FrameWallTime result;
-  result.moment = now.WallAt(map.NanosAt(due_frame));
+  result.moment = now.WallAt(std::clamp(map.NanosAt(due_frame), -kMostNanos, kMostNanos));
   result.uncertainty_frames = map.UncertaintyFramesAt(due_frame) +
                               static_cast<double>(now.error_nanos) * 1e-9 * map.estimate().rate_hz;
   return result;

@@ -58,6 +58,11 @@ TEST(WallTimeTest, FrameIsTheOneWhoseSoundIsAtTheConverterThen) {
   const FrameWallTime back = WallTimeAtFrame(map, now, found.frame, 300);
   EXPECT_LT(absl::AbsDuration(back.moment - moment), absl::Microseconds(1));
   EXPECT_LT(back.uncertainty_frames, 0.2);
+  // What no clock tells is decades away, on its own side.
+  constexpr int64_t kAbsurdFrame = int64_t{1} << 60;
+  constexpr absl::Duration kDecades = absl::Hours(24 * 365 * 70);
+  EXPECT_LT(WallTimeAtFrame(map, now, -kAbsurdFrame, 0).moment, now.wall - kDecades);
+  EXPECT_GT(WallTimeAtFrame(map, now, kAbsurdFrame, 0).moment, now.wall + kDecades);
 }
 
 TEST(WallTimeTest, MomentInAPauseIsAsFarBeforeTheFramesAfterIt) {

@@ -9,9 +9,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "client_cpp/client.h"
+#include "client_cpp/session.h"
 #include "gtest/gtest.h"
 #include "tests/integration/device_death.h"
 #include "tests/support/child_process.h"
+#include "tests/support/polling.h"
 
 namespace rtmixd {
 namespace {
@@ -32,6 +35,15 @@ TEST_F(LostAlsaTest, CardThatIsUnpluggedAgainAndAgain) {
       StartServer({"--device", "portaudio", "--input-device", "(hw:0,0)", "--output-device",
                    "(hw:0,1)", "--input-channels", "2", "--output-channels", "2", "--sample-rate",
                    "48000", "--block-frames", "256", "--latency", "0.1"}));
+  // The first time, when nothing is in memory yet, opening may outlast the server's patience.
+  ASSERT_TRUE(PollUntil(
+      [this] {
+        return client_
+            ->Call(&client::Stubs::stream, &v1::StreamService::Stub::RestoreStream,
+                   v1::RestoreStreamRequest(), session_->call())
+            .ok();
+      },
+      kLongEnough));
   for (int death = 1; death <= DeathsWanted(); ++death) {
     SCOPED_TRACE(death);
     absl::SleepFor(absl::Microseconds(dice_.Between(0, 300'000)));

@@ -114,9 +114,10 @@ TEST_F(LostDeviceTest, VirtualDeviceThatDiesByItsScript) {
     const auto late = ScheduleLate(now_frame + ahead_frames + kSecondFrames / 20);
     v1::LoadScriptRequest script;
     v1::Fault& fault = *script.add_faults();
-    fault.set_kind(dice_.OneOf({v1::FAULT_KIND_DIE, v1::FAULT_KIND_CALLBACKS_STOP}));
+    // As each kind of host: says that it is gone or falls silent, and is closed or hangs.
+    fault.set_kind(death % 2 == 0 ? v1::FAULT_KIND_DIE : v1::FAULT_KIND_CALLBACKS_STOP);
     fault.set_frame(now_frame + ahead_frames);
-    if (dice_.OneIn(2)) {
+    if (death % 4 < 2) {
       v1::Fault& hang = *script.add_faults();
       hang.set_kind(v1::FAULT_KIND_STOP_HANGS);
       hang.set_frame(now_frame + ahead_frames);
