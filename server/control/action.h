@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -75,6 +76,9 @@ struct RecordCallState {
 // The converter whose clock a start given in time is on.
 enum class ConverterClock { kNone, kInput, kOutput };
 
+// What is to be looked at when the stream's next frame is beyond the key.
+using DueActions = std::multimap<int64_t, std::shared_ptr<Action>>;
+
 // One action, from admission until its report is forgotten. What only plays, recordings, cancels or
 // stats have is empty for the others.
 //
@@ -101,7 +105,8 @@ struct Action : std::enable_shared_from_this<Action> {
     int64_t end_frame = 0;
   };
   std::optional<Ending> ending;
-  std::atomic<bool> over{false};  // the same, for those without the lock
+  std::vector<DueActions::iterator> due;  // its own, none once its audio is over
+  std::atomic<bool> over{false};          // the same, for those without the lock
 
   // --- Plays ---
   Voice* voice = nullptr;  // while the mixer has it

@@ -261,11 +261,11 @@ void EngineImpl::Place(const std::shared_ptr<Action>& action, bool can_be_late) 
     case ActionKind::kRecord:
     case ActionKind::kRecordStream:
       // Nothing has to be there to record nothing.
-      due_.emplace(action->report.total_frames == 0 ? frame - 1 : frame, action);
+      AddDue(action->report.total_frames == 0 ? frame - 1 : frame, action);
       break;
     case ActionKind::kCancel:
       HandOnCancel(action, can_be_late);
-      if (!action->ended()) due_.emplace(frame - 1, action);
+      if (!action->ended()) AddDue(frame - 1, action);
       break;
     case ActionKind::kChange:
       HandOnChange(action, can_be_late);
@@ -276,7 +276,7 @@ void EngineImpl::Place(const std::shared_ptr<Action>& action, bool can_be_late) 
       if (late > 0 && action->late_policy == LatePolicy::kSkip) {
         Conclude(action, ActionEnd::kSkipped, frame);
       } else {
-        due_.emplace(frame, action);
+        AddDue(frame, action);
       }
       break;
     }

@@ -111,7 +111,7 @@ void EngineImpl::CancelPlay(const std::shared_ptr<Action>& action, std::optional
                requested.value_or(next_frame));
     } else {
       action->cut_frame = std::min(action->cut_frame, *frame);
-      due_.emplace(*frame - 1, action);
+      AddDue(*frame - 1, action);
     }
     return;
   }

@@ -15,6 +15,8 @@ void EngineImpl::Conclude(const std::shared_ptr<Action>& action, ActionEnd reaso
   if (action->recording != nullptr && !action->recording->ended()) {
     action->recording->EndNow(reason);
   }
+  // It may have been for long after.
+  for (const DueActions::iterator due : std::exchange(action->due, {})) due_.erase(due);
   std::erase(recordings_, action);
   std::erase(feeds_, action);
   action->after = nullptr;
@@ -82,8 +84,10 @@ void EngineImpl::Finish(const std::shared_ptr<Action>& action) {
   }
   TellEnd(action);
   action->target = nullptr;
-  // Of a play that the mixer never had, nothing else will.
-  if (action->submission != nullptr && action->is_play() && !action->lent) {
+  // Of a play that the mixer never had, and of what waited for the origin that such a play would
+  // have brought, nothing else will.
+  if (action->submission != nullptr && !action->lent &&
+      (action->is_play() || !action->submission->origin.has_value())) {
     DropSubmission(action->submission);
   }
   if (Waits(*action)) DropIfOver(action->submission);

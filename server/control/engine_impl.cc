@@ -389,10 +389,15 @@ void EngineImpl::OnXrun(const XrunInfo& xrun) {
   }
 }
 
+void EngineImpl::AddDue(int64_t frame, const std::shared_ptr<Action>& action) {
+  action->due.push_back(due_.emplace(frame, action));
+}
+
 void EngineImpl::RunDue() {
   const int64_t next_frame = NextFrame();
   while (!due_.empty() && due_.begin()->first < next_frame) {
     const std::shared_ptr<Action> action = std::move(due_.begin()->second);
+    std::erase(action->due, due_.begin());
     due_.erase(due_.begin());
     OnDue(action);
   }

@@ -248,6 +248,8 @@ class EngineImpl : public Engine {
   // Puts down the actions that ran between the two frames and are not judged yet.
   void NameTouched(int64_t earliest_frame, int64_t latest_frame, LogEntry* entry) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddDue(int64_t frame, const std::shared_ptr<Action>& action)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RunDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RunTimeouts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Judge(bool all) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -631,8 +633,7 @@ class EngineImpl : public Engine {
   std::deque<std::string> prepared_order_ ABSL_GUARDED_BY(mu_);
   // Wall clock less monotonic clock when they were last compared, to see the wall clock being set.
   std::optional<absl::Duration> wall_offset_ ABSL_GUARDED_BY(mu_);
-  // What is to be looked at when the stream's next frame is beyond the key.
-  std::multimap<int64_t, std::shared_ptr<Action>> due_ ABSL_GUARDED_BY(mu_);
+  DueActions due_ ABSL_GUARDED_BY(mu_);
   std::vector<std::shared_ptr<Action>> recordings_ ABSL_GUARDED_BY(mu_);  // begun, not ended
   std::vector<std::shared_ptr<Action>> feeds_ ABSL_GUARDED_BY(mu_);       // play streams, not ended
   // Done, and waiting to be judged; by the frame of their end and their number.

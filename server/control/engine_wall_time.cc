@@ -139,11 +139,13 @@ void EngineImpl::Release(Submission* submission) {
 void EngineImpl::GiveUpReleased(std::unique_ptr<Submission> submission) {
   Submission* const s = submission.get();
   submissions_.emplace(s, std::move(submission));
+  ++s->lent;  // not dropped by the end of its last member: it is to be answered
   for (const std::shared_ptr<Action>& action : std::vector<std::shared_ptr<Action>>(s->members)) {
     if (action->voice != nullptr) continue;
     Conclude(action, ActionEnd::kLimitExceeded,
              action->report.requested_start_frame.value_or(NextFrame()));
   }
+  --s->lent;
   Answer(s);
   DropSubmission(s);
 }

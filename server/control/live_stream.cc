@@ -75,7 +75,8 @@ LiveStream::LiveStream(Options options, std::unique_ptr<Mixer> mixer)
       run_stats_(kHistoriesCounted * HistoryFrames(options_.info, options_.history)),
       time_map_(options_.info.sample_rate_hz, 0),
       xrun_detector_(&time_map_, kMaxXruns),
-      input_repeats_(&mixer_->input_history()) {}
+      input_repeats_(&mixer_->input_history()),
+      clips_({{0, std::vector<int64_t>(options_.info.output_channels, 0)}}) {}
 
 LiveStream::News LiveStream::ReadBlocks() {
   News news;
@@ -152,14 +153,17 @@ void LiveStream::NoteClips() {
     clips.samples.push_back(static_cast<int64_t>(mixer_->clipped_samples(c)));
   }
   clips_.push_back(std::move(clips));
-  if (clips_.size() > kMaxClips) clips_.pop_front();
+  // As far back as blocks are counted, one tells what was before.
+  const int64_t oldest = last_block_end_frame_ - run_stats_.window_frames();
+  while (clips_.size() > kMaxClips || (clips_.size() > 1 && clips_[1].frame <= oldest)) {
+    clips_.pop_front();
+  }
 }
 
 std::vector<int64_t> LiveStream::ClippedBy(int64_t frame) const {
   const auto next = std::partition_point(clips_.begin(), clips_.end(),
                                          [&](const Clips& clips) { return clips.frame <= frame; });
-  if (next == clips_.begin()) return std::vector<int64_t>(info().output_channels, 0);
-  return std::prev(next)->samples;
+  return next == clips_.begin() ? next->samples : std::prev(next)->samples;
 }
 
 bool LiveStream::Judged(int64_t frame) const {

@@ -45,6 +45,8 @@ class RunStats {
 
   explicit RunStats(int64_t window_frames) : window_frames_(window_frames) {}
 
+  int64_t window_frames() const { return window_frames_; }
+
   // The next block; frames only grow.
   void Add(const BlockRecord& block);
 
