@@ -16,9 +16,10 @@
 #include <utility>
 #include <vector>
 
-#include "server/device/audio_device.h"
 #include "server/device/virtual_device.h"
+#include "server/realtime/audio_block.h"
 #include "server/server.h"
+#include "tests/device/wrapped_device.h"
 
 namespace rtmixd {
 namespace {
@@ -71,7 +72,7 @@ class Durations {
 
 class TimedSink : public AudioBlockSink {
  public:
-  void set_sink(AudioBlockSink* sink) { sink_ = sink; }
+  explicit TimedSink(AudioBlockSink* sink) : sink_(sink) {}
 
   void ProcessRt(const AudioBlock& block) noexcept override {
     const int64_t begin = ThreadNanos();
@@ -90,44 +91,13 @@ class TimedSink : public AudioBlockSink {
   Durations& loops() { return loops_; }
 
  private:
-  AudioBlockSink* sink_ = nullptr;
+  AudioBlockSink* const sink_;
   Durations blocks_;
   Durations loops_;
 };
 
-// A device whose sink is another one.
-class TimedDevice : public AudioDevice {
- public:
-  TimedDevice(std::unique_ptr<AudioDevice> device, TimedSink* sink)
-      : device_(std::move(device)), sink_(sink) {}
-
-  absl::StatusOr<std::vector<HostApiInfo>> ListHostApis() override {
-    return device_->ListHostApis();
-  }
-  absl::StatusOr<std::vector<DeviceInfo>> ListDevices() override { return device_->ListDevices(); }
-  absl::Status CheckSettings(const StreamSettings& settings) override {
-    return device_->CheckSettings(settings);
-  }
-  absl::StatusOr<StreamInfo> Open(const StreamSettings& settings, AudioBlockSink* sink) override {
-    sink_->set_sink(sink);
-    return device_->Open(settings, sink_);
-  }
-  absl::Status Start() override { return device_->Start(); }
-  absl::Status Stop() override { return device_->Stop(); }
-  absl::Status Abort() override { return device_->Abort(); }
-  absl::Status Close() override { return device_->Close(); }
-  void Abandon() override { device_->Abandon(); }
-  Health health() const override { return device_->health(); }
-  double cpu_load() const override { return device_->cpu_load(); }
-  std::vector<DeviceIncident> TakeIncidents() override { return device_->TakeIncidents(); }
-
- private:
-  const std::unique_ptr<AudioDevice> device_;
-  TimedSink* const sink_;
-};
-
 int Main() {
-  TimedSink sink;
+  TimedSink* sink = nullptr;
   VirtualDevice::Options device;
   device.input_channels = kChannels;
   device.output_channels = kChannels;
@@ -140,7 +110,12 @@ int Main() {
   options.listen_address = "127.0.0.1:0";
   options.engine.default_stream = stream;
   const auto server =
-      Server::Create(options, std::make_unique<TimedDevice>(*VirtualDevice::Create(device), &sink));
+      Server::Create(options, std::make_unique<WrappedDevice>(
+                                  *VirtualDevice::Create(device), [&sink](AudioBlockSink* wrapped) {
+                                    auto timed = std::make_unique<TimedSink>(wrapped);
+                                    sink = timed.get();
+                                    return timed;
+                                  }));
   if (!server.ok() || !(*server)->device_status().ok()) {
     std::cerr << (server.ok() ? (*server)->device_status() : server.status()) << "\n";
     return EXIT_FAILURE;
@@ -148,7 +123,7 @@ int Main() {
   std::cout << (*server)->address() << '\n' << std::flush;
   std::string line;
   while (std::getline(std::cin, line)) {
-    for (Durations* const durations : {&sink.blocks(), &sink.loops()}) {
+    for (Durations* const durations : {&sink->blocks(), &sink->loops()}) {
       for (const int32_t nanos : durations->Take()) std::cout << nanos << ' ';
       std::cout << '\n' << std::flush;
     }

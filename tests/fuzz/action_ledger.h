@@ -1,9 +1,10 @@
 #ifndef RTMIXD_TESTS_FUZZ_ACTION_LEDGER_H_
 #define RTMIXD_TESTS_FUZZ_ACTION_LEDGER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
-#include <set>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,7 @@ class ActionLedger {
   void CheckAllEnded() const;
 
   int64_t unfinished() const { return static_cast<int64_t>(open_.size()) - done_; }
-  int64_t scheduled() const { return static_cast<int64_t>(scheduled_.size()); }
+  int64_t scheduled() const { return scheduled_; }
   const std::map<ActionEnd, int64_t>& ends() const { return ends_; }
   int64_t events() const { return next_sequence_ - 1; }
 
@@ -42,11 +43,16 @@ class ActionLedger {
     bool done = false;
   };
   void Take(const LogEntry& entry);
+  // N of an id "a-N.MARK"; absent if it is none of this engine's.
+  std::optional<size_t> NumberOf(const std::string& action_id) const;
 
   int64_t next_sequence_ = 1;
   int64_t done_ = 0;                  // of those in open_
   std::map<std::string, Open> open_;  // whose reports are not final
-  std::set<std::string> scheduled_;   // ids of all there ever were
+  // Of all there ever were; a bit for each, since there may be millions.
+  std::vector<bool> numbers_;  // whether an action has this number
+  std::string mark_;           // which ids of this engine end with
+  int64_t scheduled_ = 0;
   std::map<ActionEnd, int64_t> ends_;
 };
 

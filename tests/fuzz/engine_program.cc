@@ -1,6 +1,7 @@
 #include "tests/fuzz/engine_program.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -13,8 +14,6 @@
 namespace rtmixd {
 namespace {
 
-constexpr int kBlockFrames = 64;
-constexpr int kCableFrames = 128;
 constexpr size_t kMaxHeld = 8;  // of each kind; beyond, the oldest is let go
 
 float Input(int kind, int channel, int64_t frame) {
@@ -23,10 +22,8 @@ float Input(int kind, int channel, int64_t frame) {
       return std::numeric_limits<float>::quiet_NaN();
     case 2:
       return channel == 0 ? std::numeric_limits<float>::infinity() : 1e38f;
-    case 3:
-      return static_cast<float>(frame % 100) / 100.0f;
     default:
-      return 0.0f;
+      return static_cast<float>(frame % 100) / 100.0f;
   }
 }
 
@@ -60,27 +57,27 @@ EngineProgram::Options EngineProgram::SmallOptions() {
 EngineProgram::EngineProgram(const Options& options)
     : options_(options), wall_offset_(std::make_shared<absl::Duration>(absl::Hours(24))) {
   SteppedDevice::Options device_options;
-  device_options.block_frames = kBlockFrames;
+  device_options.sample_rate_hz = options_.sample_rate_hz;
+  device_options.block_frames = options_.block_frames;
   device_options.input_latency_frames = 40;
   device_options.output_latency_frames = 24;
-  device_options.max_block_frames = 256;
+  device_options.max_block_frames = std::max(256, options_.block_frames);
   device_options.keep_sent = false;
   for (int c = 0; c < 2; ++c) {
     LoopbackRoute route;
     route.output_channel = c;
     route.input_channel = c;
-    route.delay_frames = kCableFrames;
+    route.delay_frames = static_cast<int>(CableFrames());
     device_options.routes.push_back(route);
   }
   auto device = std::make_unique<SteppedDevice>(device_options);
   device_ = device.get();
-  device_->SetInput(
-      [this](int channel, int64_t frame) { return Input(strange_input_, channel, frame); });
   device_->WatchOutput([this](int channel, const std::vector<float>& samples) {
-    for (const float sample : samples) {
-      RTMIXD_REQUIRE(std::isfinite(sample) && std::fabs(sample) <= 1.0f, absl::StrCat(channel + 1));
-      RTMIXD_REQUIRE(!idle_ || sample == 0.0f, "a sound of nobody");
-    }
+    // Without its sign a float is in the order of its bits, and what is not finite comes last.
+    uint32_t most = 0;
+    for (const float sample : samples) most = std::max(most, std::bit_cast<uint32_t>(sample) << 1);
+    RTMIXD_REQUIRE(most <= std::bit_cast<uint32_t>(1.0f) << 1, absl::StrCat(channel + 1));
+    RTMIXD_REQUIRE(!idle_ || most == 0, "a sound of nobody");
   });
   Engine::Options engine_options;
   engine_options.limits = options_.limits;
@@ -89,15 +86,17 @@ EngineProgram::EngineProgram(const Options& options)
   StreamSettings settings;
   settings.input.channels = 2;
   settings.output.channels = 2;
-  settings.sample_rate_hz = 48000;
-  settings.block_frames = kBlockFrames;
+  settings.sample_rate_hz = options_.sample_rate_hz;
+  settings.block_frames = options_.block_frames;
   engine_options.default_stream = settings;
   engine_options.monotonic_nanos = [device = device_] { return device->now_nanos(); };
   engine_options.wall_time = [device = device_, offset = wall_offset_] {
     return absl::UnixEpoch() + *offset + absl::Nanoseconds(device->now_nanos());
   };
   engine_options.wall_clock_state = [] { return WallClockState(); };
-  auto engine = Engine::Create(std::move(engine_options), std::move(device));
+  std::unique_ptr<AudioDevice> given = std::move(device);
+  if (options_.wrap_device) given = options_.wrap_device(std::move(given));
+  auto engine = Engine::Create(std::move(engine_options), std::move(given));
   RTMIXD_REQUIRE(engine.ok(), engine.status().ToString());
   engine_ = *std::move(engine);
   const absl::Status started = engine_->Start();
@@ -109,13 +108,19 @@ EngineProgram::~EngineProgram() = default;
 void EngineProgram::Run(Choices* choices) {
   while (!choices->done()) {
     Step(choices);
-    CheckState();
+    if (++steps_ % options_.check_every == 0) CheckState();
   }
 }
 
 void EngineProgram::Step(Choices* choices) {
   if (sessions_.empty()) return CallSessions(choices);
-  switch (choices->Between(0, 23)) {
+  int64_t step = choices->Between(0, 23);
+  if (!options_.with_accidents) {
+    // Calls take the place of what happens.
+    if (step == 6) step = 5;
+    if (step < 5) step = 9;
+  }
+  switch (step) {
     case 0:
     case 1:
     case 2:
@@ -163,7 +168,7 @@ void EngineProgram::Finish() {
   const std::shared_ptr<int> answer = ExpectAnswer();
   engine_->Shutdown(absl::ZeroDuration(), [answer] { ++*answer; });
   for (int i = 0; i < 10000 && *answer == 0; ++i) {
-    MakeBlock({.frames = kBlockFrames});
+    MakeBlock({.frames = options_.block_frames});
     if (i > 100) device_->AdvanceClockNanos(100'000'000);
   }
   RTMIXD_REQUIRE(*answer == 1, "the engine does not stop");
@@ -188,6 +193,48 @@ void EngineProgram::Finish() {
   for (const std::shared_ptr<int>& calls : answers_) {
     RTMIXD_REQUIRE(*calls == 1, absl::StrCat(*calls));
   }
+}
+
+void EngineProgram::ForgetEndedSessions() {
+  std::erase_if(sessions_,
+                [this](const Session& session) { return !engine_->GetSession(session.id).ok(); });
+}
+
+void EngineProgram::LetGo() {
+  plays_.clear();
+  records_.clear();
+  writers_.clear();
+  readers_.clear();
+  action_watches_.clear();
+  for (const Engine::WatchId watch : watches_) engine_->Unwatch(watch);
+  watches_.clear();
+  for (const Engine::WaitId wait : waits_) engine_->CancelWait(wait);
+  waits_.clear();
+  batch_ids_.clear();
+  sessions_.clear();
+  for (const SessionInfo& session : engine_->ListSessions()) {
+    const absl::Status ended = engine_->EndSession(session.session_id);
+    RTMIXD_REQUIRE(ended.ok(), ended.ToString());
+  }
+  engine_->PumpOnce();
+  SessionSpec spec;
+  spec.label = "cleaner";
+  const auto session = engine_->CreateSession(spec);
+  RTMIXD_REQUIRE(session.ok(), session.status().ToString());
+  const std::string& id = session->info.session_id;
+  const auto buffers = engine_->ListBuffers(id);
+  RTMIXD_REQUIRE(buffers.ok(), buffers.status().ToString());
+  for (const BufferInfo& buffer : *buffers) {
+    const absl::Status deleted = engine_->DeleteBuffer(id, buffer.buffer_id);
+    RTMIXD_REQUIRE(deleted.ok(), deleted.ToString());
+  }
+  const absl::Status ended = engine_->EndSession(id);
+  RTMIXD_REQUIRE(ended.ok(), ended.ToString());
+  CheckState();
+}
+
+absl::Time EngineProgram::WallNow() const {
+  return absl::UnixEpoch() + *wall_offset_ + absl::Nanoseconds(device_->now_nanos());
 }
 
 // --- What happens ---
@@ -217,8 +264,8 @@ void EngineProgram::PassTime(Choices* choices) {
   const int64_t blocks = choices->OneIn(10) ? choices->Between(1, 100) : choices->Between(1, 6);
   const bool pump = !choices->OneIn(4);
   SteppedDevice::Callback callback;
-  callback.frames =
-      choices->OneIn(4) ? static_cast<int>(choices->Between(1, kCableFrames)) : kBlockFrames;
+  callback.frames = choices->OneIn(4) ? static_cast<int>(choices->Between(1, CableFrames()))
+                                      : options_.block_frames;
   if (choices->OneIn(10)) {
     callback.callback_nanos = device_->now_nanos() + choices->Between(-2'000'000, 2'000'000);
   }
@@ -228,7 +275,13 @@ void EngineProgram::PassTime(Choices* choices) {
     callback.host_now_seconds = choices->Seconds();
     callback.host_output_seconds = choices->Seconds();
   }
-  if (choices->OneIn(20)) strange_input_ = static_cast<int>(choices->Between(0, 3));
+  if (choices->OneIn(20)) {
+    const int kind = static_cast<int>(choices->Between(0, 3));
+    device_->SetInput(nullptr);
+    if (kind > 0) {
+      device_->SetInput([kind](int channel, int64_t frame) { return Input(kind, channel, frame); });
+    }
+  }
   for (int64_t i = 0; i < blocks; ++i) {
     MakeBlock(callback, pump);
     callback.callback_nanos.reset();
@@ -326,11 +379,11 @@ void EngineProgram::CallStream(Choices* choices) {
     case 3:
       return engine_->RestoreStream(session, answer());
     case 4:
-      engine_->CheckSettings(ChooseSettings(choices),
+      engine_->CheckSettings(ChooseSettings(options_.sample_rate_hz, choices),
                              [calls = ExpectAnswer()](const absl::Status&) { ++*calls; });
       return;
     default:
-      engine_->OpenStream(session, ChooseSettings(choices), answer());
+      engine_->OpenStream(session, ChooseSettings(options_.sample_rate_hz, choices), answer());
       if (!choices->OneIn(4)) engine_->StartStream(session, answer());
   }
 }
@@ -522,7 +575,8 @@ RequestContext EngineProgram::Context(const std::string& session_id) {
     for (const BufferInfo& buffer : *buffers) context.buffer_ids.push_back(buffer.buffer_id);
   }
   context.next_frame = engine_->GetStream().next_frame;
-  context.wall_now = absl::UnixEpoch() + *wall_offset_ + absl::Nanoseconds(device_->now_nanos());
+  context.sample_rate_hz = options_.sample_rate_hz;
+  context.wall_now = WallNow();
   return context;
 }
 

@@ -37,7 +37,16 @@ class EngineProgram {
     Limits limits;
     // Looks at all there is before and after each call; takes long where there is much.
     bool check_refusals = true;
+    // CheckState comes after so many steps of a program.
+    int check_every = 1;
     int64_t event_capacity = 4096;
+    int block_frames = 64;
+    double sample_rate_hz = 48000;
+    // The program lets time pass, harms the device, and opens and closes streams. Otherwise all of
+    // that is the caller's, and a program consists of calls alone.
+    bool with_accidents = true;
+    // What the engine gets in place of the device, if it is set.
+    std::function<std::unique_ptr<AudioDevice>(std::unique_ptr<AudioDevice>)> wrap_device;
   };
   // Limits so low that programs of some hundred bytes meet them.
   static Options SmallOptions();
@@ -57,6 +66,16 @@ class EngineProgram {
   const ActionLedger& ledger() const { return ledger_; }
   // Makes a block and lets the engine look after it.
   void MakeBlock(const SteppedDevice::Callback& callback, bool pump = true);
+  // Checks all that has to hold between calls.
+  void CheckState();
+  // Otherwise it goes on calling for sessions that have ended.
+  void ForgetEndedSessions();
+  // Lets go of all it holds, ends every session, and deletes the buffers that were left behind.
+  void LetGo();
+  // Output frame f of each of the two channels is input frame f + CableFrames().
+  int64_t CableFrames() const { return 2 * int64_t{options_.block_frames}; }
+  // The engine's wall clock.
+  absl::Time WallNow() const;
   int64_t sessions_made() const { return sessions_made_; }
   int64_t refusals() const { return refusals_; }
 
@@ -115,7 +134,6 @@ class EngineProgram {
   // A callback that may come until its owner resets it.
   ChangeCallback Callback(const std::shared_ptr<bool>& alive);
   void CheckError(const absl::Status& status);
-  void CheckState();
   void CheckLimits();
   std::string Snapshot();
 
@@ -134,9 +152,9 @@ class EngineProgram {
   std::vector<HeldRecord> records_;
   std::vector<HeldWriter> writers_;
   std::vector<HeldReader> readers_;
-  bool idle_ = true;       // nothing was unfinished when the last block began
-  int strange_input_ = 0;  // what the inputs bring
+  bool idle_ = true;  // nothing was unfinished when the last block began
   int64_t meter_cursor_ = 0;
+  int64_t steps_ = 0;
   std::string stream_id_;
   int64_t next_frame_ = 0;
   int64_t sessions_made_ = 0;

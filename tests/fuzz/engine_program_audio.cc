@@ -52,7 +52,10 @@ void EngineProgram::CallBuffers(Choices* choices) {
       });
       return;
     default:
-      Check([&] { return engine_->CreateBuffer(session, ChooseBuffer(choices)).status(); });
+      Check([&] {
+        return engine_->CreateBuffer(session, ChooseBuffer(options_.sample_rate_hz, choices))
+            .status();
+      });
   }
 }
 

@@ -9,8 +9,6 @@
 namespace rtmixd {
 namespace {
 
-constexpr double kRateHz = 48000;
-
 LatePolicy ChooseLatePolicy(Choices* choices) {
   return choices->OneOf({LatePolicy::kPlay, LatePolicy::kSkip, LatePolicy::kTrim});
 }
@@ -52,7 +50,8 @@ StartSpec ChooseStart(const RequestContext& context, const std::vector<ActionSpe
     case StartSpec::Kind::kStreamTime:
       start.seconds = choices->OneIn(20)
                           ? choices->Seconds()
-                          : static_cast<double>(choices->FrameNear(context.next_frame)) / kRateHz;
+                          : static_cast<double>(choices->FrameNear(context.next_frame)) /
+                                context.sample_rate_hz;
       break;
     case StartSpec::Kind::kWallTime:
       start.wall_time = context.wall_now + absl::Milliseconds(choices->Between(-100, 3000));
@@ -161,7 +160,7 @@ SessionSpec ChooseSession(Choices* choices) {
   return spec;
 }
 
-StreamSettings ChooseSettings(Choices* choices) {
+StreamSettings ChooseSettings(double sample_rate_hz, Choices* choices) {
   StreamSettings settings;
   const auto channels = [choices] {
     return choices->OneIn(20) ? static_cast<int>(choices->Between(-2, 1000))
@@ -169,7 +168,7 @@ StreamSettings ChooseSettings(Choices* choices) {
   };
   settings.input.channels = channels();
   settings.output.channels = channels();
-  settings.sample_rate_hz = choices->OneIn(10) ? choices->Seconds() * 1e5 : kRateHz;
+  settings.sample_rate_hz = choices->OneIn(10) ? choices->Seconds() * 1e5 : sample_rate_hz;
   settings.block_frames = choices->OneIn(20) ? static_cast<int>(choices->Between(-1, 1 << 20)) : 64;
   if (choices->OneIn(20))
     settings.output.device = choices->OneOf<const char*>({"device", "other", "-1", "0"});
@@ -179,11 +178,11 @@ StreamSettings ChooseSettings(Choices* choices) {
   return settings;
 }
 
-BufferSpec ChooseBuffer(Choices* choices) {
+BufferSpec ChooseBuffer(double sample_rate_hz, Choices* choices) {
   BufferSpec spec;
   spec.channels = choices->OneIn(20) ? static_cast<int>(choices->Between(-1, 2000))
                                      : static_cast<int>(choices->Between(1, 2));
-  spec.sample_rate_hz = choices->OneIn(10) ? choices->Seconds() * 1e5 : kRateHz;
+  spec.sample_rate_hz = choices->OneIn(10) ? choices->Seconds() * 1e5 : sample_rate_hz;
   spec.keep = choices->OneIn(6);
   if (choices->OneIn(10)) spec.label = choices->Bytes(300);
   if (choices->OneIn(4)) spec.expected_frames = choices->Frames();
@@ -200,7 +199,8 @@ BatchSpec ChooseBatch(const RequestContext& context, Choices* choices) {
     case 4:
       batch.origin = choices->OneIn(20)
                          ? choices->Seconds()
-                         : static_cast<double>(choices->FrameNear(context.next_frame)) / kRateHz;
+                         : static_cast<double>(choices->FrameNear(context.next_frame)) /
+                               context.sample_rate_hz;
       break;
     case 5:
       batch.origin = context.wall_now + absl::Milliseconds(choices->Between(-100, 3000));

@@ -10,7 +10,7 @@
 #include "server/control/types.h"
 #include "tests/fuzz/choices.h"
 
-// Requests to an engine, as the bytes choose them.
+// Requests to an engine, as the bytes choose them. `sample_rate_hz` is the device's.
 //
 // Threading: functions without state.
 namespace rtmixd {
@@ -20,12 +20,13 @@ struct RequestContext {
   std::vector<std::string> action_ids;
   std::vector<std::string> buffer_ids;
   int64_t next_frame = 0;
+  double sample_rate_hz = 0;  // of the device
   absl::Time wall_now;
 };
 
 SessionSpec ChooseSession(Choices* choices);
-StreamSettings ChooseSettings(Choices* choices);
-BufferSpec ChooseBuffer(Choices* choices);
+StreamSettings ChooseSettings(double sample_rate_hz, Choices* choices);
+BufferSpec ChooseBuffer(double sample_rate_hz, Choices* choices);
 BatchSpec ChooseBatch(const RequestContext& context, Choices* choices);
 PlayStreamSpec ChoosePlayStream(const RequestContext& context, Choices* choices);
 RecordStreamSpec ChooseRecordStream(const RequestContext& context, Choices* choices);
