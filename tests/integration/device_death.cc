@@ -22,9 +22,6 @@ namespace rtmixd {
 namespace {
 
 constexpr absl::Duration kNoticeLimit = absl::Seconds(2);
-// How far the frame counter may be from the time that has passed over a death: what a device loses
-// in a stall of the machine before and after it is not in the gap.
-constexpr absl::Duration kMaxCounterError = absl::Milliseconds(500);
 
 int deaths_wanted = 0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables): a flag
 
@@ -200,7 +197,7 @@ void DeviceDeathTest::ExpectRecovery(absl::Time died_at, absl::Time back_at,
       OfFrames(clock.frame() - clock_before_.frame()) -
       absl::Nanoseconds(clock.monotonic_nanos() - clock_before_.monotonic_nanos());
   counter_errors_.Add(counter_error);
-  EXPECT_LE(absl::AbsDuration(counter_error), kMaxCounterError);
+  EXPECT_LE(absl::AbsDuration(counter_error), max_counter_error_);
   ++gap_count_;
   gap_frames_ += gap_frames;
   // The recording has come over the gap once it has frames from behind it.

@@ -31,6 +31,7 @@ std::unique_ptr<ChildProcess> TellDriver(const std::string& file) {
 
 TEST_F(LostAlsaTest, CardThatIsUnpluggedAgainAndAgain) {
   margin_ = absl::Seconds(3);
+  max_counter_error_ = absl::Seconds(2);
   ASSERT_NO_FATAL_FAILURE(
       StartServer({"--device", "portaudio", "--input-device", "(hw:0,0)", "--output-device",
                    "(hw:0,1)", "--input-channels", "2", "--output-channels", "2", "--sample-rate",
