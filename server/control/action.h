@@ -9,9 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "server/control/audio_storage.h"
 #include "server/control/change_signal.h"
 #include "server/control/gain_timeline.h"
+#include "server/control/instance_ids.h"
 #include "server/control/live_stream.h"
 #include "server/control/recording.h"
 #include "server/control/run_stats.h"
@@ -50,11 +52,13 @@ struct PendingChange {
 // A play stream's own: the ring, and when it is handed to the mixer.
 struct PlayFeedState {
   std::shared_ptr<PlayFeed> feed;  // null once it has ended: its memory is its session's
-  int64_t ring_frames = 0;         // what may be sent ahead; the ring may hold more
+  int channels = 0;
+  int64_t ring_frames = 0;  // what may be sent ahead; the ring may hold more
   bool handed_over = false;
   bool ended = false;            // by its sender
   int64_t flushed_position = 0;  // what was sent before does not count as there
   int64_t told_position = 0;     // how far its call was told of
+  int64_t noted_underruns = 0;   // of which the event log knows
   // Of the feed when it was given up.
   int64_t last_write_position = 0;
   int64_t last_read_position = 0;
@@ -67,110 +71,150 @@ struct PlayFeedState {
   }
 };
 
-// What the call of a record stream waits for, told to the pump.
-struct RecordCallState {
-  // Position up to which there has to be audio before the call is told.
-  std::atomic<int64_t> wake_position{0};
+// What a play will sound by, until the mixer has its voice.
+struct PlaySetup {
+  Voice::Spec spec;                     // without what is known only when the voice is made
+  int64_t cut_frame = Voice::kNoFrame;  // asked for meanwhile
 };
 
-// The converter whose clock a start given in time is on.
-enum class ConverterClock { kNone, kInput, kOutput };
+// A recording's own.
+struct RecordState {
+  std::shared_ptr<Recording> recording;  // after the end only if another call may come for it
+  int64_t noted_gap_frames = 0;          // of which the event log knows
+  bool spooled = false;                  // the spool knows it
+  int64_t seen_frames = 0;               // recorded when the pump last looked
+  int64_t seen_since_nanos = 0;  // since when audio has been there that the call did not take
+};
+
+// What a cancel or a change asks for.
+struct ActionRequest {
+  std::shared_ptr<Action> target;  // until it has ended
+  int64_t target_number = 0;
+  Fade cancel_fade;  // of a play
+  VoiceChange change;
+};
+
+// How those who have the call of a stream are reached.
+struct StreamCall {
+  ChangeSignal signal;
+  // Of a recording: position up to which there has to be audio before the call is told.
+  std::atomic<int64_t> wake_position{0};
+};
 
 // What is to be looked at when the stream's next frame is beyond the key.
 using DueActions = std::multimap<int64_t, std::shared_ptr<Action>>;
 
-// One action, from admission until its report is forgotten. What only plays, recordings, cancels or
-// stats have is empty for the others.
-//
-// Threading: guarded by the engine's mutex, but for what `recording` and `feed` let others do.
-struct Action : std::enable_shared_from_this<Action> {
-  int64_t number = 0;  // counts all actions: the order of admission
-  std::string session_id;
-  std::string session_label;
-  std::shared_ptr<LiveStream> stream;  // null once that was closed
-  Submission* submission = nullptr;    // that it came with; null when that is over
-  StartSpec start;
-  LatePolicy late_policy = LatePolicy::kPlay;
-  XrunPolicy xrun_policy = XrunPolicy::kContinue;
-
-  // What has become of it; what can be told at any moment is filled in when somebody asks.
-  ActionReport report;
-  RunStats::Mark mark;  // valid once it has started
-  // Why control ends it; the mixer only knows that it was cancelled.
-  ActionEnd doom = ActionEnd::kNone;
-  // Its audio is over. Its report waits, unless it is final, until it is known what the device
-  // lost.
-  struct Ending {
-    ActionEnd reason = ActionEnd::kNone;
-    int64_t end_frame = 0;
-  };
-  std::optional<Ending> ending;
-  std::vector<DueActions::iterator> due;  // its own, none once its audio is over
-  std::atomic<bool> over{false};          // the same, for those without the lock
-
-  // --- Plays ---
-  Voice* voice = nullptr;  // while the mixer has it
-  std::shared_ptr<const AudioStorage> audio;
-  std::unique_ptr<PlayFeedState> play_feed;
-  float gain = 1;
-  std::vector<int> channel_map;
-  UnderrunPolicy underrun_policy = UnderrunPolicy::kSilence;
-  int64_t cut_frame = Voice::kNoFrame;          // asked for before the mixer has it
-  int64_t cut_offset_frames = Voice::kNoFrame;  // the same, from the origin
-  bool lent = false;                            // the mixer has its voice, or had it
-  bool with_origin = false;  // its voice goes to the mixer with an origin that is not known yet
-  Fade fade_in;
-  Fade fade_out;
-  int64_t offset_frames = 0;
-  int64_t max_frames = Voice::kNoFrame;
-  Loop loop;
-  std::vector<VoiceChange*> waiting_changes;  // that go to the mixer with its voice
-  int pending_changes = 0;                    // these, and those that the mixer has
-
-  // --- What follows another action ---
+// Who else has to do with an action: nobody, with most.
+struct ActionLinks {
+  std::vector<DueActions::iterator> due;          // its own, none once its audio is over
+  int64_t after_number = 0;                       // which it follows; 0: none
   std::shared_ptr<Action> after;                  // while its end is not known
   std::vector<std::weak_ptr<Action>> successors;  // whose `after` this is
   // The same of batches that wait: they are linked when these are released.
   std::vector<std::weak_ptr<Action>> waiting_successors;
+  std::vector<std::weak_ptr<Action>> cancels;  // and changes, whose target this is
+  std::vector<int64_t> waits;                  // that wait for its end
+  std::shared_ptr<StreamCall> call;            // of a stream
+};
 
-  // --- Recordings ---
-  std::shared_ptr<Recording> recording;  // after the end only if another call may come for it
-  int64_t noted_gap_frames = 0;          // of which the event log knows
-  bool spooled = false;                  // the spool knows it
+// What has become of an action, from when there is something to tell.
+struct ActionOutcome {
+  RunStats::Mark mark;  // valid once it has started
+  // Valid once it is over. Its report waits, unless it is final, until it is known what the device
+  // lost.
+  ActionEnd end_reason = ActionEnd::kNone;
+  int64_t end_frame = 0;
+  // Without what Action has itself; what can be told at any moment is filled in when somebody asks.
+  ActionReport report;
+};
+
+// What actions that came with one call have in common.
+struct ActionCommon {
+  InstanceIds ids;
+  std::string session_id;
+  std::string session_label;
+  std::string stream_id;
+  std::string batch_id;                   // empty: streams are no batch
+  std::optional<absl::Time> wall_origin;  // that they count from
+  // Of the members of a batch, from number `first_number` on; empty if none has one.
+  std::vector<std::string> keys;
+  int64_t first_number = 0;
+};
+
+// The converter whose clock a start given in time is on.
+enum class ConverterClock : uint8_t { kNone, kInput, kOutput };
+
+// One action, from admission until its report is forgotten. There may be a hundred thousand that
+// wait: what not all of them need, or not yet, is kept apart.
+//
+// Threading: guarded by the engine's mutex, but for what its recording and its feed let others do.
+struct Action : std::enable_shared_from_this<Action> {
+  int64_t number = 0;  // counts all actions: the order of admission
+  std::shared_ptr<ActionCommon> common;
+  std::shared_ptr<LiveStream> stream;  // null once that was closed
+  Submission* submission = nullptr;    // that it came with; null when that is over
+  int64_t start_frames = 0;            // kOffset: from the origin; kFrame, kStreamTime: the frame
+  std::optional<int64_t> requested_start_frame;
+  std::optional<int64_t> total_frames;
+  int64_t buffer_number = 0;  // 0: none
+  ActionKind kind = ActionKind::kPlay;
+  ActionState state = ActionState::kPending;
+  StartSpec::Kind start_kind = StartSpec::Kind::kOffset;
+  LatePolicy late_policy = LatePolicy::kPlay;
+  XrunPolicy xrun_policy = XrunPolicy::kContinue;
   RecordSource source = RecordSource::kInput;
-  std::shared_ptr<RecordCallState> call;
-  int64_t seen_frames = 0;       // recorded when the pump last looked
-  int64_t seen_since_nanos = 0;  // since when audio has been there that the call did not take
-
-  // --- Cancels and changes ---
-  std::shared_ptr<Action> target;  // until it has ended
-  // The target's, which outlives it: an origin may be known later.
+  // Of the target of a cancel or a change, which outlives it: an origin may be known later.
   ConverterClock target_clock = ConverterClock::kNone;
-  bool handed_on = false;                      // to the target, which cannot be taken back
-  std::vector<std::weak_ptr<Action>> cancels;  // whose target this is
-  Fade cancel_fade;                            // of a play
-  VoiceChange change;                          // what it asks for
-
-  // --- Stats ---
-  bool reset_baseline = false;
-
-  // --- Streams ---
-  std::shared_ptr<ChangeSignal> signal;  // of whoever has its call
-  bool attached = false;
+  // Why control ends it; the mixer only knows that it was cancelled.
+  ActionEnd doom = ActionEnd::kNone;
+  std::atomic<bool> over{false};  // its audio is; may be read without the lock
+  bool calibrated = false;        // its start is aligned by a measured latency
+  bool lent = false;              // the mixer has its voice, or had it
+  bool with_origin = false;     // its voice goes to the mixer with an origin that is not known yet
+  bool handed_on = false;       // a cancel or change, to its target: it cannot be taken back
+  bool reset_baseline = false;  // stats
+  bool attached = false;        // a stream has its call
   bool reattachable = false;
-  int64_t noted_underruns = 0;  // of which the event log knows
+  int pending_changes = 0;  // of its voice: with `setup`, or with the mixer
 
-  std::vector<int64_t> waits;  // that wait for its end
+  Voice* voice = nullptr;  // while the mixer has it
+  std::shared_ptr<const AudioStorage> audio;
+  std::unique_ptr<PlaySetup> setup;  // of a play that was not lent
+  std::unique_ptr<PlayFeedState> play_feed;
+  std::unique_ptr<RecordState> record;
+  std::unique_ptr<ActionRequest> request;
+  std::unique_ptr<ActionLinks> links;
+  std::unique_ptr<ActionOutcome> outcome;
 
-  bool is_play() const {
-    return report.kind == ActionKind::kPlay || report.kind == ActionKind::kPlayStream;
+  ActionLinks& MutableLinks() {
+    if (links == nullptr) links = std::make_unique<ActionLinks>();
+    return *links;
   }
+  ActionOutcome& MutableOutcome() {
+    if (outcome == nullptr) outcome = std::make_unique<ActionOutcome>();
+    return *outcome;
+  }
+
+  std::string id() const { return common->ids.Make('a', number); }
+  std::string key() const {
+    return common->keys.empty() ? "" : common->keys[number - common->first_number];
+  }
+  // As far as it is known without looking at what runs.
+  ActionReport Report() const;
+  std::optional<int64_t> start_frame() const {
+    return outcome != nullptr ? outcome->report.start_frame : std::nullopt;
+  }
+  Action* after() const { return links != nullptr ? links->after.get() : nullptr; }
+  Action* target() const { return request != nullptr ? request->target.get() : nullptr; }
+  Recording* recording() const { return record != nullptr ? record->recording.get() : nullptr; }
+
+  bool is_play() const { return kind == ActionKind::kPlay || kind == ActionKind::kPlayStream; }
   bool is_record() const {
-    return report.kind == ActionKind::kRecord || report.kind == ActionKind::kRecordStream;
+    return kind == ActionKind::kRecord || kind == ActionKind::kRecordStream;
   }
   bool is_record_of_input() const { return is_record() && source == RecordSource::kInput; }
   bool is_stream() const {
-    return report.kind == ActionKind::kPlayStream || report.kind == ActionKind::kRecordStream;
+    return kind == ActionKind::kPlayStream || kind == ActionKind::kRecordStream;
   }
   bool has_audio() const { return is_play() || is_record(); }
   // Its voice is yet to be lent to the mixer.
@@ -180,10 +224,10 @@ struct Action : std::enable_shared_from_this<Action> {
     return is_record_of_input() ? ConverterClock::kInput : ConverterClock::kOutput;
   }
   // Starts an offset after an origin that may not be known yet.
-  bool floats() const { return is_play() && start.kind == StartSpec::Kind::kOffset; }
-  bool ended() const { return report.state == ActionState::kEnded; }
+  bool floats() const { return is_play() && start_kind == StartSpec::Kind::kOffset; }
+  bool ended() const { return state == ActionState::kEnded; }
   // It does not count as active any more.
-  bool done() const { return ended() || report.state == ActionState::kDone; }
+  bool done() const { return ended() || state == ActionState::kDone; }
 };
 
 }  // namespace rtmixd

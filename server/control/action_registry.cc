@@ -1,5 +1,7 @@
 #include "server/control/action_registry.h"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,23 +22,25 @@ absl::Status ActionRegistry::CheckRoom(const std::string& session_id, int64_t co
   return absl::OkStatus();
 }
 
-void ActionRegistry::Number(Action* action) {
-  action->number = ++last_number_;
-  action->report.action_id = ids_.Make('a', action->number);
-}
-
 void ActionRegistry::Add(std::shared_ptr<Action> action) {
-  Session& session = sessions_[action->session_id];
+  const ActionCommon& common = *action->common;
+  Session& session = sessions_[common.session_id];
   ++session.unfinished;
   session.actions.emplace(action->number, action);
-  by_id_.emplace(action->report.action_id, action);
-  if (!action->report.batch_id.empty()) batches_[action->report.batch_id].push_back(action);
+  if (!common.batch_id.empty()) {
+    ++batches_.try_emplace(common.batch_id, Batch{action->number, 0}).first->second.count;
+  }
   unfinished_.emplace(action->number, std::move(action));
+}
+
+bool ActionRegistry::Knows(const Action& action) const {
+  const auto session = sessions_.find(action.common->session_id);
+  return session != sessions_.end() && session->second.actions.contains(action.number);
 }
 
 std::shared_ptr<Action> ActionRegistry::NoteEnded(const Action& action) {
   const int64_t number = action.number;
-  const auto found = sessions_.find(action.session_id);
+  const auto found = sessions_.find(action.common->session_id);
   Session& session = found->second;
   --session.unfinished;
   session.ended.push_back(number);
@@ -65,8 +69,7 @@ void ActionRegistry::ForgetSession(const std::string& session_id) {
 std::shared_ptr<Action> ActionRegistry::Forget(Session* session, int64_t number) {
   const auto found = session->actions.find(number);
   std::shared_ptr<Action> action = std::move(found->second);
-  by_id_.erase(action->report.action_id);
-  batches_.erase(action->report.batch_id);
+  batches_.erase(action->common->batch_id);
   session->actions.erase(found);
   return action;
 }
@@ -74,24 +77,38 @@ std::shared_ptr<Action> ActionRegistry::Forget(Session* session, int64_t number)
 absl::StatusOr<std::shared_ptr<Action>> ActionRegistry::Find(const std::string& session_id,
                                                              const std::string& action_id,
                                                              const std::string& field) const {
-  const auto found = by_id_.find(action_id);
-  if (found == by_id_.end()) return ids_.NotFound(field, action_id, "action");
-  if (found->second->session_id != session_id) {
-    return MakeError(absl::StatusCode::kPermissionDenied, {.reason = ErrorReason::kForeignSession,
-                                                           .field = field,
-                                                           .value = action_id,
-                                                           .limit = "an action of the session"});
+  const std::optional<int64_t> number = ids_.NumberOf('a', action_id);
+  if (!number.has_value()) return ids_.NotFound(field, action_id, "action");
+  const auto own = sessions_.find(session_id);
+  if (own != sessions_.end()) {
+    const auto found = own->second.actions.find(*number);
+    if (found != own->second.actions.end()) return found->second;
   }
-  return found->second;
+  const bool foreign = std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& entry) {
+    return entry.second.actions.contains(*number);
+  });
+  if (!foreign) return ids_.NotFound(field, action_id, "action");
+  return MakeError(absl::StatusCode::kPermissionDenied, {.reason = ErrorReason::kForeignSession,
+                                                         .field = field,
+                                                         .value = action_id,
+                                                         .limit = "an action of the session"});
 }
 
 absl::StatusOr<std::vector<std::shared_ptr<Action>>> ActionRegistry::FindBatch(
     const std::string& session_id, const std::string& batch_id) const {
-  const auto found = batches_.find(batch_id);
-  if (found == batches_.end() || found->second.front()->session_id != session_id) {
+  const auto batch = batches_.find(batch_id);
+  const auto session = sessions_.find(session_id);
+  if (batch == batches_.end() || session == sessions_.end() ||
+      !session->second.actions.contains(batch->second.first)) {
     return ids_.NotFound("batch_id", batch_id, "batch");
   }
-  return found->second;
+  std::vector<std::shared_ptr<Action>> actions;
+  actions.reserve(batch->second.count);
+  for (auto member = session->second.actions.find(batch->second.first);
+       static_cast<int64_t>(actions.size()) < batch->second.count; ++member) {
+    actions.push_back(member->second);
+  }
+  return actions;
 }
 
 std::vector<std::shared_ptr<Action>> ActionRegistry::List(const std::string& session_id,

@@ -3,12 +3,12 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -18,6 +18,10 @@
 #include "server/control/types.h"
 
 namespace rtmixd {
+
+// Actions by their numbers, which are the order of admission. Not a node for each: there may be a
+// hundred thousand.
+using ActionMap = absl::btree_map<int64_t, std::shared_ptr<Action>>;
 
 // All actions by their ids: the unfinished ones, which are those that are not done, and per session
 // the latest others, for their reports. An id can be looked up for as long as its report is kept.
@@ -32,8 +36,9 @@ class ActionRegistry {
 
   // RESOURCE_EXHAUSTED unless `count` more actions may be admitted for the session.
   absl::Status CheckRoom(const std::string& session_id, int64_t count) const;
-  // Gives it its number and id.
-  void Number(Action* action);
+  // The number of the next action, from 1.
+  int64_t TakeNumber() { return ++last_number_; }
+  // `action` has its number. Members of a batch are added in a row.
   void Add(std::shared_ptr<Action> action);
   // It is unfinished no more. Returns the one whose report is forgotten for this one's, if any.
   std::shared_ptr<Action> NoteEnded(const Action& action);
@@ -50,15 +55,17 @@ class ActionRegistry {
   absl::StatusOr<std::vector<std::shared_ptr<Action>>> FindBatch(const std::string& session_id,
                                                                  const std::string& batch_id) const;
   // Whether its report is kept.
-  bool Knows(const Action& action) const { return by_id_.contains(action.report.action_id); }
+  bool Knows(const Action& action) const;
   // In order of admission.
   std::vector<std::shared_ptr<Action>> List(const std::string& session_id,
                                             bool unfinished_only) const;
   // Of all sessions, in order of admission.
-  const std::map<int64_t, std::shared_ptr<Action>>& unfinished() const { return unfinished_; }
+  const ActionMap& unfinished() const { return unfinished_; }
   // Of all sessions, those whose reports are kept included.
   void ForEach(absl::FunctionRef<void(Action&)> visit) const {
-    for (const auto& [id, action] : by_id_) visit(*action);
+    for (const auto& [id, session] : sessions_) {
+      for (const auto& [number, action] : session.actions) visit(*action);
+    }
   }
   int64_t unfinished_count(const std::string& session_id) const;
   // The sessions that have unfinished actions.
@@ -66,7 +73,7 @@ class ActionRegistry {
 
  private:
   struct Session {
-    std::map<int64_t, std::shared_ptr<Action>> actions;
+    ActionMap actions;
     int64_t unfinished = 0;
     std::deque<int64_t> ended;  // or done, in order
     bool forgotten = false;
@@ -76,10 +83,14 @@ class ActionRegistry {
   const Limits limits_;
   const InstanceIds ids_;
   int64_t last_number_ = 0;
-  std::map<int64_t, std::shared_ptr<Action>> unfinished_;
-  absl::flat_hash_map<std::string, std::shared_ptr<Action>> by_id_;
+  ActionMap unfinished_;
+  // The numbers of the members of a batch: `count` from `first` on.
+  struct Batch {
+    int64_t first = 0;
+    int64_t count = 0;
+  };
   // By batch id; those of which no report was forgotten.
-  absl::flat_hash_map<std::string, std::vector<std::shared_ptr<Action>>> batches_;
+  absl::flat_hash_map<std::string, Batch> batches_;
   absl::flat_hash_map<std::string, Session> sessions_;
 };
 

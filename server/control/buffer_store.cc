@@ -4,9 +4,7 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "server/base/error_info.h"
 
 namespace rtmixd {
@@ -45,18 +43,6 @@ BufferStore::BufferStore(const Limits& limits, InstanceIds ids)
     : limits_(limits),
       ids_(std::move(ids)),
       total_budget_(std::make_shared<ByteBudget>("max_buffer_bytes", limits.max_buffer_bytes)) {}
-
-std::optional<int64_t> BufferStore::NumberOf(const std::string& buffer_id) const {
-  absl::string_view digits = buffer_id;
-  int64_t number = 0;
-  if (!absl::ConsumePrefix(&digits, "b-") || !absl::ConsumeSuffix(&digits, ids_.suffix()) ||
-      !absl::SimpleAtoi(digits, &number)) {
-    return std::nullopt;
-  }
-  // There is one way to write an id.
-  if (ids_.Make('b', number) != buffer_id) return std::nullopt;
-  return number;
-}
 
 void BufferStore::AddSession(const std::string& session_id) {
   MutexLock lock(&mutex_);
@@ -130,7 +116,7 @@ absl::StatusOr<BufferInfo> BufferStore::Create(const std::string& session_id,
 
 absl::StatusOr<std::shared_ptr<StoredBuffer>> BufferStore::Find(
     const std::string& session_id, const std::string& buffer_id) const {
-  const std::optional<int64_t> number = NumberOf(buffer_id);
+  const std::optional<int64_t> number = ids_.NumberOf('b', buffer_id);
   const auto found = number.has_value() ? buffers_.find(*number) : buffers_.end();
   if (found == buffers_.end()) return ids_.NotFound("buffer_id", buffer_id, "buffer");
   const std::string owner = found->second->Owner();
@@ -170,7 +156,7 @@ absl::Status BufferStore::Delete(const std::string& session_id, const std::strin
   const auto owner = sessions_.find((*buffer)->Owner());
   if (owner != sessions_.end()) --owner->second.buffers;
   (*buffer)->MarkDeleted();
-  buffers_.erase(*NumberOf(buffer_id));
+  buffers_.erase(*ids_.NumberOf('b', buffer_id));
   return absl::OkStatus();
 }
 

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -90,9 +89,6 @@ class BufferStore {
   absl::StatusOr<std::shared_ptr<StoredBuffer>> Find(const std::string& session_id,
                                                      const std::string& buffer_id) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-
-  // The number in an id; absent for what is no id of a buffer of this run.
-  std::optional<int64_t> NumberOf(const std::string& buffer_id) const;
 
   const Limits limits_;
   const InstanceIds ids_;

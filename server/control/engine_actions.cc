@@ -27,62 +27,63 @@ ActionEnd ToActionEnd(EndReason reason) {
 }  // namespace
 
 void EngineImpl::Register(const std::shared_ptr<Action>& action) {
-  action->report.state = ActionState::kPending;
+  action->state = ActionState::kPending;
   ++pending_actions_;
   waker_->Arm();
   LogEntry entry = Event(EventKind::kActionScheduled, *action);
-  entry.frame = action->report.requested_start_frame;
+  entry.frame = action->requested_start_frame;
   events_.Append(std::move(entry));
   actions_.Add(action);
 }
 
 void EngineImpl::SetState(Action* action, ActionState state) {
-  if (action->report.state == ActionState::kPending) --pending_actions_;
-  if (action->report.state == ActionState::kActive) --active_actions_;
+  if (action->state == ActionState::kPending) --pending_actions_;
+  if (action->state == ActionState::kActive) --active_actions_;
   if (state == ActionState::kActive) ++active_actions_;
-  action->report.state = state;
+  action->state = state;
 }
 
 void EngineImpl::Began(Action* action, int64_t start_frame) {
-  action->report.start_frame = start_frame;
-  action->mark = action->stream->run_stats().MarkAt(start_frame);
+  ActionOutcome& outcome = action->MutableOutcome();
+  outcome.report.start_frame = start_frame;
+  outcome.mark = action->stream->run_stats().MarkAt(start_frame);
   SetState(action, ActionState::kActive);
   NoteStartWallTime(action);
   TellFollowers(action->shared_from_this());
   LogEntry entry = Event(EventKind::kActionStarted, *action);
   entry.frame = start_frame;
   events_.Append(std::move(entry));
-  if (action->report.late_frames > 0) {
+  if (outcome.report.late_frames > 0) {
     LogEntry late = Event(EventKind::kActionLate, *action);
     late.frame = start_frame;
-    late.frames = action->report.late_frames;
+    late.frames = outcome.report.late_frames;
     events_.Append(std::move(late));
   }
 }
 
 void EngineImpl::OnVoiceStarted(const Voice& voice, int64_t frame) {
   auto* const action = static_cast<Action*>(voice.spec().owner);
-  if (action->ended() || action->report.start_frame.has_value()) return;
+  if (action->ended() || action->start_frame().has_value()) return;
   // Of one that follows another, it is known only now.
-  if (!action->report.requested_start_frame.has_value() && !action->floats()) {
-    action->report.requested_start_frame = voice.requested_frame();
+  if (!action->requested_start_frame.has_value() && !action->floats()) {
+    action->requested_start_frame = voice.requested_frame();
   }
-  if (action->report.requested_start_frame.has_value()) {
-    action->report.late_frames = frame - *action->report.requested_start_frame;
+  if (action->requested_start_frame.has_value()) {
+    action->MutableOutcome().report.late_frames = frame - *action->requested_start_frame;
   }
   Began(action, frame);
-  if (action->signal != nullptr) Defer([signal = action->signal] { signal->Notify(); });
+  NotifyCall(*action);
 }
 
 void EngineImpl::CopyOutcome(const Voice& voice, Action* action) {
-  ActionReport& report = action->report;
+  ActionReport& report = action->MutableOutcome().report;
   report.done_frames = voice.done_frames();
   report.late_frames = voice.late_frames();
   report.dropped_frames = voice.trimmed_frames();
   DescribePosition(voice, *action, &report);
-  if (!report.requested_start_frame.has_value() && !action->floats() &&
+  if (!action->requested_start_frame.has_value() && !action->floats() &&
       voice.requested_frame() != Voice::kNoFrame) {
-    report.requested_start_frame = voice.requested_frame();
+    action->requested_start_frame = voice.requested_frame();
   }
   report.gap_count = voice.gap_count();
   report.gap_frames = voice.gap_total_frames();
@@ -108,9 +109,9 @@ void EngineImpl::OnVoiceEnded(const Voice& voice) {
   const std::shared_ptr<Action> action =
       static_cast<Action*>(voice.spec().owner)->shared_from_this();
   action->voice = nullptr;
-  if (!action->ended() && !action->ending.has_value()) {
+  if (!action->ended() && !action->over) {
     CopyOutcome(voice, action.get());
-    if (voice.start_frame() >= 0 && !action->report.start_frame.has_value()) {
+    if (voice.start_frame() >= 0 && !action->start_frame().has_value()) {
       Began(action.get(), voice.start_frame());
     }
     ActionEnd reason = ToActionEnd(voice.end_reason());
@@ -119,6 +120,11 @@ void EngineImpl::OnVoiceEnded(const Voice& voice) {
   }
   action->audio = nullptr;
   GiveUpFeed(action.get());
+}
+
+void EngineImpl::NotifyCall(const Action& action) {
+  if (action.links == nullptr || action.links->call == nullptr) return;
+  Defer([call = action.links->call] { call->signal.Notify(); });
 }
 
 void EngineImpl::GiveUpFeed(Action* action) {
@@ -145,17 +151,17 @@ void EngineImpl::CopyGaps(const Recording::Status& status, ActionReport* report)
 }
 
 void EngineImpl::NoteGaps(const Recording::Status& status, Action* action) {
-  if (status.gap_frames <= action->noted_gap_frames) return;
+  if (status.gap_frames <= action->record->noted_gap_frames) return;
   LogEntry entry = Event(EventKind::kOverrun, *action);
   entry.frame = status.gaps.back().frame;
-  entry.frames = status.gap_frames - action->noted_gap_frames;
+  entry.frames = status.gap_frames - action->record->noted_gap_frames;
   events_.Append(std::move(entry));
-  action->noted_gap_frames = status.gap_frames;
+  action->record->noted_gap_frames = status.gap_frames;
 }
 
 void EngineImpl::LookAtRecording(const std::shared_ptr<Action>& action) {
-  if (action->ended() || action->ending.has_value()) return;
-  Recording& recording = *action->recording;
+  if (action->over) return;
+  Recording& recording = *action->recording();
   Recording::Status status = recording.status();
   // A recording that is stopped without a call ends at once; a call to come may read what is left.
   if (status.stopping && status.end == ActionEnd::kNone && action->is_stream() &&
@@ -163,10 +169,10 @@ void EngineImpl::LookAtRecording(const std::shared_ptr<Action>& action) {
     recording.EndUnread(action->doom != ActionEnd::kNone ? action->doom : ActionEnd::kCancelled);
     status = recording.status();
   }
-  if (status.start_frame.has_value() && !action->report.start_frame.has_value()) {
-    action->report.late_frames = status.late_frames;
+  if (status.start_frame.has_value() && !action->start_frame().has_value()) {
+    action->MutableOutcome().report.late_frames = status.late_frames;
     Began(action.get(), *status.start_frame);
-    if (action->signal != nullptr) Defer([signal = action->signal] { signal->Notify(); });
+    NotifyCall(*action);
   }
   NoteGaps(status, action.get());
   if (status.end != ActionEnd::kNone) {
@@ -176,39 +182,38 @@ void EngineImpl::LookAtRecording(const std::shared_ptr<Action>& action) {
       TakeBlocks();
       if (*status.end_frame > stream_->counted_until_frame()) return;
     }
-    CopyStatus(status, &action->report);
+    CopyStatus(status, &action->MutableOutcome().report);
     const ActionEnd reason = status.end == ActionEnd::kCancelled && action->doom != ActionEnd::kNone
                                  ? action->doom
                                  : status.end;
     Conclude(action, reason, *status.end_frame);
     return;
   }
-  if (action->call == nullptr || action->signal == nullptr) return;
+  if (action->links == nullptr || action->links->call == nullptr) return;
+  const StreamCall& call = *action->links->call;
   // Tell the call when there is a chunk, when something has waited long, or at the end.
   constexpr int64_t kLongestWaitNanos = 400'000'000;
   const int64_t now_nanos = NowNanos();
   const int64_t there = status.recorded_frames;
-  if (there <= status.copied_frames || action->seen_frames <= status.copied_frames) {
-    action->seen_since_nanos = now_nanos;
+  if (there <= status.copied_frames || action->record->seen_frames <= status.copied_frames) {
+    action->record->seen_since_nanos = now_nanos;
   }
-  action->seen_frames = there;
-  const bool waited = there > status.copied_frames &&
-                      action->call->wake_position != Recording::kNever &&
-                      now_nanos - action->seen_since_nanos >= kLongestWaitNanos;
-  if (there >= action->call->wake_position || waited || status.stopping ||
-      status.end_position.has_value()) {
-    Defer([signal = action->signal] { signal->Notify(); });
+  action->record->seen_frames = there;
+  const bool waited = there > status.copied_frames && call.wake_position != Recording::kNever &&
+                      now_nanos - action->record->seen_since_nanos >= kLongestWaitNanos;
+  if (there >= call.wake_position || waited || status.stopping || status.end_position.has_value()) {
+    NotifyCall(*action);
   }
 }
 
 void EngineImpl::LookAtFeed(const std::shared_ptr<Action>& action) {
-  if (action->ended() || action->ending.has_value()) return;
+  if (action->over) return;
   PlayFeedState& state = *action->play_feed;
   bool tell = false;
   if (action->voice != nullptr) {
     const int64_t underruns = action->voice->gap_count();
-    if (underruns > action->noted_underruns) {
-      action->noted_underruns = underruns;
+    if (underruns > action->play_feed->noted_underruns) {
+      action->play_feed->noted_underruns = underruns;
       LogEntry entry = Event(EventKind::kUnderrun, *action);
       entry.frame = NextFrame();
       entry.frames = action->voice->gap_total_frames();
@@ -218,31 +223,31 @@ void EngineImpl::LookAtFeed(const std::shared_ptr<Action>& action) {
   }
   const int64_t played = state.read_position();
   if (played - state.told_position >= std::max<int64_t>(state.ring_frames / 16, 1)) tell = true;
-  if (tell && action->signal != nullptr) {
+  if (tell) {
     state.told_position = played;
-    Defer([signal = action->signal] { signal->Notify(); });
+    NotifyCall(*action);
   }
 }
 
 void EngineImpl::OnDue(const std::shared_ptr<Action>& action) {
-  if (action->ended() || action->ending.has_value()) return;
-  const int64_t frame = action->report.requested_start_frame.value_or(0);
-  switch (action->report.kind) {
+  if (action->over) return;
+  const int64_t frame = action->requested_start_frame.value_or(0);
+  switch (action->kind) {
     case ActionKind::kRecord:
     case ActionKind::kRecordStream:
-      action->recording->Begin(frame);
+      action->recording()->Begin(frame);
       BeginSpooling(action.get());
       recordings_.push_back(action);
       LookAtRecording(action);
       break;
     case ActionKind::kCancel:
       // Held here: the target lets go of its cancels when it ends.
-      if (const std::shared_ptr<Action> target = action->target) {
+      if (const std::shared_ptr<Action> target = action->request->target) {
         // What the audio thread cuts says itself when it is over.
         if (action->handed_on && target->voice != nullptr) return;
         if (!action->handed_on) Cancel(target, frame);
       }
-      action->report.start_frame = frame;
+      action->MutableOutcome().report.start_frame = frame;
       Conclude(action, ActionEnd::kCompleted, frame);
       break;
     case ActionKind::kStats:
@@ -259,13 +264,14 @@ void EngineImpl::OnDue(const std::shared_ptr<Action>& action) {
 }
 
 void EngineImpl::TakeStats(const std::shared_ptr<Action>& action) {
-  const int64_t frame = *action->report.requested_start_frame;
-  const int64_t end_frame = action->report.late_frames > 0
+  const int64_t frame = *action->requested_start_frame;
+  ActionReport& report = action->MutableOutcome().report;
+  const int64_t end_frame = report.late_frames > 0
                                 ? NextFrame()
                                 : stream_->run_stats().EndOfBlockAt(frame).value_or(NextFrame());
-  action->report.stats = CountersOf(action->session_id, end_frame, action->reset_baseline);
-  action->report.start_frame = action->report.late_frames > 0 ? end_frame : frame;
-  Conclude(action, ActionEnd::kCompleted, *action->report.start_frame);
+  report.stats = CountersOf(action->common->session_id, end_frame, action->reset_baseline);
+  report.start_frame = report.late_frames > 0 ? end_frame : frame;
+  Conclude(action, ActionEnd::kCompleted, *report.start_frame);
 }
 
 }  // namespace rtmixd

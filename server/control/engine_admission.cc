@@ -21,31 +21,29 @@ constexpr int64_t kOriginPatienceNanos = 1'000'000'000;
 absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
   Submission* const s = submission.get();
   Calibrate(s);
-  if (s->admitted.batch_id.empty() && s->callback) {
-    s->admitted.batch_id = ids_.Make('t', ++last_batch_);
+  if (s->common->batch_id.empty() && s->callback) {
+    s->common->batch_id = ids_.Make('t', ++last_batch_);
   }
   if (s->waiting) return KeepWaiting(std::move(submission));
   for (const std::shared_ptr<Action>& action : s->members) {
-    action->report.batch_id = s->admitted.batch_id;
-    action->report.requested_start_frame = FrameOf(*action, *s);
+    action->requested_start_frame = FrameOf(*action, *s);
   }
   for (const std::shared_ptr<Action>& action : s->members) {
-    const Action* const after = action->after.get();
+    const Action* const after = action->after();
     action->with_origin =
-        action->is_play() && !action->report.requested_start_frame.has_value() &&
+        action->is_play() && !action->requested_start_frame.has_value() &&
         (action->floats() || (after != nullptr && after->submission == s && after->with_origin));
   }
   // Cuts and changes that are known now go with the voices, so that they hold however soon they
   // come.
   for (const std::shared_ptr<Action>& action : s->members) {
-    if (action->target == nullptr || action->target->submission != s ||
-        !action->target->waits_for_voice()) {
-      continue;
-    }
-    if (action->report.kind == ActionKind::kChange) {
-      SendWithVoice(action, action->change);
-    } else if (action->cancel_fade.frames > 0) {
-      SendWithVoice(action, {.kind = VoiceChange::Kind::kStop, .fade = action->cancel_fade});
+    const Action* const target = action->target();
+    if (target == nullptr || target->submission != s || !target->waits_for_voice()) continue;
+    const ActionRequest& request = *action->request;
+    if (action->kind == ActionKind::kChange) {
+      SendWithVoice(action, request.change);
+    } else if (request.cancel_fade.frames > 0) {
+      SendWithVoice(action, {.kind = VoiceChange::Kind::kStop, .fade = request.cancel_fade});
     } else {
       CutWithVoice(action);
     }
@@ -56,10 +54,11 @@ absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
       return status;
     }
     for (const std::string& buffer_id : s->made_buffers) {
-      buffers_.Delete(s->session_id, buffer_id).IgnoreError();
+      buffers_.Delete(s->common->session_id, buffer_id).IgnoreError();
     }
     for (const std::shared_ptr<Action>& action : s->members) {
-      for (VoiceChange* const change : std::exchange(action->waiting_changes, {})) {
+      if (action->setup == nullptr) continue;
+      for (VoiceChange* const change : std::exchange(action->setup->spec.changes, {})) {
         changes_.erase(change);
       }
     }
@@ -74,11 +73,11 @@ absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
   }
   for (const std::shared_ptr<Action>& action : s->members) LinkSuccessor(action);
   for (const std::shared_ptr<Action>& action : s->members) {
-    if (action->target == nullptr) continue;
-    if (action->target->ended() || action->target->ending.has_value()) {
-      action->target = nullptr;
+    if (action->target() == nullptr) continue;
+    if (action->target()->over) {
+      action->request->target = nullptr;
     } else {
-      action->target->cancels.push_back(action);
+      action->target()->MutableLinks().cancels.push_back(action);
     }
   }
   if (s->callback) {
@@ -86,7 +85,7 @@ absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
     unanswered_.insert(s);
   }
   for (const std::shared_ptr<Action>& action : std::vector<std::shared_ptr<Action>>(s->members)) {
-    if (!action->is_play() && action->report.requested_start_frame.has_value()) {
+    if (!action->is_play() && action->requested_start_frame.has_value()) {
       Place(action, /*can_be_late=*/true);
     }
   }
@@ -101,13 +100,14 @@ absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
 }
 
 void EngineImpl::CutWithVoice(const std::shared_ptr<Action>& cancel) {
-  Action& target = *cancel->target;
-  const std::optional<int64_t> frame = cancel->report.requested_start_frame;
+  const Action& target = *cancel->target();
+  const std::optional<int64_t> frame = cancel->requested_start_frame;
   const bool late = frame.has_value() && *frame < NextFrame();
   if (frame.has_value() && !(late && cancel->late_policy == LatePolicy::kSkip)) {
-    target.cut_frame = std::min(target.cut_frame, *frame);
+    target.setup->cut_frame = std::min(target.setup->cut_frame, *frame);
   } else if (!frame.has_value() && target.with_origin) {
-    target.cut_offset_frames = std::min(target.cut_offset_frames, cancel->start.frames);
+    int64_t& cut = target.setup->spec.cut_offset_frames;
+    cut = std::min(cut, cancel->start_frames);
   } else {
     return;
   }
@@ -120,7 +120,8 @@ absl::Status EngineImpl::Lend(Submission* submission) {
   // A chain may be as long as there are actions: one after the other, not one inside the other.
   for (size_t i = 0; i < lent.size(); ++i) {
     const std::shared_ptr<Action> action = lent[i];
-    for (const std::weak_ptr<Action>& weak : action->successors) {
+    if (action->links == nullptr) continue;
+    for (const std::weak_ptr<Action>& weak : action->links->successors) {
       const std::shared_ptr<Action> successor = weak.lock();
       if (successor == nullptr || !successor->waits_for_voice() ||
           successor->submission == nullptr) {
@@ -145,10 +146,10 @@ absl::Status EngineImpl::LendOwn(Submission* submission,
         (action->play_feed != nullptr && !action->play_feed->handed_over)) {
       continue;
     }
-    const std::optional<int64_t>& frame = action->report.requested_start_frame;
+    const std::optional<int64_t>& frame = action->requested_start_frame;
     Voice* after = nullptr;
-    if (!frame.has_value() && action->start.kind == StartSpec::Kind::kAfter) {
-      const Action* const predecessor = action->after.get();
+    if (!frame.has_value() && action->start_kind == StartSpec::Kind::kAfter) {
+      const Action* const predecessor = action->after();
       const auto found = made.find(predecessor);
       if (found != made.end()) {
         after = found->second;
@@ -160,13 +161,14 @@ absl::Status EngineImpl::LendOwn(Submission* submission,
     Batch& batch = action->with_origin && !frame.has_value() ? *floating : *placed;
     const int64_t offset_frames = after != nullptr    ? Voice::kFollows
                                   : frame.has_value() ? *frame
-                                                      : action->start.frames;
+                                                      : action->start_frames;
     batch.voices.push_back(MakeVoice(action.get(), offset_frames, after));
     made[action.get()] = batch.voices.back().get();
   }
   for (std::unique_ptr<Batch>* batch : {&placed, &floating}) {
     if ((*batch)->voices.empty()) continue;
     (*batch)->owner = submission;
+    (*batch)->voices.shrink_to_fit();
     absl::Status status = stream_->mixer().Submit(batch);
     if (!status.ok()) {
       for (const std::unique_ptr<Voice>& voice : (*batch)->voices) TakeBackSessionGain(*voice);
@@ -183,37 +185,25 @@ absl::Status EngineImpl::LendOwn(Submission* submission,
     auto* const action = static_cast<Action*>(voice->spec().owner);
     action->voice = voice;
     action->lent = true;
-    action->waiting_changes.clear();
+    action->setup = nullptr;
     lent->push_back(action->shared_from_this());
   }
   return absl::OkStatus();
 }
 
 std::unique_ptr<Voice> EngineImpl::MakeVoice(Action* action, int64_t offset_frames, Voice* after) {
-  Voice::Spec spec;
+  // Copied: the mixer may refuse it.
+  Voice::Spec spec = action->setup->spec;
   spec.offset_frames = offset_frames;
   spec.after = after;
-  spec.sequence = action->number;
-  spec.late_policy = action->late_policy;
-  spec.underrun_policy = action->underrun_policy;
-  spec.gain = action->gain;
-  spec.fade_in = action->fade_in;
-  spec.fade_out = action->fade_out;
-  spec.max_frames = action->max_frames;
-  spec.channel_map = action->channel_map;
   if (action->play_feed != nullptr) {
     spec.feed = action->play_feed->feed.get();
   } else {
     spec.view = action->audio->View();
-    spec.view_offset_frames = action->offset_frames;
-    spec.loop = action->loop;
   }
-  spec.cut_offset_frames = action->cut_offset_frames;
-  spec.changes = action->waiting_changes;
   AddSessionGain(action, &spec);
-  spec.owner = action;
   auto voice = std::make_unique<Voice>(std::move(spec));
-  if (action->cut_frame != Voice::kNoFrame) voice->CutRt(action->cut_frame);
+  if (action->setup->cut_frame != Voice::kNoFrame) voice->CutRt(action->setup->cut_frame);
   return voice;
 }
 
@@ -221,34 +211,34 @@ std::optional<int64_t> EngineImpl::FrameOf(const Action& action,
                                            const Submission& submission) const {
   const ConverterClock clock = action.clock();
   const StreamInfo& info = submission.stream->info();
-  switch (action.start.kind) {
+  switch (action.start_kind) {
     case StartSpec::Kind::kFrame:
-      return action.start.frames;
+      return action.start_frames;
     case StartSpec::Kind::kStreamTime: {
-      const int64_t frame = *FrameAtStreamTime(action.start.seconds, info.sample_rate_hz);
+      const int64_t frame = action.start_frames;
       if (clock == ConverterClock::kInput) {
         return frame + info.input_latency_frames + submission.calibration_frames;
       }
       return clock == ConverterClock::kOutput ? frame - info.output_latency_frames : frame;
     }
     case StartSpec::Kind::kAfter:
-      return action.report.requested_start_frame;
+      return action.requested_start_frame;
     case StartSpec::Kind::kOffset:
     case StartSpec::Kind::kWallTime:  // is no action's own
       break;
   }
   if (!submission.origin.has_value()) return std::nullopt;
-  return *submission.origin + action.start.frames +
+  return *submission.origin + action.start_frames +
          (clock == ConverterClock::kInput ? submission.record_shift_frames : 0);
 }
 
 void EngineImpl::Resolve(Submission* submission) {
   for (const std::shared_ptr<Action>& action :
        std::vector<std::shared_ptr<Action>>(submission->members)) {
-    if (action->report.requested_start_frame.has_value()) continue;
-    action->report.requested_start_frame = FrameOf(*action, *submission);
-    if (!action->report.requested_start_frame.has_value()) continue;
-    if (!action->is_play() && !action->ended() && !action->ending.has_value()) {
+    if (action->requested_start_frame.has_value()) continue;
+    action->requested_start_frame = FrameOf(*action, *submission);
+    if (!action->requested_start_frame.has_value()) continue;
+    if (!action->is_play() && !action->ended() && !action->over) {
       Place(action, /*can_be_late=*/false);
     }
   }
@@ -256,12 +246,12 @@ void EngineImpl::Resolve(Submission* submission) {
 }
 
 void EngineImpl::Place(const std::shared_ptr<Action>& action, bool can_be_late) {
-  const int64_t frame = *action->report.requested_start_frame;
-  switch (action->report.kind) {
+  const int64_t frame = *action->requested_start_frame;
+  switch (action->kind) {
     case ActionKind::kRecord:
     case ActionKind::kRecordStream:
       // Nothing has to be there to record nothing.
-      AddDue(action->report.total_frames == 0 ? frame - 1 : frame, action);
+      AddDue(action->total_frames == 0 ? frame - 1 : frame, action);
       break;
     case ActionKind::kCancel:
       HandOnCancel(action, can_be_late);
@@ -272,7 +262,7 @@ void EngineImpl::Place(const std::shared_ptr<Action>& action, bool can_be_late) 
       break;
     case ActionKind::kStats: {
       const int64_t late = can_be_late ? NextFrame() - frame : 0;
-      action->report.late_frames = std::max<int64_t>(late, 0);
+      if (late > 0) action->MutableOutcome().report.late_frames = late;
       if (late > 0 && action->late_policy == LatePolicy::kSkip) {
         Conclude(action, ActionEnd::kSkipped, frame);
       } else {
@@ -287,19 +277,28 @@ void EngineImpl::Place(const std::shared_ptr<Action>& action, bool can_be_late) 
 
 void EngineImpl::Answer(Submission* submission) {
   unanswered_.erase(submission);
-  BatchAdmitted& admitted = submission->admitted;
   if (!submission->callback) return;
+  BatchAdmitted admitted;
+  admitted.batch_id = submission->common->batch_id;
+  admitted.stream_id = submission->common->stream_id;
   admitted.origin_frame = submission->origin;
-  admitted.origin_wall_time = submission->wall_origin;
+  admitted.origin_wall_time = submission->common->wall_origin;
   admitted.origin_uncertainty_frames = submission->origin_uncertainty_frames;
-  for (size_t i = 0; i < admitted.actions.size(); ++i) {
-    admitted.actions[i].start_frame = submission->members[i]->report.requested_start_frame;
+  admitted.actions.reserve(submission->members.size());
+  for (const std::shared_ptr<Action>& member : submission->members) {
+    admitted.actions.push_back(
+        {.action_id = member->id(),
+         .key = member->key(),
+         .start_frame = member->requested_start_frame,
+         .buffer_id = member->is_record() ? ids_.Make('b', member->buffer_number) : ""});
   }
-  for (auto& other : requests_.Finish(submission->session_id, submission->request_id, admitted,
-                                      Now().monotonic)) {
+  for (auto& other : requests_.Finish(submission->common->session_id, submission->request_id,
+                                      admitted, Now().monotonic)) {
     Defer([other = std::move(other), admitted] { other(admitted); });
   }
-  Defer([callback = std::move(submission->callback), admitted] { callback(admitted); });
+  Defer([callback = std::move(submission->callback), admitted = std::move(admitted)] {
+    callback(admitted);
+  });
   submission->callback = nullptr;
 }
 
@@ -307,7 +306,7 @@ void EngineImpl::DropSubmission(Submission* submission) {
   if (submission->lent > 0 || submission->callback || submission->waiting) return;
   for (const std::shared_ptr<Action>& action : submission->members) {
     if (action->waits_for_voice()) return;
-    if (!submission->origin.has_value() && !action->ended() && !action->ending.has_value()) return;
+    if (!submission->origin.has_value() && !action->ended() && !action->over) return;
   }
   for (const std::shared_ptr<Action>& action : submission->members) action->submission = nullptr;
   submissions_.erase(submission);

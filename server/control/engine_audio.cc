@@ -32,12 +32,12 @@ StartSpec FromOrigin(const StartSpec& start) {
 
 // Makes a recording go on at `resume_position` for the call that takes it over.
 absl::Status Rewind(Action& action, int64_t resume_position, const std::string& field) {
-  if (action.recording->Rewind(resume_position)) return absl::OkStatus();
+  if (action.recording()->Rewind(resume_position)) return absl::OkStatus();
   return MakeError(absl::StatusCode::kInvalidArgument,
                    {.reason = ErrorReason::kBadPosition,
                     .field = field,
                     .value = absl::StrCat(resume_position),
-                    .limit = absl::StrCat("0 to ", action.recording->status().copied_frames)});
+                    .limit = absl::StrCat("0 to ", action.recording()->status().copied_frames)});
 }
 
 }  // namespace
@@ -93,55 +93,58 @@ absl::Status EngineImpl::CheckStillThere(const std::string& session_id, const Pl
                    "the stream was closed meanwhile");
 }
 
-std::shared_ptr<Action> EngineImpl::MakePlayAction(const std::string& session_id,
+std::shared_ptr<Action> EngineImpl::MakePlayAction(const std::shared_ptr<ActionCommon>& common,
                                                    const PlayStreamSpec& spec,
                                                    const std::string& prefix,
                                                    const PlayRing& ring) {
   auto action = std::make_shared<Action>();
-  actions_.Number(action.get());
-  action->session_id = session_id;
-  action->session_label = sessions_.Label(session_id);
+  action->number = actions_.TakeNumber();
+  action->common = common;
   action->stream = stream_;
-  action->start = FromOrigin(spec.start);
+  SetStart(FromOrigin(spec.start), action.get());
   action->late_policy = spec.late_policy;
   action->xrun_policy = spec.xrun_policy;
-  action->underrun_policy = spec.underrun_policy;
-  action->gain = spec.gain;
-  action->fade_in = spec.fade_in;
-  action->fade_out = spec.fade_out;
-  action->max_frames = spec.max_frames.value_or(Voice::kNoFrame);
-  action->report.total_frames = spec.max_frames;
-  action->channel_map =
+  action->setup = std::make_unique<PlaySetup>();
+  Voice::Spec& voice = action->setup->spec;
+  voice.sequence = action->number;
+  voice.late_policy = spec.late_policy;
+  voice.underrun_policy = spec.underrun_policy;
+  voice.gain = spec.gain;
+  voice.fade_in = spec.fade_in;
+  voice.fade_out = spec.fade_out;
+  voice.channel_map =
       *ResolvePlayMap(spec.channel_map, spec.channels, Shape(), prefix + "channel_map");
-  action->report.kind = ActionKind::kPlayStream;
-  action->report.stream_id = stream_->id();
+  voice.max_frames = spec.max_frames.value_or(Voice::kNoFrame);
+  voice.owner = action.get();
+  action->total_frames = spec.max_frames;
+  action->kind = ActionKind::kPlayStream;
   action->play_feed = std::make_unique<PlayFeedState>();
   action->play_feed->feed = ring.feed;
+  action->play_feed->channels = spec.channels;
   action->play_feed->ring_frames = ring.frames;
   // What starts at a frame starts there, whatever has come by then.
   action->play_feed->handed_over = !StartsNow(spec.start);
-  action->signal = std::make_shared<ChangeSignal>();
+  action->MutableLinks().call = std::make_shared<StreamCall>();
   action->reattachable = spec.reattachable;
   return action;
 }
 
-absl::StatusOr<std::shared_ptr<Action>> EngineImpl::MakeRecordAction(const std::string& session_id,
-                                                                     const RecordStreamSpec& spec,
-                                                                     const std::string& prefix) {
+absl::StatusOr<std::shared_ptr<Action>> EngineImpl::MakeRecordAction(
+    const std::shared_ptr<ActionCommon>& common, const RecordStreamSpec& spec,
+    const std::string& prefix) {
   absl::Status status = CheckRecordStream(spec, Shape(), limits_, prefix);
   if (!status.ok()) return status;
   auto action = std::make_shared<Action>();
-  actions_.Number(action.get());
-  action->session_id = session_id;
-  action->session_label = sessions_.Label(session_id);
+  action->number = actions_.TakeNumber();
+  action->common = common;
   action->stream = stream_;
-  action->start = FromOrigin(spec.start);
+  SetStart(FromOrigin(spec.start), action.get());
   action->late_policy = spec.late_policy;
   action->source = spec.source;
-  action->report.kind = ActionKind::kRecordStream;
-  action->report.stream_id = stream_->id();
-  action->report.total_frames = spec.frames;
-  action->recording = std::make_shared<Recording>(
+  action->kind = ActionKind::kRecordStream;
+  action->total_frames = spec.frames;
+  action->record = std::make_unique<RecordState>();
+  action->record->recording = std::make_shared<Recording>(
       Recording::Spec{.source = {.owner = stream_,
                                  .history = &stream_->history(spec.source),
                                  .sample_rate_hz = stream_->rate_hz()},
@@ -149,28 +152,28 @@ absl::StatusOr<std::shared_ptr<Action>> EngineImpl::MakeRecordAction(const std::
                       .total_frames = spec.frames,
                       .late_policy = spec.late_policy});
   for (const LiveStream::Hole& hole : stream_->holes()) {
-    action->recording->AddHole(hole.first_frame, hole.frames);
+    action->recording()->AddHole(hole.first_frame, hole.frames);
   }
-  action->call = std::make_shared<RecordCallState>();
-  action->signal = std::make_shared<ChangeSignal>();
+  action->MutableLinks().call = std::make_shared<StreamCall>();
   action->reattachable = spec.reattachable;
   // From now on, since it may end while it is admitted, before its call has the recording.
   action->attached = true;
   return action;
 }
 
-absl::Status EngineImpl::AdmitStreams(const std::string& session_id,
-                                      const std::vector<std::shared_ptr<Action>>& actions,
+absl::Status EngineImpl::AdmitStreams(const std::vector<std::shared_ptr<Action>>& actions,
                                       int64_t record_shift_frames,
                                       std::optional<absl::Time> wall_origin) {
-  absl::Status status = actions_.CheckRoom(session_id, static_cast<int64_t>(actions.size()));
+  const std::shared_ptr<ActionCommon>& common = actions.front()->common;
+  absl::Status status =
+      actions_.CheckRoom(common->session_id, static_cast<int64_t>(actions.size()));
   if (!status.ok()) return status;
+  common->wall_origin = wall_origin;
   auto submission = std::make_unique<Submission>();
-  submission->session_id = session_id;
+  submission->common = common;
   submission->stream = stream_;
   submission->members = actions;
   submission->record_shift_frames = record_shift_frames;
-  submission->wall_origin = wall_origin;
   submission->waiting = wall_origin.has_value();
   if (submission->waiting) submission->record_shift_frames = RoundTripFrames();
   bool origin_comes_with_audio = false;
@@ -189,9 +192,9 @@ std::unique_ptr<PlayStream> EngineImpl::MakePlayStream(const std::shared_ptr<Act
                                                        ChangeCallback on_change,
                                                        std::shared_ptr<void> slot) {
   action->attached = true;
-  return std::make_unique<PlayStreamImpl>(this, action, spec.sample_format, limits_.max_chunk_bytes,
-                                          action->signal->Subscribe(std::move(on_change)),
-                                          std::move(slot));
+  return std::make_unique<PlayStreamImpl>(
+      this, action, spec.sample_format, limits_.max_chunk_bytes,
+      action->links->call->signal.Subscribe(std::move(on_change)), std::move(slot));
 }
 
 std::unique_ptr<RecordStream> EngineImpl::MakeRecordStream(const std::shared_ptr<Action>& action,
@@ -202,15 +205,16 @@ std::unique_ptr<RecordStream> EngineImpl::MakeRecordStream(const std::shared_ptr
   RecordStreamImpl::Options options;
   options.format = spec.sample_format;
   const int64_t frame_bytes =
-      int64_t{action->recording->channels()} * BytesPerSample(spec.sample_format);
+      int64_t{action->recording()->channels()} * BytesPerSample(spec.sample_format);
   options.chunk_frames = static_cast<int>(std::clamp<int64_t>(
       spec.chunk_frames > 0 ? spec.chunk_frames
                             : static_cast<int64_t>(stream_->rate_hz() * kChunkSeconds),
       1, std::max<int64_t>(limits_.max_chunk_bytes / frame_bytes, 1)));
   options.granted_position = spec.grant_all ? Recording::kNever : spec.granted_position;
-  action->call->wake_position = action->recording->status().copied_frames + 1;
+  action->links->call->wake_position = action->recording()->status().copied_frames + 1;
   return std::make_unique<RecordStreamImpl>(
-      this, action, options, action->signal->Subscribe(std::move(on_change)), std::move(slot));
+      this, action, options, action->links->call->signal.Subscribe(std::move(on_change)),
+      std::move(slot));
 }
 
 absl::StatusOr<std::shared_ptr<Action>> EngineImpl::Reattach(const std::string& session_id,
@@ -220,13 +224,13 @@ absl::StatusOr<std::shared_ptr<Action>> EngineImpl::Reattach(const std::string& 
   if (absl::Status status = CheckSession(session_id); !status.ok()) return status;
   absl::StatusOr<std::shared_ptr<Action>> action = actions_.Find(session_id, action_id, field);
   if (!action.ok()) return action.status();
-  if ((*action)->report.kind != kind) {
+  if ((*action)->kind != kind) {
     return BadField(field, action_id,
                     kind == ActionKind::kPlayStream ? "a play stream" : "a record stream");
   }
   const char* wrong = nullptr;
   if ((*action)->over && !(*action)->reattachable) wrong = "an action that has not ended";
-  if ((*action)->over && kind == ActionKind::kRecordStream && (*action)->recording == nullptr) {
+  if ((*action)->over && kind == ActionKind::kRecordStream && (*action)->recording() == nullptr) {
     wrong = "an action that has not ended, or a recording of the open stream";
   }
   if ((*action)->attached) wrong = "an action without a call";
@@ -262,10 +266,10 @@ absl::StatusOr<std::unique_ptr<PlayStream>> EngineImpl::OpenPlay(const std::stri
   Lock lock(this);
   absl::Status status = CheckStillThere(session_id, *ring);
   if (!status.ok()) return status;
-  const std::shared_ptr<Action> action = MakePlayAction(session_id, spec, "", *ring);
-  status = FollowIfAsked(action, "start.after");
+  const std::shared_ptr<Action> action = MakePlayAction(MakeCommon(session_id), spec, "", *ring);
+  status = FollowIfAsked(action, spec.start, "start.after");
   if (!status.ok()) return status;
-  status = AdmitStreams(session_id, {action}, 0, WallTimeOf(spec.start));
+  status = AdmitStreams({action}, 0, WallTimeOf(spec.start));
   if (!status.ok()) return status;
   if (!action->over) feeds_.push_back(action);
   return MakePlayStream(action, spec, std::move(on_change), ring->slot);
@@ -289,13 +293,13 @@ absl::StatusOr<std::unique_ptr<RecordStream>> EngineImpl::OpenRecord(const std::
   absl::Status status = CheckMayWork(session_id);
   if (status.ok()) status = CheckStream();
   if (!status.ok()) return status;
-  auto action = MakeRecordAction(session_id, spec, "");
+  auto action = MakeRecordAction(MakeCommon(session_id), spec, "");
   if (!action.ok()) return action.status();
-  status = FollowIfAsked(*action, "start.after");
+  status = FollowIfAsked(*action, spec.start, "start.after");
   if (!status.ok()) return status;
   auto slot = TakeStreamSlot();
   if (!slot.ok()) return slot.status();
-  status = AdmitStreams(session_id, {*action}, 0, WallTimeOf(spec.start));
+  status = AdmitStreams({*action}, 0, WallTimeOf(spec.start));
   if (!status.ok()) return status;
   return MakeRecordStream(*action, spec, std::move(on_change), *std::move(slot));
 }
@@ -317,14 +321,15 @@ absl::StatusOr<Engine::DuplexStream> EngineImpl::OpenDuplex(const std::string& s
   Lock lock(this);
   absl::Status status = CheckStillThere(session_id, *ring);
   if (!status.ok()) return status;
-  const auto record_action = MakeRecordAction(session_id, record, "record.");
+  const std::shared_ptr<ActionCommon> common = MakeCommon(session_id);
+  const auto record_action = MakeRecordAction(common, record, "record.");
   if (!record_action.ok()) return record_action.status();
-  const std::shared_ptr<Action> play_action = MakePlayAction(session_id, play, "play.", *ring);
+  const std::shared_ptr<Action> play_action = MakePlayAction(common, play, "play.", *ring);
   const int64_t shift = align_at_converters ? RoundTripFrames() : 0;
-  status = FollowIfAsked(play_action, "play.start.after");
-  if (status.ok()) status = FollowIfAsked(*record_action, "record.start.after");
+  status = FollowIfAsked(play_action, play.start, "play.start.after");
+  if (status.ok()) status = FollowIfAsked(*record_action, record.start, "record.start.after");
   if (!status.ok()) return status;
-  status = AdmitStreams(session_id, {play_action, *record_action}, shift, wall_origin);
+  status = AdmitStreams({play_action, *record_action}, shift, wall_origin);
   if (!status.ok()) return status;
   if (!play_action->over) feeds_.push_back(play_action);
   DuplexStream duplex;
@@ -380,7 +385,7 @@ void EngineImpl::HandOver(const std::shared_ptr<Action>& action) {
   submission->floating = running();
   if (!submission->floating) {
     submission->origin = NextFrame();
-    action->report.requested_start_frame = submission->origin;
+    action->requested_start_frame = submission->origin;
   }
   if (absl::Status status = Lend(submission); !status.ok()) {
     action->play_feed->handed_over = false;
@@ -413,11 +418,12 @@ PlayStreamProgress EngineImpl::ProgressOf(const std::shared_ptr<Action>& action)
   progress.received_position = state.write_position();
   progress.played_position = state.read_position();
   progress.granted_position = progress.played_position + state.ring_frames;
-  progress.next_frame = action->stream != nullptr ? action->stream->mixer().next_frame()
-                                                  : action->report.end_frame.value_or(0);
-  progress.underruns =
-      action->voice != nullptr ? action->voice->gap_count() : action->report.underruns;
-  progress.start_frame = action->report.start_frame;
+  progress.next_frame =
+      action->stream != nullptr ? action->stream->mixer().next_frame() : action->outcome->end_frame;
+  progress.underruns = action->voice != nullptr     ? action->voice->gap_count()
+                       : action->outcome != nullptr ? action->outcome->report.underruns
+                                                    : 0;
+  progress.start_frame = action->start_frame();
   progress.done = action->done();
   return progress;
 }
@@ -427,12 +433,12 @@ std::optional<ActionReport> EngineImpl::FinalReportOf(const std::shared_ptr<Acti
   Lock lock(this);
   if (!action->ended()) return std::nullopt;
   // A call that came after the end may have found that what it lacks was lost.
-  if (action->recording != nullptr) {
-    const Recording::Status status = action->recording->status();
+  if (action->recording() != nullptr) {
+    const Recording::Status status = action->recording()->status();
     NoteGaps(status, action.get());
-    CopyGaps(status, &action->report);
+    CopyGaps(status, &action->outcome->report);
   }
-  return action->report;
+  return action->Report();
 }
 
 absl::Status EngineImpl::StopRecordStream(const std::shared_ptr<Action>& action,
@@ -443,7 +449,7 @@ absl::Status EngineImpl::StopRecordStream(const std::shared_ptr<Action>& action,
     if (!status.ok()) return status;
   }
   Cancel(action, frame);
-  if (action->signal != nullptr) Defer([signal = action->signal] { signal->Notify(); });
+  NotifyCall(*action);
   WakePump();
   return absl::OkStatus();
 }
@@ -451,9 +457,9 @@ absl::Status EngineImpl::StopRecordStream(const std::shared_ptr<Action>& action,
 void EngineImpl::FinishRecordStream(const std::shared_ptr<Action>& action) {
   Lock lock(this);
   if (action->over) return;
-  if (!action->recording->ended()) {
-    action->recording->EndNow(action->doom != ActionEnd::kNone ? action->doom
-                                                               : ActionEnd::kCancelled);
+  if (!action->recording()->ended()) {
+    action->recording()->EndNow(action->doom != ActionEnd::kNone ? action->doom
+                                                                 : ActionEnd::kCancelled);
   }
   LookAtRecording(action);
 }

@@ -87,9 +87,9 @@ void EngineImpl::Calibrate(Submission* submission) {
   if (calibration == nullptr) return;
   submission->calibration_frames = calibration->used_frames();
   for (const std::shared_ptr<Action>& action : submission->members) {
-    action->report.calibrated =
-        action->start.kind == StartSpec::Kind::kStreamTime ||
-        (action->start.kind == StartSpec::Kind::kOffset && submission->record_shift_frames != 0);
+    action->calibrated =
+        action->start_kind == StartSpec::Kind::kStreamTime ||
+        (action->start_kind == StartSpec::Kind::kOffset && submission->record_shift_frames != 0);
   }
 }
 

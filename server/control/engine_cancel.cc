@@ -49,37 +49,38 @@ absl::StatusOr<std::vector<ActionReport>> EngineImpl::CancelActions(
 }
 
 void EngineImpl::HandOnCancel(const std::shared_ptr<Action>& cancel, bool can_be_late) {
-  const int64_t frame = *cancel->report.requested_start_frame;
+  const int64_t frame = *cancel->requested_start_frame;
   const int64_t late = can_be_late ? NextFrame() - frame : 0;
-  cancel->report.late_frames = std::max<int64_t>(late, 0);
+  if (late > 0) cancel->MutableOutcome().report.late_frames = late;
   if (late > 0 && cancel->late_policy == LatePolicy::kSkip) {
     Conclude(cancel, ActionEnd::kSkipped, frame);
     return;
   }
-  const std::shared_ptr<Action> target = cancel->target;
+  const std::shared_ptr<Action> target = cancel->request->target;
   if (cancel->handed_on || target == nullptr) return;
   if (target->is_play()) {
     cancel->handed_on = true;
-    if (cancel->cancel_fade.frames > 0) {
-      FadeOut(target, frame, cancel->cancel_fade, cancel);
+    const Fade& fade = cancel->request->cancel_fade;
+    if (fade.frames > 0) {
+      FadeOut(target, frame, fade, cancel);
     } else {
       CancelPlay(target, frame);
     }
   } else if (target->is_record()) {
     cancel->handed_on = true;
-    const std::optional<int64_t>& start = target->report.requested_start_frame;
-    if (start.has_value() && frame <= *start && !target->report.start_frame.has_value()) {
+    const std::optional<int64_t>& start = target->requested_start_frame;
+    if (start.has_value() && frame <= *start && !target->start_frame().has_value()) {
       CancelRecord(target, frame);
     } else {
       // Exact even if that frame has passed: it is still to be copied.
-      target->recording->StopBefore(frame, ActionEnd::kCancelled);
+      target->recording()->StopBefore(frame, ActionEnd::kCancelled);
     }
   }
 }
 
 void EngineImpl::Cancel(const std::shared_ptr<Action>& action, std::optional<int64_t> frame,
                         const Fade& fade) {
-  if (action->ended() || action->ending.has_value()) return;
+  if (action->over) return;
   if (frame.has_value() && *frame <= NextFrame()) frame.reset();
   if (action->is_play()) {
     if (fade.frames > 0) {
@@ -94,23 +95,23 @@ void EngineImpl::Cancel(const std::shared_ptr<Action>& action, std::optional<int
     return;
   }
   // A cancel that its target has cannot be taken back, and what happens at one frame happens there.
-  const std::optional<int64_t>& start = action->report.requested_start_frame;
+  const std::optional<int64_t>& start = action->requested_start_frame;
   if (action->handed_on || (frame.has_value() && (!start.has_value() || *start < *frame))) return;
   Conclude(action, ActionEnd::kCancelled, start.value_or(NextFrame()));
 }
 
 void EngineImpl::CancelPlay(const std::shared_ptr<Action>& action, std::optional<int64_t> frame) {
-  const std::optional<int64_t>& requested = action->report.requested_start_frame;
+  const std::optional<int64_t>& requested = action->requested_start_frame;
   const int64_t next_frame = NextFrame();
   const bool at_once =
       !frame.has_value() || *frame <= next_frame ||
-      (!action->report.start_frame.has_value() && requested.has_value() && *requested >= *frame);
+      (!action->start_frame().has_value() && requested.has_value() && *requested >= *frame);
   if (action->waits_for_voice()) {
     if (at_once) {
       Conclude(action, action->doom != ActionEnd::kNone ? action->doom : ActionEnd::kCancelled,
                requested.value_or(next_frame));
     } else {
-      action->cut_frame = std::min(action->cut_frame, *frame);
+      action->setup->cut_frame = std::min(action->setup->cut_frame, *frame);
       AddDue(*frame - 1, action);
     }
     return;
@@ -124,7 +125,7 @@ void EngineImpl::CancelPlay(const std::shared_ptr<Action>& action, std::optional
   if (still && at_once) {
     const Voice& voice = *action->voice;
     CopyOutcome(voice, action.get());
-    action->report.late_frames =
+    action->MutableOutcome().report.late_frames =
         voice.start_frame() >= 0 && requested.has_value() ? voice.start_frame() - *requested : 0;
     const int64_t end_frame =
         voice.start_frame() >= 0 ? next_frame : requested.value_or(next_frame);
@@ -135,8 +136,8 @@ void EngineImpl::CancelPlay(const std::shared_ptr<Action>& action, std::optional
 
 void EngineImpl::FadeOut(const std::shared_ptr<Action>& action, std::optional<int64_t> frame,
                          const Fade& fade, const std::shared_ptr<Action>& by) {
-  const bool sounds = action->report.start_frame.has_value();
-  const std::optional<int64_t>& requested = action->report.requested_start_frame;
+  const bool sounds = action->start_frame().has_value();
+  const std::optional<int64_t>& requested = action->requested_start_frame;
   const bool before_start =
       !sounds && (!frame.has_value() || (requested.has_value() && *frame <= *requested));
   // Nothing fades that does not sound. What is to end at once does not wait for a stopped stream to
@@ -161,23 +162,23 @@ void EngineImpl::CutVoice(const std::shared_ptr<Action>& action, int64_t frame) 
 
 void EngineImpl::CancelRecord(const std::shared_ptr<Action>& action, std::optional<int64_t> frame) {
   const ActionEnd reason = action->doom != ActionEnd::kNone ? action->doom : ActionEnd::kCancelled;
-  const std::optional<int64_t>& requested = action->report.requested_start_frame;
-  if (!action->recording->status().start_frame.has_value()) {
+  const std::optional<int64_t>& requested = action->requested_start_frame;
+  if (!action->recording()->status().start_frame.has_value()) {
     const bool never_begins = !frame.has_value() || (requested.has_value() && *frame <= *requested);
     if (never_begins) {
-      action->recording->EndNow(reason);
+      action->recording()->EndNow(reason);
       Conclude(action, reason, requested.value_or(NextFrame()));
       return;
     }
-    action->recording->StopBefore(*frame, reason);
+    action->recording()->StopBefore(*frame, reason);
     return;
   }
-  action->recording->StopBefore(std::max(frame.value_or(0), NextFrame()), reason);
+  action->recording()->StopBefore(std::max(frame.value_or(0), NextFrame()), reason);
 }
 
 void EngineImpl::Doom(const std::shared_ptr<Action>& action, ActionEnd reason) {
   if (action->ended()) return;
-  if (action->ending.has_value()) {
+  if (action->over) {
     Finish(action);
     return;
   }
@@ -187,11 +188,11 @@ void EngineImpl::Doom(const std::shared_ptr<Action>& action, ActionEnd reason) {
   } else if (action->is_record()) {
     CancelRecord(action, std::nullopt);
     if (action->is_stream() && !action->ended()) {
-      action->recording->EndNow(action->doom);
+      action->recording()->EndNow(action->doom);
       LookAtRecording(action);
     }
   } else {
-    Conclude(action, action->doom, action->report.requested_start_frame.value_or(NextFrame()));
+    Conclude(action, action->doom, action->requested_start_frame.value_or(NextFrame()));
   }
 }
 

@@ -47,8 +47,8 @@ absl::Status EngineImpl::CheckRoomForChanges(const Action& target, int more,
   return MakeError(absl::StatusCode::kResourceExhausted,
                    {.reason = ErrorReason::kLimitExceeded,
                     .field = field,
-                    .value = absl::StrCat(target.report.action_id, " with ",
-                                          target.pending_changes + more, " changes under way"),
+                    .value = absl::StrCat(target.id(), " with ", target.pending_changes + more,
+                                          " changes under way"),
                     .limit = absl::StrCat(kMaxChangesOfAction, " of one action")});
 }
 
@@ -84,7 +84,7 @@ void EngineImpl::SendChange(const VoiceChange& change, const std::shared_ptr<Act
   if (target != nullptr) {
     ++target->pending_changes;
     if (target->waits_for_voice()) {
-      target->waiting_changes.push_back(sent);
+      target->setup->spec.changes.push_back(sent);
       return;
     }
     if (target->voice == nullptr) {
@@ -121,14 +121,14 @@ void EngineImpl::OnChangeDone(const VoiceChange* change) {
   }
   const std::shared_ptr<Action>& by = done->by;
   if (by == nullptr || by->over) return;
-  ActionReport& report = by->report;
   if (applied) {
+    ActionReport& report = by->MutableOutcome().report;
     report.start_frame = frame;
-    report.late_frames = std::max<int64_t>(frame - report.requested_start_frame.value_or(frame), 0);
+    report.late_frames = std::max<int64_t>(frame - by->requested_start_frame.value_or(frame), 0);
     Conclude(by, ActionEnd::kCompleted, frame);
-  } else if (report.kind == ActionKind::kChange) {
+  } else if (by->kind == ActionKind::kChange) {
     Conclude(by, by->doom != ActionEnd::kNone ? by->doom : ActionEnd::kTargetEnded,
-             report.requested_start_frame.value_or(NextFrame()));
+             by->requested_start_frame.value_or(NextFrame()));
   }
 }
 
@@ -141,42 +141,45 @@ void EngineImpl::OnCommonGainChangeDone(CommonGainChange* common, int64_t applie
 }
 
 void EngineImpl::DropWaitingChanges(Action* action) {
-  for (VoiceChange* const change : std::exchange(action->waiting_changes, {})) OnChangeDone(change);
+  if (action->setup == nullptr) return;
+  for (VoiceChange* const change : std::exchange(action->setup->spec.changes, {})) {
+    OnChangeDone(change);
+  }
 }
 
 void EngineImpl::SendWithVoice(const std::shared_ptr<Action>& action, VoiceChange change) {
-  const std::optional<int64_t> frame = action->report.requested_start_frame;
+  const std::optional<int64_t> frame = action->requested_start_frame;
   const bool late = frame.has_value() && *frame < NextFrame();
   if (frame.has_value() && !(late && action->late_policy == LatePolicy::kSkip)) {
     change.frame = *frame;
     change.absolute = true;
-  } else if (!frame.has_value() && action->target->with_origin) {
-    change.frame = action->start.frames;
+  } else if (!frame.has_value() && action->target()->with_origin) {
+    change.frame = action->start_frames;
   } else {
     return;
   }
   action->handed_on = true;
-  SendChange(change, action->target, action);
+  SendChange(change, action->request->target, action);
 }
 
 void EngineImpl::HandOnChange(const std::shared_ptr<Action>& action, bool can_be_late) {
-  const int64_t frame = *action->report.requested_start_frame;
+  const int64_t frame = *action->requested_start_frame;
   const int64_t late = can_be_late ? NextFrame() - frame : 0;
-  action->report.late_frames = std::max<int64_t>(late, 0);
+  if (late > 0) action->MutableOutcome().report.late_frames = late;
   if (late > 0 && action->late_policy == LatePolicy::kSkip) {
     Conclude(action, ActionEnd::kSkipped, frame);
     return;
   }
   if (action->handed_on) return;
-  if (action->target == nullptr) {
+  if (action->target() == nullptr) {
     Conclude(action, ActionEnd::kTargetEnded, frame);
     return;
   }
   action->handed_on = true;
-  VoiceChange change = action->change;
+  VoiceChange change = action->request->change;
   change.frame = frame;
   change.absolute = true;
-  SendChange(change, action->target, action);
+  SendChange(change, action->request->target, action);
 }
 
 absl::StatusOr<ChangesAdmitted> EngineImpl::ChangeActions(
@@ -246,7 +249,7 @@ void EngineImpl::NoteGain(const std::string& session_id, const GainTimeline::Cha
 }
 
 void EngineImpl::AddSessionGain(Action* action, Voice::Spec* spec) {
-  const auto found = session_gains_.find(action->session_id);
+  const auto found = session_gains_.find(action->common->session_id);
   if (found == session_gains_.end()) return;
   found->second.Settle(NextFrame());
   spec->session_gain = found->second.base();

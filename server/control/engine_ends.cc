@@ -9,36 +9,44 @@ namespace rtmixd {
 
 void EngineImpl::Conclude(const std::shared_ptr<Action>& action, ActionEnd reason,
                           int64_t end_frame) {
-  if (action->ended() || action->ending.has_value()) return;
-  action->ending = Action::Ending{reason, end_frame};
+  if (action->over) return;
+  ActionOutcome& outcome = action->MutableOutcome();
+  outcome.end_reason = reason;
+  outcome.end_frame = end_frame;
   action->over = true;
-  if (action->recording != nullptr && !action->recording->ended()) {
-    action->recording->EndNow(reason);
+  if (action->recording() != nullptr && !action->recording()->ended()) {
+    action->recording()->EndNow(reason);
   }
-  // It may have been for long after.
-  for (const DueActions::iterator due : std::exchange(action->due, {})) due_.erase(due);
   std::erase(recordings_, action);
   std::erase(feeds_, action);
-  action->after = nullptr;
   DropWaitingChanges(action.get());
 
-  for (const std::weak_ptr<Action>& weak : std::exchange(action->cancels, {})) {
+  std::vector<std::weak_ptr<Action>> cancels;
+  if (action->links != nullptr) {
+    action->links->after = nullptr;
+    // It may have been for long after.
+    for (const DueActions::iterator due : std::exchange(action->links->due, {})) due_.erase(due);
+    cancels.swap(action->links->cancels);
+  }
+  for (const std::weak_ptr<Action>& weak : cancels) {
     const std::shared_ptr<Action> cancel = weak.lock();
-    if (cancel == nullptr || cancel->ended() || cancel->ending.has_value()) continue;
-    cancel->target = nullptr;
+    if (cancel == nullptr || cancel->over) continue;
+    cancel->request->target = nullptr;
     // The mixer tells when a change took effect, or that it never will.
-    if (cancel->report.kind == ActionKind::kChange) continue;
-    const std::optional<int64_t>& frame = cancel->report.requested_start_frame;
+    if (cancel->kind == ActionKind::kChange) continue;
+    const std::optional<int64_t>& frame = cancel->requested_start_frame;
     if (!cancel->handed_on || reason != ActionEnd::kCancelled || !frame.has_value()) continue;
-    const bool sounded = action->report.start_frame.has_value();
-    cancel->report.start_frame = sounded ? std::max(*frame, end_frame) : *frame;
-    cancel->report.late_frames = *cancel->report.start_frame - *frame;
-    Conclude(cancel, ActionEnd::kCompleted, *cancel->report.start_frame);
+    const bool sounded = action->start_frame().has_value();
+    const int64_t start_frame = sounded ? std::max(*frame, end_frame) : *frame;
+    ActionReport& report = cancel->MutableOutcome().report;
+    report.start_frame = start_frame;
+    report.late_frames = start_frame - *frame;
+    Conclude(cancel, ActionEnd::kCompleted, start_frame);
   }
 
   StartSuccessors(action.get());
-  const bool had_audio = action->has_audio() && action->report.start_frame.has_value() &&
-                         end_frame > *action->report.start_frame;
+  const bool had_audio = action->has_audio() && action->start_frame().has_value() &&
+                         end_frame > *action->start_frame();
   if (!had_audio || action->doom != ActionEnd::kNone || stream_state_ != StreamState::kRunning) {
     Finish(action);
   } else {
@@ -47,43 +55,40 @@ void EngineImpl::Conclude(const std::shared_ptr<Action>& action, ActionEnd reaso
 }
 
 void EngineImpl::AwaitJudgement(const std::shared_ptr<Action>& action) {
-  const Action::Ending& ending = *action->ending;
-  action->report.end_reason = ending.reason;
-  action->report.end_frame = ending.end_frame;
-  action->stream->DescribeBlocks(action->mark, ending.end_frame, &action->report);
+  ActionOutcome& outcome = *action->outcome;
+  action->stream->DescribeBlocks(outcome.mark, outcome.end_frame, &outcome.report);
   SetState(action.get(), ActionState::kDone);
   TellSpool(*action);
-  judging_.emplace(std::pair(ending.end_frame, action->number), action);
+  judging_.emplace(std::pair(outcome.end_frame, action->number), action);
   NoteOver(action);
   TellEnd(action);
 }
 
 void EngineImpl::Finish(const std::shared_ptr<Action>& action) {
   if (action->ended()) return;
-  const Action::Ending& ending = *action->ending;
-  ActionReport& report = action->report;
+  ActionOutcome& outcome = *action->outcome;
+  ActionReport& report = outcome.report;
   report.touched = Touched::kNo;
   if (report.start_frame.has_value() && action->has_audio()) {
     if (!action->done()) {
-      action->stream->DescribeBlocks(action->mark, ending.end_frame, &report);
+      action->stream->DescribeBlocks(outcome.mark, outcome.end_frame, &report);
     }
-    action->stream->DescribeXruns(action->mark, ending.end_frame, action->is_record_of_input(),
+    action->stream->DescribeXruns(outcome.mark, outcome.end_frame, action->is_record_of_input(),
                                   &report);
   }
   if (action->voice == nullptr) GiveUpFeed(action.get());
   LetGoOfStream(action.get());
-  report.end_reason = ending.reason;
-  report.end_frame = ending.end_frame;
   const bool was_done = action->done();
   SetState(action.get(), ActionState::kEnded);
   TellSpool(*action);
   if (was_done) {
-    judging_.erase({ending.end_frame, action->number});
+    judging_.erase({outcome.end_frame, action->number});
   } else {
     NoteOver(action);
   }
   TellEnd(action);
-  action->target = nullptr;
+  if (action->request != nullptr) action->request->target = nullptr;
+  action->setup = nullptr;
   // Of a play that the mixer never had, and of what waited for the origin that such a play would
   // have brought, nothing else will.
   if (action->submission != nullptr && !action->lent &&
@@ -96,27 +101,35 @@ void EngineImpl::Finish(const std::shared_ptr<Action>& action) {
 void EngineImpl::LetGoOfStream(Action* action) {
   const bool closed = action->stream != stream_;
   // Its call takes it at the end of admission; another call may come for what the client lacks.
-  if (closed || !(action->reattachable || action->attached)) action->recording = nullptr;
+  if (action->record != nullptr && (closed || !(action->reattachable || action->attached))) {
+    action->record->recording = nullptr;
+  }
   if (closed) action->stream = nullptr;
 }
 
 void EngineImpl::TellEnd(const std::shared_ptr<Action>& action) {
-  const ActionReport& report = action->report;
-  if (action->ended() && report.end_reason == ActionEnd::kSkipped) {
+  const ActionOutcome& outcome = *action->outcome;
+  if (action->ended() && outcome.end_reason == ActionEnd::kSkipped) {
     LogEntry skipped = Event(EventKind::kActionSkipped, *action);
-    skipped.frame = report.requested_start_frame;
-    skipped.frames = report.late_frames;
+    skipped.frame = action->requested_start_frame;
+    skipped.frames = outcome.report.late_frames;
     events_.Append(std::move(skipped));
   }
   LogEntry entry =
       Event(action->ended() ? EventKind::kActionEnded : EventKind::kActionDone, *action);
-  entry.frame = report.end_frame;
-  entry.end_reason = report.end_reason;
-  entry.frames = report.done_frames;
+  entry.frame = outcome.end_frame;
+  entry.end_reason = outcome.end_reason;
+  entry.frames = outcome.report.done_frames;
   events_.Append(std::move(entry));
 
+  if (action->links != nullptr) TellWaits(action.get());
+  NotifyCall(*action);
+  TellFollowers(action);
+}
+
+void EngineImpl::TellWaits(Action* action) {
   std::vector<int64_t> still_waiting;
-  for (const int64_t id : std::exchange(action->waits, {})) {
+  for (const int64_t id : std::exchange(action->links->waits, {})) {
     const auto wait = waits_.find(id);
     if (wait == waits_.end()) continue;
     if (!wait->second.Over(*action)) {
@@ -126,9 +139,7 @@ void EngineImpl::TellEnd(const std::shared_ptr<Action>& action) {
     --wait->second.remaining;
     if (wait->second.any || wait->second.remaining == 0) FinishWait(id);
   }
-  action->waits = std::move(still_waiting);
-  if (action->signal != nullptr) Defer([signal = action->signal] { signal->Notify(); });
-  TellFollowers(action);
+  action->links->waits = std::move(still_waiting);
 }
 
 }  // namespace rtmixd

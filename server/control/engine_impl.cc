@@ -180,10 +180,10 @@ LogEntry EngineImpl::Event(EventKind kind) const {
 
 LogEntry EngineImpl::Event(EventKind kind, const Action& action) const {
   LogEntry entry = Event(kind);
-  entry.stream_id = action.report.stream_id;
-  entry.session_id = action.session_id;
-  entry.session_label = action.session_label;
-  entry.action_id = action.report.action_id;
+  entry.stream_id = action.common->stream_id;
+  entry.session_id = action.common->session_id;
+  entry.session_label = action.common->session_label;
+  entry.action_id = action.id();
   return entry;
 }
 
@@ -252,7 +252,7 @@ void EngineImpl::CopyRecordings() {
   {
     Lock lock(this);
     for (const std::shared_ptr<Action>& action : recordings_) {
-      if (action->recording->to_buffer()) recordings.push_back(action->recording);
+      if (action->recording()->to_buffer()) recordings.push_back(action->record->recording);
     }
   }
   for (const std::shared_ptr<Recording>& recording : recordings) recording->CopyToBuffer();
@@ -355,17 +355,17 @@ void EngineImpl::TakeBlocks() {
 
 void EngineImpl::NameTouched(int64_t earliest_frame, int64_t latest_frame, LogEntry* entry) const {
   const auto look = [&, stream = stream_.get()](const Action& action) {
-    const std::optional<int64_t>& start_frame = action.report.start_frame;
+    const std::optional<int64_t>& start_frame = action.start_frame();
     if (action.stream.get() != stream || !start_frame.has_value() ||
         !(action.is_play() || action.is_record())) {
       return;
     }
     // What was lost before its first frame is not its own.
     if (latest_frame <= *start_frame) return;
-    if (action.ending.has_value() && action.ending->end_frame <= earliest_frame) return;
+    if (action.over && action.outcome->end_frame <= earliest_frame) return;
     ++entry->touched_action_count;
     if (entry->touched_action_count <= LogEntry::kMaxTouchedIds) {
-      entry->touched_action_ids.push_back(action.report.action_id);
+      entry->touched_action_ids.push_back(action.id());
     }
   };
   for (const auto& [number, action] : actions_.unfinished()) look(*action);
@@ -382,7 +382,7 @@ void EngineImpl::OnXrun(const XrunInfo& xrun) {
   if (xrun.lost_frames == 0 || xrun.side == XrunSide::kInput) return;
   for (const auto& [number, action] : actions_.unfinished()) {
     if (action->voice != nullptr && action->xrun_policy == XrunPolicy::kKeepTimeline &&
-        action->report.start_frame.has_value() && *action->report.start_frame < xrun.frame) {
+        action->start_frame().has_value() && *action->start_frame() < xrun.frame) {
       // No room: it sounds late for now, as it would have with the other policy.
       stream_->mixer().SkipFrames(action->voice, xrun.lost_frames).IgnoreError();
     }
@@ -390,14 +390,14 @@ void EngineImpl::OnXrun(const XrunInfo& xrun) {
 }
 
 void EngineImpl::AddDue(int64_t frame, const std::shared_ptr<Action>& action) {
-  action->due.push_back(due_.emplace(frame, action));
+  action->MutableLinks().due.push_back(due_.emplace(frame, action));
 }
 
 void EngineImpl::RunDue() {
   const int64_t next_frame = NextFrame();
   while (!due_.empty() && due_.begin()->first < next_frame) {
     const std::shared_ptr<Action> action = std::move(due_.begin()->second);
-    std::erase(action->due, due_.begin());
+    std::erase(action->links->due, due_.begin());
     due_.erase(due_.begin());
     OnDue(action);
   }
@@ -426,10 +426,10 @@ void EngineImpl::RunTimeouts() {
     last_touch_nanos_ = now_nanos;
     for (const auto& [id, wait] : waits_) sessions_.Touch(wait.session_id, now);
     for (const auto& [number, action] : actions_.unfinished()) {
-      if (action->attached) sessions_.Touch(action->session_id, now);
+      if (action->attached) sessions_.Touch(action->common->session_id, now);
     }
     for (const auto& [key, action] : judging_) {
-      if (action->attached) sessions_.Touch(action->session_id, now);
+      if (action->attached) sessions_.Touch(action->common->session_id, now);
     }
     for (const auto& [session_id, follower] : followers_) sessions_.Touch(session_id, now);
   }

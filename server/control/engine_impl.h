@@ -340,29 +340,33 @@ class EngineImpl : public Engine {
       const std::string& session_id, const BatchSpec& batch,
       const std::vector<std::shared_ptr<const AudioStorage>>& inline_audio)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status MakeMember(const std::string& session_id, const ActionSpec& spec,
-                          const std::string& field,
+  // What the members of a batch, or the streams of a call, are to have in common.
+  std::shared_ptr<ActionCommon> MakeCommon(const std::string& session_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetStart(const StartSpec& start, Action* action) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status MakeMember(const ActionSpec& spec, const std::string& field,
                           const std::shared_ptr<const AudioStorage>& inline_audio,
                           Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status MakeRecord(const std::string& session_id, const RecordSpec& spec,
-                          const std::string& field, const std::shared_ptr<Action>& action,
-                          Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status MakeRecord(const RecordSpec& spec, const std::string& field,
+                          const std::shared_ptr<Action>& action, Submission* submission)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Finds what members of the batch refer to.
   absl::Status LinkMembers(const std::string& session_id, const BatchSpec& batch,
                            Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status MakePlay(const std::string& session_id, const PlaySpec& spec,
-                        const std::string& field,
+  absl::Status MakePlay(const PlaySpec& spec, const std::string& field,
                         const std::shared_ptr<const AudioStorage>& inline_audio,
                         const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // --- What follows what (engine_follow.cc) ---
-  // Makes `action` follow another one, which plays and is of its session.
+  // Makes `action` follow another one, which plays and is of its session, and was named by `key` if
+  // that is not empty.
   absl::Status Follow(const std::shared_ptr<Action>& action, const std::shared_ptr<Action>& after,
-                      const std::string& field) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // The same for a stream, if its start says so.
-  absl::Status FollowIfAsked(const std::shared_ptr<Action>& action, const std::string& field)
+                      const std::string& key, const std::string& field)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The same for a stream, if its start says so.
+  absl::Status FollowIfAsked(const std::shared_ptr<Action>& action, const StartSpec& start,
+                             const std::string& field) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // How many follow it, those that wait included.
   static size_t CountSuccessors(Action* action);
   // It is registered: whom it follows knows it from now on.
@@ -480,6 +484,8 @@ class EngineImpl : public Engine {
   void OnVoiceEnded(const Voice& voice) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static void DescribePosition(const Voice& voice, const Action& action, ActionReport* report);
   void CopyOutcome(const Voice& voice, Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Of a stream, if it has a call.
+  void NotifyCall(const Action& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The mixer has no part in it any more, nor will have.
   void GiveUpFeed(Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CopyStatus(const Recording::Status& status, ActionReport* report) const;
@@ -524,6 +530,7 @@ class EngineImpl : public Engine {
   void LetGoOfStream(Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // It is done, or has ended: logs it, and tells whoever waits.
   void TellEnd(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellWaits(Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // --- What can be told (engine_reports.cc) ---
   BatchReport ReportOf(const std::string& batch_id,
@@ -563,17 +570,15 @@ class EngineImpl : public Engine {
   // That nothing in the way of a play stream has come up since its ring was made.
   absl::Status CheckStillThere(const std::string& session_id, const PlayRing& ring)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  std::shared_ptr<Action> MakePlayAction(const std::string& session_id, const PlayStreamSpec& spec,
-                                         const std::string& prefix, const PlayRing& ring)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::StatusOr<std::shared_ptr<Action>> MakeRecordAction(const std::string& session_id,
-                                                           const RecordStreamSpec& spec,
-                                                           const std::string& prefix)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::shared_ptr<Action> MakePlayAction(const std::shared_ptr<ActionCommon>& common,
+                                         const PlayStreamSpec& spec, const std::string& prefix,
+                                         const PlayRing& ring) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<std::shared_ptr<Action>> MakeRecordAction(
+      const std::shared_ptr<ActionCommon>& common, const RecordStreamSpec& spec,
+      const std::string& prefix) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Admits streams that start together, at a moment of the wall clock if there is one;
   // `record_shift_frames` as in Submission.
-  absl::Status AdmitStreams(const std::string& session_id,
-                            const std::vector<std::shared_ptr<Action>>& actions,
+  absl::Status AdmitStreams(const std::vector<std::shared_ptr<Action>>& actions,
                             int64_t record_shift_frames, std::optional<absl::Time> wall_origin)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<std::shared_ptr<Action>> Reattach(const std::string& session_id,

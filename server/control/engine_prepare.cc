@@ -39,7 +39,7 @@ absl::StatusOr<BatchCommitted> EngineImpl::CommitBatch(const std::string& sessio
   Submission* const submission = batch.submission;
   batch.committed = true;
   submission->prepared = false;
-  if (submission->wall_origin.has_value()) {
+  if (submission->common->wall_origin.has_value()) {
     RunWaiting();
   } else {
     Release(submission);
@@ -49,9 +49,9 @@ absl::StatusOr<BatchCommitted> EngineImpl::CommitBatch(const std::string& sessio
 }
 
 void EngineImpl::RememberPrepared(Submission* submission) {
-  const std::string& batch_id = submission->admitted.batch_id;
+  const std::string& batch_id = submission->common->batch_id;
   PreparedBatch& batch = prepared_[batch_id];
-  batch.session_id = submission->session_id;
+  batch.session_id = submission->common->session_id;
   batch.submission = submission;
   batch.answer.origin_frame = submission->origin;
   if (const std::optional<int64_t> first = FirstStart(*submission)) {
@@ -74,7 +74,7 @@ void EngineImpl::RememberPrepared(Submission* submission) {
 }
 
 void EngineImpl::NoteOutcome(const Submission& submission) {
-  const auto found = prepared_.find(submission.admitted.batch_id);
+  const auto found = prepared_.find(submission.common->batch_id);
   if (found == prepared_.end()) return;
   found->second.submission = nullptr;
   found->second.answer.origin_frame = submission.origin;
@@ -82,10 +82,10 @@ void EngineImpl::NoteOutcome(const Submission& submission) {
 }
 
 std::optional<int64_t> EngineImpl::FirstStart(const Submission& submission) {
-  if (submission.wall_origin.has_value()) return std::nullopt;
+  if (submission.common->wall_origin.has_value()) return std::nullopt;
   std::optional<int64_t> first;
   for (const std::shared_ptr<Action>& action : submission.members) {
-    const std::optional<int64_t>& frame = action->report.requested_start_frame;
+    const std::optional<int64_t>& frame = action->requested_start_frame;
     if (frame.has_value()) first = std::min(first.value_or(*frame), *frame);
   }
   return first;
@@ -116,8 +116,7 @@ void EngineImpl::Expire(Submission* submission) {
   // With the last of them it is gone.
   for (const std::shared_ptr<Action>& action :
        std::vector<std::shared_ptr<Action>>(submission->members)) {
-    Conclude(action, ActionEnd::kNotCommitted,
-             action->report.requested_start_frame.value_or(NextFrame()));
+    Conclude(action, ActionEnd::kNotCommitted, action->requested_start_frame.value_or(NextFrame()));
   }
 }
 

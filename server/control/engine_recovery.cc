@@ -157,7 +157,7 @@ void EngineImpl::Reopened(const OpPtr& op, const StreamInfo& info,
   stream_->device_base_frame = NextFrame();
   if (away > 0) {
     for (const auto& [number, action] : actions_.unfinished()) {
-      if (action->recording != nullptr) action->recording->AddHole(hole_frame, away);
+      if (action->recording() != nullptr) action->recording()->AddHole(hole_frame, away);
     }
   }
   const auto recovered = [this, op, lost_frame] {

@@ -40,11 +40,7 @@ BatchReport EngineImpl::ReportOf(const std::string& batch_id,
                                  const std::vector<std::shared_ptr<Action>>& actions) {
   BatchSum sum(batch_id);
   for (const std::shared_ptr<Action>& action : actions) {
-    if (action->ended()) {
-      sum.Add(action->report);
-    } else {
-      sum.Add(ReportOf(*action));
-    }
+    sum.Add(ReportOf(*action));
   }
   return sum.Report();
 }
@@ -80,20 +76,21 @@ StreamStatsInfo EngineImpl::CountersOf(const std::string& session_id, int64_t en
 }
 
 ActionReport EngineImpl::ReportOf(const Action& action) {
-  ActionReport report = action.report;
+  ActionReport report = action.Report();
   if (action.ended()) return report;
   if (action.voice != nullptr) {
     report.done_frames = action.voice->done_frames();
     report.underruns = action.play_feed != nullptr ? action.voice->gap_count() : 0;
     DescribePosition(*action.voice, action, &report);
   }
-  if (action.recording != nullptr) CopyStatus(action.recording->status(), &report);
+  if (action.recording() != nullptr) CopyStatus(action.recording()->status(), &report);
   if (report.start_frame.has_value()) {
     const int64_t end_frame =
-        action.ending.has_value() ? action.ending->end_frame : action.stream->mixer().next_frame();
-    if (!action.done()) action.stream->DescribeBlocks(action.mark, end_frame, &report);
-    action.stream->DescribeXruns(action.mark, end_frame, action.is_record_of_input(), &report);
-    if (!action.ending.has_value() && report.touched == Touched::kNo) {
+        action.over ? action.outcome->end_frame : action.stream->mixer().next_frame();
+    if (!action.done()) action.stream->DescribeBlocks(action.outcome->mark, end_frame, &report);
+    action.stream->DescribeXruns(action.outcome->mark, end_frame, action.is_record_of_input(),
+                                 &report);
+    if (!action.over && report.touched == Touched::kNo) {
       report.touched = Touched::kCannotTell;
     }
   }

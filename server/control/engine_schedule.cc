@@ -121,18 +121,23 @@ absl::StatusOr<std::unique_ptr<Submission>> EngineImpl::MakeSubmission(
     const std::string& session_id, const BatchSpec& batch,
     const std::vector<std::shared_ptr<const AudioStorage>>& inline_audio) {
   auto submission = std::make_unique<Submission>();
-  submission->session_id = session_id;
+  submission->common = MakeCommon(session_id);
   submission->stream = stream_;
-  submission->admitted.stream_id = stream_->id();
+  submission->members.reserve(batch.actions.size());
   absl::Cleanup undo = [&] {
     for (const std::string& buffer_id : submission->made_buffers) {
       buffers_.Delete(session_id, buffer_id).IgnoreError();
     }
   };
   for (size_t i = 0; i < batch.actions.size(); ++i) {
-    absl::Status status = MakeMember(session_id, batch.actions[i], absl::StrCat("actions[", i, "]"),
+    absl::Status status = MakeMember(batch.actions[i], absl::StrCat("actions[", i, "]"),
                                      inline_audio[i], submission.get());
     if (!status.ok()) return status;
+  }
+  submission->common->first_number = submission->members.front()->number;
+  if (std::any_of(batch.actions.begin(), batch.actions.end(),
+                  [](const ActionSpec& spec) { return !spec.key.empty(); })) {
+    for (const ActionSpec& spec : batch.actions) submission->common->keys.push_back(spec.key);
   }
   if (absl::Status status = LinkMembers(session_id, batch, submission.get()); !status.ok()) {
     return status;
@@ -148,7 +153,7 @@ absl::StatusOr<std::unique_ptr<Submission>> EngineImpl::MakeSubmission(
         *FrameAtStreamTime(*seconds, stream_->rate_hz()) - info.output_latency_frames;
     submission->record_shift_frames = both_latencies;
   } else if (const absl::Time* wall = std::get_if<absl::Time>(&batch.origin)) {
-    submission->wall_origin = *wall;
+    submission->common->wall_origin = *wall;
     submission->record_shift_frames = both_latencies;
   } else if (!batch.prepare) {
     submission->floating =
@@ -157,7 +162,7 @@ absl::StatusOr<std::unique_ptr<Submission>> EngineImpl::MakeSubmission(
     if (!submission->floating) submission->origin = NextFrame();
   }
   submission->prepared = batch.prepare;
-  submission->waiting = batch.prepare || submission->wall_origin.has_value();
+  submission->waiting = batch.prepare || submission->common->wall_origin.has_value();
   std::move(undo).Cancel();
   return submission;
 }
@@ -166,7 +171,7 @@ absl::Status EngineImpl::LinkMembers(const std::string& session_id, const BatchS
                                      Submission* submission) {
   absl::flat_hash_map<std::string, std::shared_ptr<Action>> by_key;
   for (const std::shared_ptr<Action>& member : submission->members) {
-    if (!member->report.key.empty()) by_key[member->report.key] = member;
+    if (std::string key = member->key(); !key.empty()) by_key[std::move(key)] = member;
   }
   absl::flat_hash_map<const Action*, int> asked;         // changes of each
   absl::flat_hash_map<const Action*, size_t> following;  // each
@@ -184,11 +189,11 @@ absl::Status EngineImpl::LinkMembers(const std::string& session_id, const BatchS
       absl::StatusOr<std::shared_ptr<Action>> after =
           find(spec.start.after, field + ".start.after");
       if (!after.ok()) return after.status();
-      absl::Status status = Follow(action, *after, field + ".start.after");
+      absl::Status status = Follow(action, *after, spec.start.after.key, field + ".start.after");
       if (!status.ok()) return status;
       // Those of this batch are linked when it is admitted.
       const size_t successors = CountSuccessors(after->get()) + ++following[after->get()];
-      if (action->after != nullptr && successors > kMaxSuccessors) {
+      if (action->after() != nullptr && successors > kMaxSuccessors) {
         return LimitExceeded("max_successors_per_action", absl::StrCat(successors),
                              absl::StrCat(kMaxSuccessors));
       }
@@ -198,75 +203,85 @@ absl::Status EngineImpl::LinkMembers(const std::string& session_id, const BatchS
     if (cancel == nullptr && change == nullptr) continue;
     const std::string what = field + (cancel != nullptr ? ".cancel" : ".change");
     const ActionRefSpec& ref = cancel != nullptr ? cancel->target : change->target;
-    absl::StatusOr<std::shared_ptr<Action>> target = find(ref, what);
-    if (!target.ok()) return target.status();
-    action->target = *std::move(target);
-    if (action->target->has_audio()) action->target_clock = action->target->clock();
-    action->report.target_action_id = action->target->report.action_id;
-    if (change == nullptr && action->cancel_fade.frames == 0) continue;
-    if (change != nullptr && !action->target->is_play()) {
+    absl::StatusOr<std::shared_ptr<Action>> found = find(ref, what);
+    if (!found.ok()) return found.status();
+    ActionRequest& request = *action->request;
+    request.target = *std::move(found);
+    request.target_number = request.target->number;
+    const Action& target = *request.target;
+    if (target.has_audio()) action->target_clock = target.clock();
+    if (change == nullptr && request.cancel_fade.frames == 0) continue;
+    if (change != nullptr && !target.is_play()) {
       return BadField(what + (ref.key.empty() ? ".action_id" : ".key"),
                       ref.key.empty() ? ref.action_id : ref.key, "an action that plays");
     }
-    if (!action->target->is_play()) continue;
-    absl::Status status = CheckRoomForChanges(*action->target, ++asked[action->target.get()], what);
+    if (!target.is_play()) continue;
+    absl::Status status = CheckRoomForChanges(target, ++asked[&target], what);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-absl::Status EngineImpl::MakeMember(const std::string& session_id, const ActionSpec& spec,
-                                    const std::string& field,
+std::shared_ptr<ActionCommon> EngineImpl::MakeCommon(const std::string& session_id) {
+  auto common = std::make_shared<ActionCommon>();
+  common->ids = ids_;
+  common->session_id = session_id;
+  common->session_label = sessions_.Label(session_id);
+  common->stream_id = stream_->id();
+  return common;
+}
+
+absl::Status EngineImpl::MakeMember(const ActionSpec& spec, const std::string& field,
                                     const std::shared_ptr<const AudioStorage>& inline_audio,
                                     Submission* submission) {
   auto action = std::make_shared<Action>();
-  actions_.Number(action.get());
-  action->session_id = session_id;
-  action->session_label = sessions_.Label(session_id);
+  action->number = actions_.TakeNumber();
+  action->common = submission->common;
   action->stream = stream_;
   action->submission = submission;
-  action->start = spec.start;
+  SetStart(spec.start, action.get());
   action->late_policy = spec.late_policy;
-  action->report.key = spec.key;
-  action->report.stream_id = stream_->id();
   if (const auto* play = std::get_if<PlaySpec>(&spec.what)) {
-    absl::Status status = MakePlay(session_id, *play, field + ".play.", inline_audio, action);
+    absl::Status status = MakePlay(*play, field + ".play.", inline_audio, action);
     if (!status.ok()) return status;
   } else if (const auto* record = std::get_if<RecordSpec>(&spec.what)) {
-    action->report.kind = ActionKind::kRecord;
-    absl::Status status = MakeRecord(session_id, *record, field, action, submission);
+    action->kind = ActionKind::kRecord;
+    absl::Status status = MakeRecord(*record, field, action, submission);
     if (!status.ok()) return status;
   } else if (const auto* cancel = std::get_if<CancelSpec>(&spec.what)) {
-    action->report.kind = ActionKind::kCancel;
-    action->report.total_frames = 0;
-    action->cancel_fade = cancel->fade;
+    action->kind = ActionKind::kCancel;
+    action->total_frames = 0;
+    action->request = std::make_unique<ActionRequest>();
+    action->request->cancel_fade = cancel->fade;
   } else if (const auto* change = std::get_if<ChangeSpec>(&spec.what)) {
-    action->report.kind = ActionKind::kChange;
-    action->report.total_frames = 0;
-    action->change = ToVoiceChange(change->change);
+    action->kind = ActionKind::kChange;
+    action->total_frames = 0;
+    action->request = std::make_unique<ActionRequest>();
+    action->request->change = ToVoiceChange(change->change);
   } else {
-    action->report.kind = ActionKind::kStats;
-    action->report.total_frames = 0;
+    action->kind = ActionKind::kStats;
+    action->total_frames = 0;
     action->reset_baseline = std::get<StatsSpec>(spec.what).reset_baseline;
   }
-  submission->admitted.actions.push_back(
-      {.action_id = action->report.action_id,
-       .key = spec.key,
-       .start_frame = std::nullopt,
-       .buffer_id = action->is_record() ? action->report.buffer_id : std::string()});
   submission->members.push_back(std::move(action));
   return absl::OkStatus();
 }
 
-absl::Status EngineImpl::MakePlay(const std::string& session_id, const PlaySpec& spec,
-                                  const std::string& field,
+void EngineImpl::SetStart(const StartSpec& start, Action* action) const {
+  action->start_kind = start.kind;
+  action->start_frames = start.kind == StartSpec::Kind::kStreamTime
+                             ? *FrameAtStreamTime(start.seconds, stream_->rate_hz())
+                             : start.frames;
+}
+
+absl::Status EngineImpl::MakePlay(const PlaySpec& spec, const std::string& field,
                                   const std::shared_ptr<const AudioStorage>& inline_audio,
                                   const std::shared_ptr<Action>& action) {
-  action->report.kind = ActionKind::kPlay;
+  action->kind = ActionKind::kPlay;
   action->audio = inline_audio;
   if (!spec.buffer_id.empty()) {
     absl::StatusOr<BufferStore::Playable> playable =
-        buffers_.GetPlayable(session_id, spec.buffer_id);
+        buffers_.GetPlayable(action->common->session_id, spec.buffer_id);
     if (!playable.ok()) return PrefixField(playable.status(), field);
     if (playable->sample_rate_hz != 0 && playable->sample_rate_hz != stream_->rate_hz()) {
       return BadField(field + "buffer_id",
@@ -274,7 +289,7 @@ absl::Status EngineImpl::MakePlay(const std::string& session_id, const PlaySpec&
                       absl::StrCat("a buffer of ", stream_->rate_hz(), " Hz"));
     }
     action->audio = playable->audio;
-    action->report.buffer_id = spec.buffer_id;
+    action->buffer_number = *ids_.NumberOf('b', spec.buffer_id);
   }
   absl::StatusOr<std::vector<int>> map =
       ResolvePlayMap(spec.channel_map, action->audio->channels(), Shape(), field + "channel_map");
@@ -286,24 +301,29 @@ absl::Status EngineImpl::MakePlay(const std::string& session_id, const PlaySpec&
   }
   absl::StatusOr<Loop> loop = ResolveLoop(spec, frames, field + "loop.");
   if (!loop.ok()) return loop.status();
-  action->channel_map = *std::move(map);
-  action->gain = spec.gain;
   action->xrun_policy = spec.xrun_policy;
-  action->fade_in = spec.fade_in;
-  action->fade_out = spec.fade_out;
-  action->offset_frames = spec.offset_frames;
-  action->max_frames = spec.max_frames.value_or(Voice::kNoFrame);
-  action->loop = *loop;
-  action->report.total_frames = TotalFrames(spec, *loop, frames);
+  action->setup = std::make_unique<PlaySetup>();
+  Voice::Spec& voice = action->setup->spec;
+  voice.sequence = action->number;
+  voice.late_policy = action->late_policy;
+  voice.gain = spec.gain;
+  voice.fade_in = spec.fade_in;
+  voice.fade_out = spec.fade_out;
+  voice.channel_map = *std::move(map);
+  voice.view_offset_frames = spec.offset_frames;
+  voice.loop = *loop;
+  voice.max_frames = spec.max_frames.value_or(Voice::kNoFrame);
+  voice.owner = action.get();
+  action->total_frames = TotalFrames(spec, *loop, frames);
   return absl::OkStatus();
 }
 
-absl::Status EngineImpl::MakeRecord(const std::string& session_id, const RecordSpec& spec,
-                                    const std::string& field, const std::shared_ptr<Action>& action,
-                                    Submission* submission) {
+absl::Status EngineImpl::MakeRecord(const RecordSpec& spec, const std::string& field,
+                                    const std::shared_ptr<Action>& action, Submission* submission) {
   absl::StatusOr<std::vector<int>> map =
       ResolveRecordMap(spec.channel_map, spec.source, Shape(), field + ".record.");
   if (!map.ok()) return map.status();
+  const std::string& session_id = action->common->session_id;
   const int channels = static_cast<int>(map->size());
   std::string buffer_id = spec.buffer_id;
   if (buffer_id.empty()) {
@@ -320,7 +340,7 @@ absl::Status EngineImpl::MakeRecord(const std::string& session_id, const RecordS
     submission->made_buffers.push_back(buffer_id);
   }
   absl::StatusOr<std::unique_ptr<BufferRecorder>> recorder =
-      buffers_.OpenRecorder(session_id, buffer_id, action->report.action_id, channels);
+      buffers_.OpenRecorder(session_id, buffer_id, action->id(), channels);
   if (!recorder.ok()) return PrefixField(recorder.status(), field + ".record.");
   Recording::Spec recording{.source = {.owner = stream_,
                                        .history = &stream_->history(spec.source),
@@ -328,14 +348,15 @@ absl::Status EngineImpl::MakeRecord(const std::string& session_id, const RecordS
                             .channels = *std::move(map),
                             .total_frames = spec.frames,
                             .late_policy = action->late_policy};
-  action->recording =
+  action->record = std::make_unique<RecordState>();
+  action->record->recording =
       std::make_shared<Recording>(std::move(recording), *std::move(recorder), spec.leave_open);
   for (const LiveStream::Hole& hole : stream_->holes()) {
-    action->recording->AddHole(hole.first_frame, hole.frames);
+    action->recording()->AddHole(hole.first_frame, hole.frames);
   }
   action->source = spec.source;
-  action->report.buffer_id = buffer_id;
-  action->report.total_frames = spec.frames;
+  action->buffer_number = *ids_.NumberOf('b', buffer_id);
+  action->total_frames = spec.frames;
   return absl::OkStatus();
 }
 

@@ -288,7 +288,7 @@ absl::StatusOr<Engine::WaitId> EngineImpl::BeginWait(Wait wait, absl::Duration t
   const WaitId id = ++last_wait_;
   wait.deadline_nanos = NowNanos() + absl::ToInt64Nanoseconds(std::min(timeout, absl::Hours(24)));
   for (const std::shared_ptr<Action>& action : wait.actions) {
-    if (!wait.Over(*action)) action->waits.push_back(id);
+    if (!wait.Over(*action)) action->MutableLinks().waits.push_back(id);
   }
   waits_.emplace(id, std::move(wait));
   if (at_once) FinishWait(id);
@@ -316,7 +316,7 @@ void EngineImpl::FinishWait(WaitId id) {
     return;
   }
   for (const std::shared_ptr<Action>& action : wait.actions) {
-    if (!wait.Over(*action)) std::erase(action->waits, id);
+    if (!wait.Over(*action)) std::erase(action->links->waits, id);
   }
   if (wait.on_batch) {
     Defer([callback = std::move(wait.on_batch), report = ReportOf(wait.batch_id, wait.actions)] {
@@ -329,7 +329,7 @@ void EngineImpl::FinishWait(WaitId id) {
     if (wait.Over(*action)) {
       answer.ended.push_back(ReportOf(*action));
     } else {
-      answer.still_running.push_back(action->report.action_id);
+      answer.still_running.push_back(action->id());
     }
   }
   Defer([callback = std::move(wait.on_actions), answer = std::move(answer)] { callback(answer); });

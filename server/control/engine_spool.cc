@@ -14,17 +14,17 @@ constexpr int64_t kSpoolReportNanos = 1'000'000'000;
 
 void EngineImpl::BeginSpooling(Action* action) {
   if (options_.spool == nullptr) return;
-  const std::shared_ptr<const AudioStorage> audio = action->recording->audio();
+  const std::shared_ptr<const AudioStorage> audio = action->recording()->audio();
   if (audio == nullptr) return;
-  action->spooled = true;
+  action->record->spooled = true;
   // Not more than that is known: its start is noted later.
-  ActionReport report = action->report;
-  CopyStatus(action->recording->status(), &report);
+  ActionReport report = action->Report();
+  CopyStatus(action->recording()->status(), &report);
   options_.spool->Begin({.instance_id = instance_id_,
-                         .session_id = action->session_id,
-                         .session_label = action->session_label,
-                         .label = action->recording->label(),
-                         .sample_rate_hz = action->recording->sample_rate_hz(),
+                         .session_id = action->common->session_id,
+                         .session_label = action->common->session_label,
+                         .label = action->recording()->label(),
+                         .sample_rate_hz = action->recording()->sample_rate_hz(),
                          .create_time = options_.wall_time(),
                          .audio = audio,
                          .first_frame = audio->frames()},
@@ -32,9 +32,9 @@ void EngineImpl::BeginSpooling(Action* action) {
 }
 
 void EngineImpl::TellSpool(const Action& action) {
-  if (!action.spooled) return;
+  if (action.record == nullptr || !action.record->spooled) return;
   if (action.ended()) {
-    options_.spool->End(action.report);
+    options_.spool->End(action.Report());
   } else {
     options_.spool->Update(ReportOf(action));
   }

@@ -178,7 +178,7 @@ void EngineImpl::DropStream() {
   events_.Append(std::move(entry));
   for (Submission* const submission : std::set<Submission*>(unanswered_)) Answer(submission);
   submissions_.clear();
-  for (const auto& [frame, action] : due_) action->due.clear();
+  for (const auto& [frame, action] : due_) action->links->due.clear();
   due_.clear();
   for (const VoiceCommand& command : std::exchange(commands_, {})) {
     if (command.change != nullptr) OnChangeDone(command.change);

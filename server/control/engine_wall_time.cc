@@ -23,22 +23,18 @@ constexpr absl::Duration kFixAtLast = absl::Milliseconds(500);
 // A wall clock that moves by more against the monotonic one was set.
 constexpr absl::Duration kClockStep = absl::Milliseconds(1);
 
-bool IsOver(const Action& action) { return action.ended() || action.ending.has_value(); }
-
 }  // namespace
 
 absl::Status EngineImpl::KeepWaiting(std::unique_ptr<Submission> submission) {
   Submission* const s = submission.get();
   submissions_.emplace(s, std::move(submission));
   for (const std::shared_ptr<Action>& action : s->members) {
-    action->report.batch_id = s->admitted.batch_id;
-    action->report.requested_start_frame = FrameOf(*action, *s);
-    action->report.origin_wall_time = s->wall_origin;
+    action->requested_start_frame = FrameOf(*action, *s);
     Register(action);
     LinkSuccessor(action);
   }
   s->registered = true;
-  if (s->wall_origin.has_value()) waiting_.emplace(*s->wall_origin, s);
+  if (s->common->wall_origin.has_value()) waiting_.emplace(*s->common->wall_origin, s);
   if (s->prepared) {
     RememberPrepared(s);
     Answer(s);
@@ -85,29 +81,31 @@ bool EngineImpl::MayFix(absl::Duration until) const {
 }
 
 void EngineImpl::FixOrigin(Submission* submission, const ClockPair& now) {
-  const WallTimeFrame fixed = FrameAtWallTime(stream_->time_map(), now, *submission->wall_origin,
-                                              stream_->info().output_latency_frames);
+  const WallTimeFrame fixed =
+      FrameAtWallTime(stream_->time_map(), now, *submission->common->wall_origin,
+                      stream_->info().output_latency_frames);
   submission->origin = fixed.frame;
   submission->origin_uncertainty_frames = fixed.uncertainty_frames;
   const WallClockState clock = options_.wall_clock_state();
   for (const std::shared_ptr<Action>& action : submission->members) {
-    if (IsOver(*action)) continue;
-    ActionReport& report = action->report;
-    report.requested_start_frame = FrameOf(*action, *submission);
+    if (action->over) continue;
+    action->requested_start_frame = FrameOf(*action, *submission);
+    ActionReport& report = action->MutableOutcome().report;
     report.origin_frame = fixed.frame;
     report.origin_uncertainty_frames = fixed.uncertainty_frames;
     if (clock.synchronized) report.wall_clock_max_error_seconds = clock.max_error_seconds;
     TellFollowers(action);
   }
   LogEntry entry = Event(EventKind::kNote);
-  entry.session_id = submission->session_id;
+  entry.session_id = submission->common->session_id;
   entry.frame = fixed.frame;
   // Streams are no batch.
-  const std::string& batch_id = submission->admitted.batch_id;
-  entry.text = absl::StrFormat(
-      "%s: the wall clock's %s is this frame, +-%.3f frames",
-      batch_id.empty() ? submission->members[0]->report.action_id : "batch " + batch_id,
-      absl::FormatTime(*submission->wall_origin, absl::UTCTimeZone()), fixed.uncertainty_frames);
+  const std::string& batch_id = submission->common->batch_id;
+  entry.text =
+      absl::StrFormat("%s: the wall clock's %s is this frame, +-%.3f frames",
+                      batch_id.empty() ? submission->members[0]->id() : "batch " + batch_id,
+                      absl::FormatTime(*submission->common->wall_origin, absl::UTCTimeZone()),
+                      fixed.uncertainty_frames);
   events_.Append(std::move(entry));
 }
 
@@ -116,14 +114,14 @@ void EngineImpl::Release(Submission* submission) {
   submission->waiting = false;
   std::unique_ptr<Submission> owned = std::move(submissions_.extract(submission).mapped());
   for (const std::shared_ptr<Action>& action : submission->members) {
-    if (IsOver(*action)) action->submission = nullptr;
+    if (action->over) action->submission = nullptr;
   }
-  std::erase_if(submission->members, [](const auto& action) { return IsOver(*action); });
+  std::erase_if(submission->members, [](const auto& action) { return action->over.load(); });
   // They follow others from now on.
   for (const std::shared_ptr<Action>& action : submission->members) {
-    if (action->after == nullptr || !action->after->over) continue;
-    action->report.requested_start_frame = action->after->ending->end_frame;
-    action->after = nullptr;
+    if (action->after() == nullptr || !action->after()->over) continue;
+    action->requested_start_frame = action->after()->outcome->end_frame;
+    action->links->after = nullptr;
   }
   if (!submission->origin.has_value()) {
     submission->floating =
@@ -143,7 +141,7 @@ void EngineImpl::GiveUpReleased(std::unique_ptr<Submission> submission) {
   for (const std::shared_ptr<Action>& action : std::vector<std::shared_ptr<Action>>(s->members)) {
     if (action->voice != nullptr) continue;
     Conclude(action, ActionEnd::kLimitExceeded,
-             action->report.requested_start_frame.value_or(NextFrame()));
+             action->requested_start_frame.value_or(NextFrame()));
   }
   --s->lent;
   Answer(s);
@@ -152,7 +150,7 @@ void EngineImpl::GiveUpReleased(std::unique_ptr<Submission> submission) {
 
 void EngineImpl::DropIfOver(Submission* submission) {
   for (const std::shared_ptr<Action>& action : submission->members) {
-    if (!IsOver(*action)) return;
+    if (!action->over) return;
   }
   Unlist(submission);
   NoteOutcome(*submission);
@@ -162,8 +160,8 @@ void EngineImpl::DropIfOver(Submission* submission) {
 
 void EngineImpl::Unlist(Submission* submission) {
   const auto is_it = [submission](const auto& entry) { return entry.second == submission; };
-  if (submission->wall_origin.has_value()) {
-    const auto [begin, end] = waiting_.equal_range(*submission->wall_origin);
+  if (submission->common->wall_origin.has_value()) {
+    const auto [begin, end] = waiting_.equal_range(*submission->common->wall_origin);
     const auto found = std::find_if(begin, end, is_it);
     if (found != end) waiting_.erase(found);
   }
@@ -176,8 +174,8 @@ void EngineImpl::Unlist(Submission* submission) {
 }
 
 void EngineImpl::NoteStartWallTime(Action* action) {
-  ActionReport& report = action->report;
-  if (!report.origin_wall_time.has_value() || !report.start_frame.has_value()) return;
+  if (!action->common->wall_origin.has_value()) return;
+  ActionReport& report = action->outcome->report;
   const StreamInfo& info = action->stream->info();
   int64_t latency_frames = info.output_latency_frames;
   double excess_frames = 0;  // of a recording, beyond latency_frames

@@ -68,7 +68,7 @@ absl::Status EngineImpl::CheckRoomForWatch() {
 }
 
 void EngineImpl::TellFollowers(const std::shared_ptr<Action>& action) {
-  const auto [begin, end] = followers_.equal_range(action->session_id);
+  const auto [begin, end] = followers_.equal_range(action->common->session_id);
   if (begin == end || !actions_.Knows(*action)) return;
   for (auto follower = begin; follower != end; ++follower) {
     // Whoever has not taken what was there will look again by itself.
@@ -88,7 +88,7 @@ void EngineImpl::WakeFollowers(const std::string& session_id) {
 void EngineImpl::NoteOver(const std::shared_ptr<Action>& action) {
   const std::shared_ptr<Action> forgotten = actions_.NoteEnded(*action);
   if (forgotten == nullptr) return;
-  const auto [begin, end] = followers_.equal_range(forgotten->session_id);
+  const auto [begin, end] = followers_.equal_range(forgotten->common->session_id);
   for (auto follower = begin; follower != end; ++follower) follower->second->news.Drop(*forgotten);
 }
 
@@ -96,7 +96,7 @@ std::vector<std::shared_ptr<Action>> EngineImpl::NotEnded(const std::string& ses
   std::vector<std::shared_ptr<Action>> actions =
       actions_.List(session_id, /*unfinished_only=*/true);
   for (const auto& [key, action] : judging_) {
-    if (action->session_id == session_id) actions.push_back(action);
+    if (action->common->session_id == session_id) actions.push_back(action);
   }
   std::sort(actions.begin(), actions.end(),
             [](const auto& a, const auto& b) { return a->number < b->number; });

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "server/base/error_info.h"
 
 namespace rtmixd {
@@ -18,6 +20,16 @@ InstanceIds::InstanceIds(std::string_view instance_id)
 
 std::string InstanceIds::Make(char kind, int64_t number) const {
   return absl::StrCat(std::string(1, kind), "-", number, suffix_);
+}
+
+std::optional<int64_t> InstanceIds::NumberOf(char kind, std::string_view id) const {
+  if (id.size() < 2 + suffix_.size()) return std::nullopt;
+  const absl::string_view digits(id.data() + 2, id.size() - 2 - suffix_.size());
+  int64_t number = 0;
+  if (!absl::SimpleAtoi(digits, &number)) return std::nullopt;
+  // There is one way to write an id.
+  if (Make(kind, number) != id) return std::nullopt;
+  return number;
 }
 
 bool InstanceIds::IsForeign(std::string_view id) const {

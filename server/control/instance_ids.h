@@ -2,6 +2,7 @@
 #define RTMIXD_SERVER_CONTROL_INSTANCE_IDS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,8 @@ class InstanceIds {
   explicit InstanceIds(std::string_view instance_id);
 
   std::string Make(char kind, int64_t number) const;
+  // The number in an id that Make gave for the kind; absent for anything else.
+  std::optional<int64_t> NumberOf(char kind, std::string_view id) const;
   // What ids and tokens of this run end with.
   const std::string& suffix() const { return suffix_; }
   // Whether an id or a token ends as one of another run does.

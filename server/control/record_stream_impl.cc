@@ -22,11 +22,10 @@ RecordStreamImpl::RecordStreamImpl(EngineImpl* engine, std::shared_ptr<Action> a
     : engine_(engine),
       action_(std::move(action)),
       stream_(action_->stream),
-      recording_(action_->recording),
-      call_(action_->call),
-      signal_(action_->signal),
-      action_id_(action_->report.action_id),
-      stream_id_(action_->report.stream_id),
+      recording_(action_->record->recording),
+      call_(action_->links->call),
+      action_id_(action_->id()),
+      stream_id_(action_->common->stream_id),
       options_(options),
       slot_(std::move(slot)),
       subscription_(std::move(subscription)),
@@ -54,7 +53,7 @@ absl::Status RecordStreamImpl::Grant(int64_t granted_position) {
   granted_position_.store(granted_position, std::memory_order_relaxed);
   call_->wake_position = 0;  // the pump tells of what is there already
   // But not of what has ended.
-  if (recording_->ended()) signal_->Notify();
+  if (recording_->ended()) call_->signal.Notify();
   return absl::OkStatus();
 }
 

@@ -48,8 +48,7 @@ class RecordStreamImpl : public RecordStream {
   const std::shared_ptr<Action> action_;
   const std::shared_ptr<LiveStream> stream_;
   const std::shared_ptr<Recording> recording_;
-  const std::shared_ptr<RecordCallState> call_;
-  const std::shared_ptr<ChangeSignal> signal_;
+  const std::shared_ptr<StreamCall> call_;
   const std::string action_id_;
   const std::string stream_id_;
   const Options options_;

@@ -21,9 +21,8 @@ namespace rtmixd {
 //
 // Threading: guarded by the engine's mutex.
 struct Submission {
-  std::string session_id;
+  std::shared_ptr<ActionCommon> common;
   std::string request_id;
-  BatchAdmitted admitted;
   std::vector<std::shared_ptr<Action>> members;
   std::shared_ptr<LiveStream> stream;
   std::vector<std::string> made_buffers;  // deleted if it is not admitted
@@ -40,8 +39,8 @@ struct Submission {
   bool waiting = false;     // the mixer has nothing of it yet
   bool prepared = false;    // and gets it only when it is committed
   bool registered = false;  // it has waited: its actions are known to all
-  std::optional<absl::Time> wall_origin;
-  std::optional<double> origin_uncertainty_frames;  // of wall_origin, once that is fixed
+  // Of an origin by the wall clock, once that is fixed.
+  std::optional<double> origin_uncertainty_frames;
 };
 
 }  // namespace rtmixd

@@ -19,8 +19,8 @@
 namespace rtmixd {
 
 enum class SampleFormat { kFloat32 = 1, kInt16 = 2, kInt24 = 3, kInt32 = 4 };
-enum class RecordSource { kInput, kOutput };
-enum class XrunPolicy { kContinue, kKeepTimeline };
+enum class RecordSource : uint8_t { kInput, kOutput };
+enum class XrunPolicy : uint8_t { kContinue, kKeepTimeline };
 
 // --- Sessions ---
 enum class SessionState { kShared = 1, kQueued = 2, kExclusive = 3, kEnded = 4 };
@@ -77,7 +77,7 @@ struct ActionRefSpec {
   std::string action_id = {};
 };
 struct StartSpec {
-  enum class Kind { kOffset, kFrame, kStreamTime, kAfter, kWallTime };
+  enum class Kind : uint8_t { kOffset, kFrame, kStreamTime, kAfter, kWallTime };
   Kind kind = Kind::kOffset;
   int64_t frames = 0;         // kOffset: from the origin; kFrame: the frame
   double seconds = 0;         // kStreamTime
@@ -169,7 +169,7 @@ struct BatchCommitted {
   std::optional<double> origin_uncertainty_frames;
 };
 
-enum class ActionKind {
+enum class ActionKind : uint8_t {
   kPlay = 1,
   kPlayStream = 2,
   kRecord = 3,
@@ -178,8 +178,8 @@ enum class ActionKind {
   kStats = 6,
   kChange = 7
 };
-enum class ActionState { kPending = 1, kActive = 2, kEnded = 3, kDone = 4 };
-enum class ActionEnd {
+enum class ActionState : uint8_t { kPending = 1, kActive = 2, kEnded = 3, kDone = 4 };
+enum class ActionEnd : uint8_t {
   kNone = 0,
   kCompleted = 1,
   kCancelled = 2,

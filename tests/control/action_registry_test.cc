@@ -25,24 +25,27 @@ Limits SmallLimits() {
 
 std::vector<std::string> Ids(const std::vector<std::shared_ptr<Action>>& actions) {
   std::vector<std::string> ids;
-  for (const auto& action : actions) ids.push_back(action->report.action_id);
+  for (const auto& action : actions) ids.push_back(action->id());
   return ids;
 }
 
 class ActionRegistryTest : public testing::Test {
  protected:
-  std::shared_ptr<Action> Add(const std::string& session_id) {
+  std::shared_ptr<Action> Add(const std::string& session_id) { return AddToBatch(session_id, ""); }
+  std::shared_ptr<Action> AddToBatch(const std::string& session_id, const std::string& batch_id) {
     auto action = std::make_shared<Action>();
-    action->session_id = session_id;
-    registry_.Number(action.get());
+    action->common = std::make_shared<ActionCommon>();
+    action->common->session_id = session_id;
+    action->common->batch_id = batch_id;
+    action->number = registry_.TakeNumber();
     registry_.Add(action);
     return action;
   }
   void End(const std::shared_ptr<Action>& action) {
-    action->report.state = ActionState::kEnded;
+    action->state = ActionState::kEnded;
     registry_.NoteEnded(*action);
   }
-  std::string IdOf(const std::shared_ptr<Action>& action) { return action->report.action_id; }
+  std::string IdOf(const std::shared_ptr<Action>& action) { return action->id(); }
   absl::Status FindStatus(const std::string& session_id, const std::string& action_id) {
     return registry_.Find(session_id, action_id, "action_id").status();
   }
@@ -61,14 +64,8 @@ TEST_F(ActionRegistryTest, EmptyOneKnowsNothing) {
 
 TEST_F(ActionRegistryTest, ActionsOfABatchAreFoundInTheirOrder) {
   std::vector<std::shared_ptr<Action>> batch;
-  for (int i = 0; i < 2; ++i) {
-    auto action = std::make_shared<Action>();
-    action->session_id = "s-1";
-    action->report.batch_id = "t-1";
-    registry_.Number(action.get());
-    registry_.Add(action);
-    batch.push_back(action);
-  }
+  Add("s-1");
+  for (int i = 0; i < 2; ++i) batch.push_back(AddToBatch("s-1", "t-1"));
   Add("s-1");
   const auto found = registry_.FindBatch("s-1", "t-1");
   ASSERT_TRUE(found.ok());
@@ -111,10 +108,9 @@ TEST_F(ActionRegistryTest, NumbersGrowOverAllSessionsAndIdsDiffer) {
 }
 
 TEST_F(ActionRegistryTest, OneThatWasNumberedOnlyIsNotThere) {
-  Action refused;
-  registry_.Number(&refused);
-  EXPECT_FALSE(FindStatus("s-1", refused.report.action_id).ok());
-  EXPECT_NE(IdOf(Add("s-1")), refused.report.action_id);
+  const int64_t refused = registry_.TakeNumber();
+  EXPECT_FALSE(FindStatus("s-1", InstanceIds().Make('a', refused)).ok());
+  EXPECT_NE(Add("s-1")->number, refused);
 }
 
 TEST_F(ActionRegistryTest, AnotherSessionsActionIsForeign) {
