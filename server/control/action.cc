@@ -2,6 +2,9 @@
 
 namespace rtmixd {
 
+// A hundred thousand may wait.
+static_assert(sizeof(Action) <= 208);
+
 ActionReport Action::Report() const {
   ActionReport report = outcome != nullptr ? outcome->report : ActionReport();
   report.action_id = id();

@@ -62,7 +62,7 @@ void EngineImpl::Began(Action* action, int64_t start_frame) {
 }
 
 void EngineImpl::OnVoiceStarted(const Voice& voice, int64_t frame) {
-  auto* const action = static_cast<Action*>(voice.spec().owner);
+  auto* const action = static_cast<Action*>(voice.owner());
   if (action->ended() || action->start_frame().has_value()) return;
   // Of one that follows another, it is known only now.
   if (!action->requested_start_frame.has_value() && !action->floats()) {
@@ -106,10 +106,9 @@ void EngineImpl::DescribePosition(const Voice& voice, const Action& action, Acti
 }
 
 void EngineImpl::OnVoiceEnded(const Voice& voice) {
-  const std::shared_ptr<Action> action =
-      static_cast<Action*>(voice.spec().owner)->shared_from_this();
+  const std::shared_ptr<Action> action = static_cast<Action*>(voice.owner())->shared_from_this();
   action->voice = nullptr;
-  if (!action->ended() && !action->over) {
+  if (!action->over) {
     CopyOutcome(voice, action.get());
     if (voice.start_frame() >= 0 && !action->start_frame().has_value()) {
       Began(action.get(), voice.start_frame());

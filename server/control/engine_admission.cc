@@ -182,7 +182,7 @@ absl::Status EngineImpl::LendOwn(Submission* submission,
     ++submission->lent;
   }
   for (const auto& [unused, voice] : made) {
-    auto* const action = static_cast<Action*>(voice->spec().owner);
+    auto* const action = static_cast<Action*>(voice->owner());
     action->voice = voice;
     action->lent = true;
     action->setup = nullptr;
@@ -202,7 +202,7 @@ std::unique_ptr<Voice> EngineImpl::MakeVoice(Action* action, int64_t offset_fram
     spec.view = action->audio->View();
   }
   AddSessionGain(action, &spec);
-  auto voice = std::make_unique<Voice>(std::move(spec));
+  auto voice = std::make_unique<Voice>(spec);
   if (action->setup->cut_frame != Voice::kNoFrame) voice->CutRt(action->setup->cut_frame);
   return voice;
 }
@@ -238,7 +238,7 @@ void EngineImpl::Resolve(Submission* submission) {
     if (action->requested_start_frame.has_value()) continue;
     action->requested_start_frame = FrameOf(*action, *submission);
     if (!action->requested_start_frame.has_value()) continue;
-    if (!action->is_play() && !action->ended() && !action->over) {
+    if (!action->is_play() && !action->over) {
       Place(action, /*can_be_late=*/false);
     }
   }
@@ -306,7 +306,7 @@ void EngineImpl::DropSubmission(Submission* submission) {
   if (submission->lent > 0 || submission->callback || submission->waiting) return;
   for (const std::shared_ptr<Action>& action : submission->members) {
     if (action->waits_for_voice()) return;
-    if (!submission->origin.has_value() && !action->ended() && !action->over) return;
+    if (!submission->origin.has_value() && !action->over) return;
   }
   for (const std::shared_ptr<Action>& action : submission->members) action->submission = nullptr;
   submissions_.erase(submission);

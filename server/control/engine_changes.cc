@@ -268,7 +268,7 @@ void EngineImpl::AddSessionGain(Action* action, Voice::Spec* spec) {
 }
 
 void EngineImpl::TakeBackSessionGain(const Voice& voice) {
-  auto* const action = static_cast<Action*>(voice.spec().owner);
+  auto* const action = static_cast<Action*>(voice.owner());
   action->pending_changes -= static_cast<int>(std::erase_if(changes_, [action](const auto& entry) {
     const PendingChange& pending = *entry.second;
     return pending.target.get() == action && pending.change.kind == VoiceChange::Kind::kSessionGain;

@@ -18,8 +18,7 @@ namespace rtmixd {
 // read after the result kBatchOrigin, `owner` at any time, and `voices` must not be changed.
 struct Batch {
   static constexpr int64_t kOriginNow = std::numeric_limits<int64_t>::min();
-  // Origins, leads and offsets lie within this distance of 0, so that no sum of them overflows.
-  static constexpr int64_t kMaxFrame = int64_t{1} << 60;
+  static constexpr int64_t kMaxFrame = Voice::kMaxFrame;  // of origins and leads
 
   // A stream frame, or kOriginNow: the first frame of the block that takes it up, plus lead_frames.
   int64_t origin_frame = kOriginNow;

@@ -23,7 +23,7 @@ MixRamp GainRamp::RampAt(int64_t position, float scale) const noexcept {
   const bool rises = to_ >= from_;
   return {.low = rises ? from_ : to_,
           .rise = static_cast<double>(rises ? to_ : from_) - (rises ? from_ : to_),
-          .per_frame = per_frame_,
+          .per_frame = 1 / static_cast<double>(frames_),
           .frame = static_cast<double>(rises ? position : frames_ - position),
           .step = rises ? 1.0 : -1.0,
           .shape = shape_,
@@ -43,7 +43,6 @@ void GainRamp::StartRt(float to, const Fade& fade) noexcept {
   to_ = to;
   position_ = 0;
   frames_ = fade.frames;
-  per_frame_ = fade.frames > 0 ? 1 / static_cast<double>(fade.frames) : 0;
   shape_ = fade.shape;
 }
 

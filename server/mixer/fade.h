@@ -42,6 +42,8 @@ class GainRamp {
   float gain() const noexcept;
   // Where it will end.
   float target() const noexcept { return to_; }
+  // By which it was started last; none before.
+  Fade fade() const noexcept { return {.frames = frames_, .shape = shape_}; }
 
   // Goes to `to` from where it is now.
   void StartRt(float to, const Fade& fade) noexcept;
@@ -60,7 +62,6 @@ class GainRamp {
   float to_;
   int64_t position_ = 0;  // < frames_ while it moves, else equal
   int64_t frames_ = 0;
-  double per_frame_ = 0;  // 1 / frames_, while it moves
   FadeShape shape_ = FadeShape::kLinear;
 };
 

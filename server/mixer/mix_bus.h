@@ -56,7 +56,7 @@ class MixBus {
 
   // Adds `count` spans, one after the other, whose channel i goes to channel channel_map[i] (from
   // 0); no two to the same one, if there is more than one span. `fetch_next`: as of MixKernel.
-  void AddWholeRt(const WholeSpan* spans, int count, const int* channel_map, int channels,
+  void AddWholeRt(const WholeSpan* spans, int count, const int16_t* channel_map, int channels,
                   bool fetch_next) noexcept {
     for (int c = 0; c < channels; ++c) {
       kernel_.sum_whole(spans, count, c, frames_, fetch_next, planar_[channel_map[c]]);

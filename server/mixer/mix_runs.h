@@ -14,7 +14,7 @@ struct VoiceRoute {
   // Of routes whose keys are the same all else is the same, and no two channels go to one; the key
   // of a route that sends two channels to one is no other's. Never 0.
   uint64_t key;
-  const int* channel_map;  // as of MixBus::AddWholeRt
+  const int16_t* channel_map;  // as of MixBus::AddWholeRt
   int channels;
   bool fetch_next;
 };

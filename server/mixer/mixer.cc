@@ -12,6 +12,7 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "server/mixer/check_range.h"
 #include "server/mixer/mix_kernel.h"
 #include "server/realtime/denormals.h"
 
@@ -21,18 +22,13 @@ namespace {
 // Voices lie anywhere in memory: each is fetched while so many before it are rendered.
 constexpr size_t kVoicesAhead = 8;
 
-absl::Status OutOfRange(const char* option, int64_t value, int64_t low, int64_t high) {
-  return absl::InvalidArgumentError(
-      absl::StrCat(option, " is ", value, ", must lie in [", low, ", ", high, "]"));
-}
-
 absl::Status CheckOptions(const Mixer::Options& options) {
   const struct {
     const char* name;
     int64_t value, low, high;
   } ranges[] = {
       {"input_channels", options.input_channels, 0, 1 << 16},
-      {"output_channels", options.output_channels, 0, 1 << 16},
+      {"output_channels", options.output_channels, 0, (1 << 15) - 1},
       {"max_block_frames", options.max_block_frames, 1, kMaxMixFrames},
       {"history_frames", options.history_frames, options.max_block_frames, int64_t{1} << 40},
       {"max_pending_voices", options.max_pending_voices, 1, 1 << 28},
@@ -41,94 +37,12 @@ absl::Status CheckOptions(const Mixer::Options& options) {
       {"first_frame", options.first_frame, 0, Batch::kMaxFrame},
   };
   for (const auto& range : ranges) {
-    if (range.value < range.low || range.value > range.high) {
-      return OutOfRange(range.name, range.value, range.low, range.high);
-    }
+    absl::Status status = CheckRange(range.name, range.value, range.low, range.high);
+    if (!status.ok()) return status;
   }
   if (!std::has_single_bit(static_cast<unsigned>(options.block_log_records))) {
     return absl::InvalidArgumentError(absl::StrCat(
         "block_log_records is ", options.block_log_records, ", must be a power of two"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckGain(const char* field, float gain) {
-  if (std::isfinite(gain)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(field, " is ", gain, ", must be finite"));
-}
-
-absl::Status CheckFade(const char* field, const Fade& fade) {
-  if (fade.frames >= 0 && fade.frames <= Batch::kMaxFrame) return absl::OkStatus();
-  return OutOfRange(field, fade.frames, 0, Batch::kMaxFrame);
-}
-
-absl::Status CheckLoop(const Voice::Spec& spec) {
-  const Loop& loop = spec.loop;
-  if (loop.passes == 1) return absl::OkStatus();
-  if (spec.feed != nullptr) return absl::InvalidArgumentError("a feed has no loop");
-  if (loop.passes < 0) return OutOfRange("loop.passes", loop.passes, 0, Batch::kMaxFrame);
-  const int64_t least = std::max(loop.begin_frame, spec.view_offset_frames) + 1;
-  if (loop.begin_frame < 0) {
-    return OutOfRange("loop.begin_frame", loop.begin_frame, 0, spec.view.frames - 1);
-  }
-  if (loop.end_frame < least || loop.end_frame > spec.view.frames) {
-    return OutOfRange("loop.end_frame", loop.end_frame, least, spec.view.frames);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckChanges(const Voice& voice) {
-  if (voice.change_count() > Voice::kMaxChanges) {
-    return OutOfRange("changes", voice.change_count(), 0, Voice::kMaxChanges);
-  }
-  for (const VoiceChange* const change : voice.spec().changes) {
-    if (absl::Status status = CheckGain("gain", change->gain); !status.ok()) return status;
-    if (absl::Status status = CheckFade("fade.frames", change->fade); !status.ok()) return status;
-    if (std::abs(change->frame) > Batch::kMaxFrame) {
-      return OutOfRange("frame", change->frame, -Batch::kMaxFrame, Batch::kMaxFrame);
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckVoice(const Voice& voice, int output_channels) {
-  const Voice::Spec& spec = voice.spec();
-  const int channels = spec.feed == nullptr ? spec.view.channels : spec.feed->channels();
-  if (static_cast<int>(spec.channel_map.size()) != channels) {
-    return absl::InvalidArgumentError(absl::StrCat("channel_map names ", spec.channel_map.size(),
-                                                   " channels, the source has ", channels));
-  }
-  for (const int channel : spec.channel_map) {
-    if (channel < 0 || channel >= output_channels) {
-      return absl::InvalidArgumentError(absl::StrCat("channel_map names output channel ", channel,
-                                                     " (from 0) of ", output_channels));
-    }
-  }
-  absl::Status status = CheckGain("gain", spec.gain);
-  status.Update(CheckGain("session_gain", spec.session_gain));
-  status.Update(CheckFade("fade_in.frames", spec.fade_in));
-  status.Update(CheckFade("fade_out.frames", spec.fade_out));
-  status.Update(CheckLoop(spec));
-  status.Update(CheckChanges(voice));
-  if (!status.ok()) return status;
-  if (spec.max_frames <= 0) {
-    return OutOfRange("max_frames", spec.max_frames, 1, Voice::kNoFrame);
-  }
-  if (spec.feed != nullptr && spec.fade_out.frames > 0 && spec.max_frames == Voice::kNoFrame) {
-    return absl::InvalidArgumentError("a feed without max_frames has no end to fade out before");
-  }
-  if ((spec.after != nullptr) != (spec.offset_frames == Voice::kFollows)) {
-    return absl::InvalidArgumentError("offset_frames must be kFollows with after, and only then");
-  }
-  if (spec.after != nullptr && spec.after->spec().sequence >= spec.sequence) {
-    return absl::InvalidArgumentError("a voice must follow one of a lower sequence");
-  }
-  if (spec.after == nullptr && std::abs(spec.offset_frames) > Batch::kMaxFrame) {
-    return OutOfRange("offset_frames", spec.offset_frames, -Batch::kMaxFrame, Batch::kMaxFrame);
-  }
-  if (spec.feed == nullptr &&
-      (spec.view_offset_frames < 0 || spec.view_offset_frames > spec.view.frames)) {
-    return OutOfRange("view_offset_frames", spec.view_offset_frames, 0, spec.view.frames);
   }
   return absl::OkStatus();
 }
@@ -241,7 +155,7 @@ int Mixer::StartDueRt(int frames, size_t behind) noexcept {
 
 void Mixer::InsertRt(Voice* voice, size_t behind) noexcept {
   const auto order = [](const Voice* v) {
-    return std::tuple(v->start_frame(), v->requested_frame(), v->spec().sequence);
+    return std::tuple(v->start_frame(), v->requested_frame(), v->sequence());
   };
   // But for those that follow another one, starts come in order, the late ones, which start
   // together, first.
@@ -474,17 +388,16 @@ absl::Status Mixer::CheckBatch(const Batch& batch) const {
         absl::StrCat(voices, " voices and ", changes, " changes, with ", admitted_,
                      " pending, exceed max_pending_voices (", options_.max_pending_voices, ")"));
   }
-  if (batch.origin_frame != Batch::kOriginNow && std::abs(batch.origin_frame) > Batch::kMaxFrame) {
-    return OutOfRange("origin_frame", batch.origin_frame, -Batch::kMaxFrame, Batch::kMaxFrame);
-  }
-  if (batch.lead_frames < 0 || batch.lead_frames > Batch::kMaxFrame) {
-    return OutOfRange("lead_frames", batch.lead_frames, 0, Batch::kMaxFrame);
+  absl::Status status = CheckRange("lead_frames", batch.lead_frames, 0, Batch::kMaxFrame);
+  if (batch.origin_frame != Batch::kOriginNow) {
+    status.Update(
+        CheckRange("origin_frame", batch.origin_frame, -Batch::kMaxFrame, Batch::kMaxFrame));
   }
   for (const std::unique_ptr<Voice>& voice : batch.voices) {
-    absl::Status status = CheckVoice(*voice, options_.output_channels);
-    if (!status.ok()) return status;
+    if (!status.ok()) break;
+    status = voice->Check(options_.output_channels);
   }
-  return absl::OkStatus();
+  return status;
 }
 
 absl::Status Mixer::Submit(std::unique_ptr<Batch>* batch) {
@@ -492,8 +405,8 @@ absl::Status Mixer::Submit(std::unique_ptr<Batch>* batch) {
   Batch* const lent = batch->get();
   std::sort(lent->voices.begin(), lent->voices.end(),
             [](const std::unique_ptr<Voice>& a, const std::unique_ptr<Voice>& b) {
-              return std::pair(a->spec().offset_frames, a->spec().sequence) <
-                     std::pair(b->spec().offset_frames, b->spec().sequence);
+              return std::pair(a->offset_frames(), a->sequence()) <
+                     std::pair(b->offset_frames(), b->sequence());
             });
   for (const std::unique_ptr<Voice>& voice : lent->voices) {
     voice->set_batch(lent);
@@ -502,15 +415,21 @@ absl::Status Mixer::Submit(std::unique_ptr<Batch>* batch) {
   lent_.emplace(lent, std::move(*batch));
   // In their own batch voices follow each other from the start; a place before others is theirs who
   // were admitted first.
+  std::vector<Voice*> followers;  // of voices that were submitted before
   for (const std::unique_ptr<Voice>& voice : lent->voices) {
-    Voice* const after = voice->spec().after;
-    if (after != nullptr && after->batch() == lent) Schedule::FollowRt(voice.get(), after);
+    Voice* const after = voice->after();
+    if (after == nullptr) continue;
+    if (after->batch() == lent) {
+      Schedule::FollowRt(voice.get(), after);
+    } else {
+      followers.push_back(voice.get());
+    }
   }
   Send({Command::Kind::kAdd, lent, nullptr, 0, nullptr, nullptr});
-  for (const std::unique_ptr<Voice>& voice : lent->voices) {
-    Voice* const after = voice->spec().after;
-    if (after == nullptr || after->batch() == lent) continue;
-    Send({Command::Kind::kFollow, lent, voice.get(), 0, nullptr, after});
+  // The audio thread does not touch their places before it is told of them.
+  for (Voice* const voice : followers) {
+    Voice* const after = voice->after();
+    Send({Command::Kind::kFollow, lent, voice, 0, nullptr, after});
     after->batch()->last_command_ = commands_sent_;
   }
   return absl::OkStatus();

@@ -16,8 +16,8 @@ void Schedule::AddRt(Batch* batch) noexcept {
 void Schedule::PushRt(Batch* batch) noexcept {
   const Voice& next = *batch->voices[batch->cursor_];
   // Those that follow come last, and by themselves.
-  [[maybe_unused]] const bool pushed = heap_.Push(
-      {batch->origin_frame + next.spec().offset_frames, next.spec().sequence, batch, nullptr});
+  [[maybe_unused]] const bool pushed =
+      heap_.Push({batch->origin_frame + next.offset_frames(), next.sequence(), batch, nullptr});
   assert(pushed);  // as many entries as batches and voices are admitted
 }
 
@@ -59,7 +59,7 @@ void Schedule::ReleaseFollowersRt(Voice* ended) noexcept {
     follower->predecessor_ = nullptr;
     follower->requested_frame_ = ended->end_frame();
     [[maybe_unused]] const bool pushed =
-        heap_.Push({ended->end_frame(), follower->spec().sequence, follower->batch(), follower});
+        heap_.Push({ended->end_frame(), follower->sequence(), follower->batch(), follower});
     assert(pushed);
     follower = next;
   }

@@ -45,7 +45,7 @@ class Schedule {
   static int64_t RequestedFrame(const Voice& voice) {
     return voice.requested_frame_ != Voice::kNoFrame
                ? voice.requested_frame_
-               : voice.batch()->origin_frame + voice.spec().offset_frames;
+               : voice.batch()->origin_frame + voice.offset_frames();
   }
 
  private:

@@ -1,11 +1,16 @@
 #include "server/mixer/voice.h"
 
 #include <algorithm>
-#include <utility>
+#include <limits>
 #include <vector>
+
+#include "absl/memory/memory.h"
 
 namespace rtmixd {
 namespace {
+
+// A hundred thousand may wait.
+static_assert(sizeof(Voice) <= 6 * kCacheLineBytes);
 
 // Whether a sound has more bytes than the nearest cache of a processor.
 bool IsFar(const AudioView& view) {
@@ -13,59 +18,81 @@ bool IsFar(const AudioView& view) {
   return view.channels > 0 && view.frames > kNearSamples / view.channels;
 }
 
-// Moves it, without the changes that do not count from the origin: the voice takes these at once
-// from `spec`, which keeps all, and one of them may be given back, and be gone, before the start.
-Voice::Spec TakeRelative(Voice::Spec& spec) {
-  Voice::Spec taken;
-  std::swap(taken, spec);
-  spec.changes = taken.changes;
-  std::erase_if(taken.changes, [](const VoiceChange* change) { return change->absolute; });
-  return taken;
-}
-
 }  // namespace
+
+// What no output has stays what no output has.
+Voice::ChannelMap Voice::ToChannelMap(const std::vector<int>& outputs) {
+  ChannelMap map(outputs.size());
+  std::transform(outputs.begin(), outputs.end(), map.begin(), [](int output) {
+    return static_cast<int16_t>(std::clamp<int>(output, -1, std::numeric_limits<int16_t>::max()));
+  });
+  return map;
+}
 
 // Names maps of one or two channels, and those of channels in a row; every other map is its own. A
 // map that sends two channels to one output is never named: the order of summation would change.
-uint64_t Voice::RouteKey(const Spec& spec) {
-  const std::vector<int>& map = spec.channel_map;
-  const uint64_t far = IsFar(spec.view) ? kFarBit : 0;
+uint64_t Voice::RouteKey(const AudioView& view, const ChannelMap& map) {
+  const uint64_t far = IsFar(view) ? kFarBit : 0;
   bool named = map.size() == 1 || (map.size() == 2 && map[0] != map[1]);
   if (map.size() > 2) {
     named = true;
     for (size_t c = 1; c < map.size(); ++c) named = named && map[c] == map[c - 1] + 1;
   }
-  // An address of ints is even, and no key of a named map has the highest bit.
+  // An address of shorts is even, and no key of a named map has the highest bit.
   if (!named) return uint64_t{1} << 63 | reinterpret_cast<uintptr_t>(map.data()) | far;
   return static_cast<uint64_t>(map.size()) << 42 | static_cast<uint64_t>(map.front()) << 22 |
          static_cast<uint64_t>(map.back()) << 2 | far;
 }
 
-Voice::Voice(Spec spec)
+Voice::Voice(const Spec& spec)
     : position_(spec.view_offset_frames),
       gain_(spec.gain),
-      route_key_(RouteKey(spec)),
-      channel_map_(spec.channel_map.data()),  // moving the vector keeps where its numbers are
       channels_(static_cast<int16_t>(spec.channel_map.size())),
       channel_stride_frames_(static_cast<int16_t>(spec.view.channel_stride_frames)),
       from_feed_(spec.feed != nullptr),
+      late_policy_(spec.late_policy),
+      fade_out_shape_(spec.fade_out.shape),
       segments_(spec.view.segments),
-      ramp_(spec.gain),
+      ramp_(spec.fade_in.frames > 0 ? 0.0f : spec.gain),
       session_ramp_(spec.session_gain),
-      spec_(TakeRelative(spec)),
-      change_count_(static_cast<int64_t>(spec.changes.size())),
-      jumps_left_(spec_.loop.passes - 1) {
+      view_frames_(spec.view.frames),
+      loop_begin_frame_(spec.loop.begin_frame),
+      loop_end_frame_(spec.loop.end_frame),
+      jumps_left_(spec.loop.passes - 1),
+      max_frames_(spec.max_frames),
+      fade_out_frames_(spec.fade_out.frames),
+      offset_frames_(spec.offset_frames),
+      sequence_(spec.sequence),
+      owner_(spec.owner),
+      cut_offset_frames_(spec.cut_offset_frames),
+      predecessor_(spec.after),
+      source_channels_(
+          static_cast<int16_t>(spec.feed != nullptr ? spec.feed->channels() : spec.view.channels)),
+      change_count_(static_cast<int16_t>(std::min<size_t>(spec.changes.size(), kMaxChanges + 1))),
+      feed_(spec.feed != nullptr ? absl::WrapUnique(new Feed{spec.feed, spec.underrun_policy})
+                                 : nullptr),
+      channel_map_storage_(ToChannelMap(spec.channel_map)) {
+  route_key_ = RouteKey(spec.view, channel_map_storage_);
+  channel_map_ = channel_map_storage_.data();
+  ramp_.StartRt(spec.gain, spec.fade_in);
+  VoiceChange** relative = &relative_changes_;
   for (VoiceChange* const change : spec.changes) {
-    if (change->absolute) ChangeRt(change);
+    if (change->absolute) {
+      ChangeRt(change);
+    } else {
+      *relative = change;
+      change->next = nullptr;
+      relative = &change->next;
+    }
   }
 }
 
 bool Voice::StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block_first_frame,
                     VoiceChangeList* done) noexcept {
   requested_frame_ = requested_frame;
-  if (spec_.cut_offset_frames != kNoFrame) CutRt(origin_frame + spec_.cut_offset_frames);
-  spec_changes_taken_ = true;
-  for (VoiceChange* const change : spec_.changes) {
+  if (cut_offset_frames_ != kNoFrame) CutRt(origin_frame + cut_offset_frames_);
+  while (VoiceChange* const change = relative_changes_) {
+    relative_changes_ = change->next;
     change->frame += origin_frame;
     ChangeRt(change);
   }
@@ -75,12 +102,13 @@ bool Voice::StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block
     return false;
   }
   late_frames_ = start - requested_frame;
-  if (late_frames_ > 0 && spec_.late_policy == LatePolicy::kSkip) {
+  if (late_frames_ > 0 && late_policy_ == LatePolicy::kSkip) {
     EndRt(EndReason::kSkipped, requested_frame);
     return false;
   }
   PassSessionGainRt(start, done);
-  float gain = spec_.gain;
+  float gain = ramp_.target();
+  const Fade fade_in = ramp_.fade();
   const VoiceChange* fades = nullptr;
   while (!changes_.empty() && changes_.front()->frame <= start) {
     VoiceChange* const change = changes_.PopRt();
@@ -95,13 +123,13 @@ bool Voice::StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block
     }
     done->AppendRt(change);
   }
-  ramp_ = GainRamp(spec_.fade_in.frames > 0 ? 0.0f : gain);
-  ramp_.StartRt(gain, spec_.fade_in);
+  ramp_ = GainRamp(fade_in.frames > 0 ? 0.0f : gain);
+  ramp_.StartRt(gain, fade_in);
   if (fades != nullptr) ramp_.StartRt(fades->gain, fades->fade);
   start_frame_.store(start, std::memory_order_relaxed);
-  begin_ = static_cast<int>(start - block_first_frame);
+  begin_ = static_cast<int16_t>(start - block_first_frame);
   state_.store(State::kPlaying, std::memory_order_relaxed);
-  if (late_frames_ > 0 && spec_.late_policy == LatePolicy::kTrim) SkipRt(late_frames_);
+  if (late_frames_ > 0 && late_policy_ == LatePolicy::kTrim) SkipRt(late_frames_);
   return true;
 }
 
@@ -143,8 +171,10 @@ void Voice::ChangeRt(VoiceChange* change) noexcept {
 
 void Voice::GiveBackChangesRt(VoiceChangeList* done) noexcept {
   while (!changes_.empty()) done->AppendRt(changes_.PopRt());
-  if (std::exchange(spec_changes_taken_, true)) return;
-  for (VoiceChange* const change : spec_.changes) done->AppendRt(change);
+  while (VoiceChange* const change = relative_changes_) {
+    relative_changes_ = change->next;
+    done->AppendRt(change);
+  }
 }
 
 void Voice::TakeEffectRt(const VoiceChange& change) noexcept {
@@ -163,9 +193,8 @@ void Voice::TakeEffectRt(const VoiceChange& change) noexcept {
       paused_.store(false, std::memory_order_relaxed);
       break;
     case VoiceChange::Kind::kLeaveLoop:
-      if (change.at_once && position_frames() >= spec_.loop.begin_frame) {
-        position_.store(std::max(position_frames(), spec_.loop.end_frame),
-                        std::memory_order_relaxed);
+      if (change.at_once && position_frames() >= loop_begin_frame_) {
+        position_.store(std::max(position_frames(), loop_end_frame_), std::memory_order_relaxed);
       }
       jumps_left_ = 0;
       break;
@@ -178,41 +207,44 @@ void Voice::TakeEffectRt(const VoiceChange& change) noexcept {
 }
 
 int64_t Voice::LeftOfMaxFrames() const noexcept {
-  if (spec_.max_frames == kNoFrame) return kNoFrame;
-  return std::max<int64_t>(spec_.max_frames - done_frames() - length_dropped_, 0);
+  if (max_frames_ == kNoFrame) return kNoFrame;
+  return std::max<int64_t>(max_frames_ - done_frames(), 0);
+}
+
+void Voice::DropFramesRt(int64_t frames) noexcept {
+  if (max_frames_ != kNoFrame) max_frames_ -= frames;
 }
 
 int64_t Voice::RemainingFrames() const noexcept {
   const int64_t left = LeftOfMaxFrames();
   if (from_feed_ || jumps_left_ < 0) return left;
   int64_t looped = 0;
-  if (__builtin_mul_overflow(jumps_left_, spec_.loop.end_frame - spec_.loop.begin_frame, &looped) ||
+  if (__builtin_mul_overflow(jumps_left_, loop_end_frame_ - loop_begin_frame_, &looped) ||
       looped > kNoFrame / 2) {
     return left;
   }
-  return std::min(left, looped + spec_.view.frames - position_frames());
+  return std::min(left, looped + view_frames_ - position_frames());
 }
 
 int64_t Voice::FadeOutDistance() const noexcept {
-  if (spec_.fade_out.frames == 0 || fading_out_) return kNoFrame;
+  if (fade_out_frames_ == 0 || fading_out_) return kNoFrame;
   const int64_t remaining = RemainingFrames();
-  return remaining == kNoFrame ? kNoFrame : std::max<int64_t>(remaining - spec_.fade_out.frames, 0);
+  return remaining == kNoFrame ? kNoFrame : std::max<int64_t>(remaining - fade_out_frames_, 0);
 }
 
 int64_t Voice::FadeOutRt() noexcept {
   const int64_t distance = FadeOutDistance();
   if (distance > 0) return distance;
   fading_out_ = true;
-  ramp_.StartRt(0.0f, {.frames = RemainingFrames(), .shape = spec_.fade_out.shape});
+  ramp_.StartRt(0.0f, {.frames = RemainingFrames(), .shape = fade_out_shape_});
   return kNoFrame;
 }
 
 void Voice::PassViewRt(int64_t frames) noexcept {
   int64_t position = position_frames() + frames;
-  const Loop& loop = spec_.loop;
-  if (jumps_left_ != 0 && position >= loop.end_frame) {
-    const int64_t length = loop.end_frame - loop.begin_frame;
-    int64_t jumps = (position - loop.end_frame) / length + 1;
+  if (jumps_left_ != 0 && position >= loop_end_frame_) {
+    const int64_t length = loop_end_frame_ - loop_begin_frame_;
+    int64_t jumps = (position - loop_end_frame_) / length + 1;
     if (jumps_left_ > 0) {
       jumps = std::min(jumps, jumps_left_);
       jumps_left_ -= jumps;
@@ -225,14 +257,14 @@ void Voice::PassViewRt(int64_t frames) noexcept {
 void Voice::SkipRt(int64_t frames) noexcept {
   if (state() != State::kPlaying || paused()) return;
   if (from_feed_) {
-    if (!idling_) trim_debt_frames_ += frames;
+    if (!feed_->idling) feed_->trim_debt_frames += frames;
     return;
   }
   for (int64_t left = std::min(frames, RemainingFrames()); left > 0;) {
     const int64_t step = std::min(left, FadeOutRt());
     ramp_.AdvanceRt(step);
     PassViewRt(step);
-    length_dropped_ += step;
+    DropFramesRt(step);
     trimmed_frames_ += step;
     left -= step;
   }
@@ -244,13 +276,12 @@ void Voice::LookAheadRt(int64_t next_frame) noexcept {
   if (!changes_.empty()) event_frame_ = std::min(event_frame_, changes_.front()->frame);
   gain_ = ramp_.target() * session_ramp_.target();
   fading_ = ramp_.moving() || session_ramp_.moving();
-  plain_ = !paused() && !fading_ && !(from_feed_ && spec_.max_frames != kNoFrame);
+  plain_ = !paused() && !fading_ && !(from_feed_ && max_frames_ != kNoFrame);
   whole_frames_ = 0;
   if (paused() || from_feed_) return;
   const int64_t position = position_frames();
   // A view is at most as long as its position can be, so that no sum overflows.
-  const int64_t view_left =
-      (jumps_left_ != 0 ? spec_.loop.end_frame : spec_.view.frames) - position;
+  const int64_t view_left = (jumps_left_ != 0 ? loop_end_frame_ : view_frames_) - position;
   // What happens on the frame after a block belongs to it.
   const int64_t quiet =
       std::min({view_left, LeftOfMaxFrames(), FadeOutDistance(),
@@ -271,15 +302,17 @@ void Voice::EndRt(EndReason reason, int64_t frame) noexcept {
 }
 
 void Voice::AddGapRt(int64_t first_frame, int64_t frames) noexcept {
+  Feed& own = *feed_;
   // Only this thread writes the totals: no need for atomic additions.
-  gap_total_frames_.store(gap_total_frames() + frames, std::memory_order_relaxed);
-  int64_t count = gap_count();
-  if (first_frame != gap_end_frame_) {
-    if (count < kGapSlots) gaps_[count] = {first_frame, 0, done_frames()};
-    gap_count_.store(++count, std::memory_order_relaxed);
+  own.gap_total_frames.store(own.gap_total_frames.load(std::memory_order_relaxed) + frames,
+                             std::memory_order_relaxed);
+  int64_t count = own.gap_count.load(std::memory_order_relaxed);
+  if (first_frame != own.gap_end_frame) {
+    if (count < kGapSlots) own.gaps[count] = {first_frame, 0, done_frames()};
+    own.gap_count.store(++count, std::memory_order_relaxed);
   }
-  gap_end_frame_ = first_frame + frames;
-  gaps_[std::min<int64_t>(count, kGapSlots) - 1].frames += frames;
+  own.gap_end_frame = first_frame + frames;
+  own.gaps[std::min<int64_t>(count, kGapSlots) - 1].frames += frames;
 }
 
 void Voice::AddDoneRt(int64_t frames) noexcept {

@@ -5,8 +5,11 @@
 #include <atomic>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
+#include "absl/status/status.h"
 #include "server/mixer/fade.h"
 #include "server/mixer/mix_bus.h"
 #include "server/mixer/mix_runs.h"
@@ -60,15 +63,19 @@ struct VoiceGap {
 };
 
 // One sound, from admission to report. A control thread makes and later frees it; in between it
-// belongs to the audio thread, which writes its progress for everyone to read.
+// belongs to the audio thread, which writes its progress for everyone to read. A hundred thousand
+// may wait for their starts: it keeps no more than it plays by.
 //
-// Threading: `Spec` is constant once submitted. Progress atomics: written by the audio thread,
+// Threading: what it was made with is constant. Progress atomics: written by the audio thread,
 // readable by any thread at any time. Outcome: written by the audio thread, readable after the
 // voice came back through Mixer::PollResult. Methods in Rt: the mixer only.
 class alignas(kCacheLineBytes) Voice {
  public:
   static constexpr int kGapSlots = 8;
   static constexpr int64_t kNoFrame = std::numeric_limits<int64_t>::max();
+  // Frames and offsets that are asked for lie within this distance of 0, so that no sum of them
+  // overflows.
+  static constexpr int64_t kMaxFrame = int64_t{1} << 60;
   // offset_frames of a voice that follows another one.
   static constexpr int64_t kFollows = int64_t{1} << 61;
   // Passing over this many changes, or starting this many followers, costs far less than a block.
@@ -107,11 +114,19 @@ class alignas(kCacheLineBytes) Voice {
     void* owner = nullptr;  // control's own
   };
 
-  explicit Voice(Spec spec);
+  explicit Voice(const Spec& spec);
   Voice(const Voice&) = delete;
   Voice& operator=(const Voice&) = delete;
-  // As it was made with; of its changes, those that count from the origin.
-  const Spec& spec() const { return spec_; }
+  // INVALID_ARGUMENT, naming the field, for what would make no sense to the audio thread. Before it
+  // is submitted.
+  absl::Status Check(int output_channels) const;
+
+  // --- As it was made with ---
+  int64_t offset_frames() const { return offset_frames_; }
+  int64_t sequence() const { return sequence_; }
+  void* owner() const { return owner_; }
+  // Before it is submitted.
+  Voice* after() const { return predecessor_; }
   // How many changes came with it, whatever they count from.
   int64_t change_count() const { return change_count_; }
 
@@ -126,8 +141,12 @@ class alignas(kCacheLineBytes) Voice {
   int64_t position_frames() const { return position_.load(std::memory_order_relaxed); }
   bool paused() const { return paused_.load(std::memory_order_relaxed); }
   // How often its stream ran dry, and for how long in all.
-  int64_t gap_count() const { return gap_count_.load(std::memory_order_relaxed); }
-  int64_t gap_total_frames() const { return gap_total_frames_.load(std::memory_order_relaxed); }
+  int64_t gap_count() const {
+    return feed_ != nullptr ? feed_->gap_count.load(std::memory_order_relaxed) : 0;
+  }
+  int64_t gap_total_frames() const {
+    return feed_ != nullptr ? feed_->gap_total_frames.load(std::memory_order_relaxed) : 0;
+  }
 
   // --- Outcome, after it came back ---
   EndReason end_reason() const { return end_reason_; }
@@ -143,7 +162,7 @@ class alignas(kCacheLineBytes) Voice {
   int64_t trimmed_frames() const { return trimmed_frames_; }
   // min(gap_count, kGapSlots) slots. Their frames add up to gap_total_frames: the last slot holds
   // the start of its first gap and the frames of all gaps from that one on.
-  const VoiceGap* gaps() const { return gaps_.data(); }
+  const VoiceGap* gaps() const { return feed_ != nullptr ? feed_->gaps.data() : nullptr; }
 
   // --- Audio thread ---
   // Starts it in the block that begins at `block_first_frame`; false if it ended instead, since it
@@ -197,6 +216,21 @@ class alignas(kCacheLineBytes) Voice {
     PlayFeed::Look look;
     int64_t read;
   };
+  // What only a voice with a feed has.
+  struct Feed {
+    PlayFeed* source;
+    UnderrunPolicy underrun_policy;
+    bool idling = false;               // waits for its prebuffer
+    int64_t uncommitted_frames = 0;    // read, to be given back by CommitRt
+    int64_t trim_debt_frames = 0;      // still to be dropped, counted as trimmed
+    int64_t timeline_debt_frames = 0;  // still to be dropped for the gaps before
+    int64_t doubt_first_frame = 0;     // silent since then, perhaps for being at its end
+    int64_t doubt_frames = 0;          // for so long; 0: no doubt
+    std::atomic<int64_t> gap_total_frames{0};
+    std::atomic<int64_t> gap_count{0};
+    int64_t gap_end_frame = -1;  // after the latest gap: one that begins here continues it
+    std::array<VoiceGap, kGapSlots> gaps{};
+  };
 
   // Sounds from one thing that happens to the next.
   bool RenderPiecesRt(int64_t block_first_frame, int frames, MixBus* bus,
@@ -231,6 +265,8 @@ class alignas(kCacheLineBytes) Voice {
   // Frames of sound that are left; kNoFrame: no end in sight.
   int64_t RemainingFrames() const noexcept;
   int64_t LeftOfMaxFrames() const noexcept;
+  // These count for max_frames, and do not sound.
+  void DropFramesRt(int64_t frames) noexcept;
   // Frames of sound until the fade out is to begin; kNoFrame if it has begun or never will.
   int64_t FadeOutDistance() const noexcept;
   // Begins it if its time has come; returns the distance after that.
@@ -244,65 +280,72 @@ class alignas(kCacheLineBytes) Voice {
   void AddGapRt(int64_t first_frame, int64_t frames) noexcept;
   void AddDoneRt(int64_t frames) noexcept;
 
-  static constexpr uint64_t kFarBit = 1;
-  static uint64_t RouteKey(const Spec& spec);
+  absl::Status CheckLoop() const;
 
-  // What every block needs of a voice that plays from memory, partly copied from spec_: one cache
-  // line, since with a thousand voices each line counts.
+  static constexpr uint64_t kFarBit = 1;
+  using ChannelMap = absl::InlinedVector<int16_t, 8>;
+  static ChannelMap ToChannelMap(const std::vector<int>& outputs);
+  static uint64_t RouteKey(const AudioView& view, const ChannelMap& map);
+
+  // What every block needs of a voice that plays from memory: one cache line, since with a thousand
+  // voices each line counts.
   std::atomic<int64_t> done_frames_{0};
   std::atomic<int64_t> position_;        // next frame of the view
   const float* next_samples_ = nullptr;  // of the first channel, there
   int32_t whole_frames_ = 0;  // for how long nothing can happen and memory is in one piece
   float gain_;                // while it does not fade
-  const uint64_t route_key_;
-  const int* const channel_map_;
+  uint64_t route_key_;
+  const int16_t* channel_map_;
   const int16_t channels_;               // at most 1024
   const int16_t channel_stride_frames_;  // of the view; at most kSegmentFrames
   const bool from_feed_;
   bool plain_ = false;  // neither paused, nor fading, nor a feed that has to end by itself
   bool fading_ = false;
   std::atomic<State> state_{State::kPending};
+  int16_t begin_ = 0;  // where it starts in the block that comes next; 0 but in its first block
+  std::atomic<bool> paused_{false};
+  bool fading_out_ = false;
+  EndReason end_reason_ = EndReason::kNone;
+  const LatePolicy late_policy_;
+  const FadeShape fade_out_shape_;
 
   int64_t event_frame_ = kNoFrame;    // of the next cut or change
   int64_t session_frame_ = kNoFrame;  // before the start: up to which its session's gain has passed
   const float* const* const segments_;
-  int begin_ = 0;  // where it starts in the block that comes next; 0 but in its first block
-  EndReason end_reason_ = EndReason::kNone;
-  GainRamp ramp_;          // passes with the sound
+  GainRamp ramp_;          // passes with the sound; before the start: as it will begin
   GainRamp session_ramp_;  // passes with the stream
 
-  const Spec spec_;
+  const int64_t view_frames_;
+  const int64_t loop_begin_frame_;
+  const int64_t loop_end_frame_;
+  int64_t jumps_left_;  // back to the begin of the loop; -1: for ever
+  int64_t max_frames_;  // less those that were dropped
+  const int64_t fade_out_frames_;
+  const int64_t offset_frames_;
+  const int64_t sequence_;
+  void* const owner_;
   Batch* batch_ = nullptr;
+
   std::atomic<int64_t> start_frame_{-1};
   int64_t requested_frame_ = kNoFrame;
+  int64_t end_frame_ = -1;
+  int64_t late_frames_ = 0;
+  int64_t trimmed_frames_ = 0;
+  const int64_t cut_offset_frames_;
   int64_t cut_frame_ = kNoFrame;
   VoiceChangeList changes_;
-  bool spec_changes_taken_ = false;
-  const int64_t change_count_;
-  std::atomic<bool> paused_{false};
-  bool fading_out_ = false;
-  bool idling_ = false;         // feed: waits for its prebuffer
-  int64_t jumps_left_ = 0;      // back to the begin of the loop; -1: for ever
-  int64_t length_dropped_ = 0;  // frames that count for max_frames and did not sound
+  VoiceChange* relative_changes_ = nullptr;  // that count from the origin, before it starts
 
   // Those that follow it, and its place among those that follow the same one.
-  Voice* predecessor_ = nullptr;
+  Voice* predecessor_;
   Voice* first_follower_ = nullptr;
   Voice* next_follower_ = nullptr;
   int32_t heap_index_ = -1;  // where the schedule has it, once its start is known
 
-  int64_t uncommitted_frames_ = 0;    // feed: read, to be given back by CommitRt
-  int64_t trim_debt_frames_ = 0;      // feed: still to be dropped, counted as trimmed
-  int64_t timeline_debt_frames_ = 0;  // feed: still to be dropped for the gaps before
-  int64_t doubt_first_frame_ = 0;     // feed: silent since then, perhaps for being at its end
-  int64_t doubt_frames_ = 0;          // feed: for so long; 0: no doubt
-  int64_t end_frame_ = -1;
-  int64_t late_frames_ = 0;
-  int64_t trimmed_frames_ = 0;
-  std::atomic<int64_t> gap_total_frames_{0};
-  std::atomic<int64_t> gap_count_{0};
-  int64_t gap_end_frame_ = -1;  // after the latest gap: one that begins here continues it
-  std::array<VoiceGap, kGapSlots> gaps_{};
+  const int16_t source_channels_;
+  const int16_t change_count_;
+  const std::unique_ptr<Feed> feed_;
+  const ChannelMap channel_map_storage_;
 };
 
 inline bool Voice::RenderWholeRt(int frames, MixBus* bus, WholeSpan* span) noexcept {

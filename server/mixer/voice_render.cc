@@ -121,7 +121,7 @@ void Voice::WriteGainsRt(int frames, MixBus* bus, float* gains) noexcept {
 
 Voice::Piece Voice::NextPieceRt(int max_frames) const noexcept {
   const int64_t position = position_frames();
-  const int64_t limit = jumps_left_ != 0 ? spec_.loop.end_frame : spec_.view.frames;
+  const int64_t limit = jumps_left_ != 0 ? loop_end_frame_ : view_frames_;
   const int64_t offset = position % AudioView::kSegmentFrames;
   return {segments_[position / AudioView::kSegmentFrames] + offset,
           static_cast<int>(std::min<int64_t>(
@@ -148,30 +148,31 @@ bool Voice::RenderViewRt(int64_t block_first_frame, int begin, int stop, MixBus*
 }
 
 bool Voice::BeginFeedBlockRt(FeedBlock* feed) noexcept {
-  PlayFeed& source = *spec_.feed;
+  Feed& own = *feed_;
+  PlayFeed& source = *own.source;
   feed->look = source.LookRt();
   const PlayFeed::Look& look = feed->look;
   int64_t read = look.read;
 
-  if (doubt_frames_ > 0 && look.doubt != read) {
-    if (!RunDryRt(doubt_first_frame_, doubt_frames_)) return false;
-    doubt_frames_ = 0;
+  if (own.doubt_frames > 0 && look.doubt != read) {
+    if (!RunDryRt(own.doubt_first_frame, own.doubt_frames)) return false;
+    own.doubt_frames = 0;
   }
   if (look.flush > read) {
     read = look.flush;
-    trim_debt_frames_ = 0;
-    timeline_debt_frames_ = 0;
+    own.trim_debt_frames = 0;
+    own.timeline_debt_frames = 0;
   }
-  const int64_t trimmed = PayRt(&trim_debt_frames_, &read, look.write);
-  const int64_t paid = trimmed + PayRt(&timeline_debt_frames_, &read, look.write);
+  const int64_t trimmed = PayRt(&own.trim_debt_frames, &read, look.write);
+  const int64_t paid = trimmed + PayRt(&own.timeline_debt_frames, &read, look.write);
   trimmed_frames_ += trimmed;
-  length_dropped_ += paid;
+  DropFramesRt(paid);
   ramp_.AdvanceRt(paid);
   if (read > look.read) source.AdvanceRt(read - look.read);
 
-  if (idling_ && (look.write - read >= source.prebuffer_frames() || look.idle > read ||
-                  look.end != PlayFeed::kNone)) {
-    idling_ = false;
+  if (own.idling && (look.write - read >= source.prebuffer_frames() || look.idle > read ||
+                     look.end != PlayFeed::kNone)) {
+    own.idling = false;
   }
   feed->read = read;
   return true;
@@ -179,18 +180,19 @@ bool Voice::BeginFeedBlockRt(FeedBlock* feed) noexcept {
 
 bool Voice::RenderFeedRt(int64_t block_first_frame, int begin, int stop, FeedBlock* feed,
                          MixBus* bus) noexcept {
+  Feed& own = *feed_;
   const PlayFeed::Look& look = feed->look;
   if (LeftOfMaxFrames() == 0) {
     EndRt(EndReason::kCompleted, block_first_frame + begin);
     return false;
   }
   const int played =
-      idling_ ? 0 : static_cast<int>(std::min<int64_t>(stop - begin, look.write - feed->read));
+      own.idling ? 0 : static_cast<int>(std::min<int64_t>(stop - begin, look.write - feed->read));
   const float* const gains = played > 0 ? GainsRt(played, bus) : nullptr;
   session_ramp_.AdvanceRt(stop - begin - played);
   int at = begin;
-  int64_t before = uncommitted_frames_;  // what this block has read already
-  for (const SpscFrameRing::Stretch& stretch : spec_.feed->PeekRt(before + played)) {
+  int64_t before = own.uncommitted_frames;  // what this block has read already
+  for (const SpscFrameRing::Stretch& stretch : own.source->PeekRt(before + played)) {
     const int64_t passed = std::min(before, stretch.frames);
     before -= passed;
     const int run = static_cast<int>(stretch.frames - passed);
@@ -202,7 +204,7 @@ bool Voice::RenderFeedRt(int64_t block_first_frame, int begin, int stop, FeedBlo
     }
     at += run;
   }
-  uncommitted_frames_ += played;
+  own.uncommitted_frames += played;
   feed->read += played;
   AddDoneRt(played);
 
@@ -210,33 +212,35 @@ bool Voice::RenderFeedRt(int64_t block_first_frame, int begin, int stop, FeedBlo
     EndRt(EndReason::kCompleted, block_first_frame + at);
     return false;
   }
-  if (idling_ || feed->read < look.write) return true;
+  if (own.idling || feed->read < look.write) return true;
   if (look.end != PlayFeed::kNone) {
-    EndRt(EndReason::kCompleted, doubt_frames_ > 0 ? doubt_first_frame_ : block_first_frame + at);
+    EndRt(EndReason::kCompleted,
+          own.doubt_frames > 0 ? own.doubt_first_frame : block_first_frame + at);
     return false;
   }
   if (look.idle == feed->read) {
-    idling_ = true;
-    trim_debt_frames_ = 0;
-    timeline_debt_frames_ = 0;
+    own.idling = true;
+    own.trim_debt_frames = 0;
+    own.timeline_debt_frames = 0;
     return true;
   }
   if (at == stop) return true;
   if (look.doubt == feed->read) {
-    if (doubt_frames_ == 0) doubt_first_frame_ = block_first_frame + at;
-    doubt_frames_ += stop - at;
+    if (own.doubt_frames == 0) own.doubt_first_frame = block_first_frame + at;
+    own.doubt_frames += stop - at;
     return true;
   }
   return RunDryRt(block_first_frame + at, stop - at);
 }
 
 bool Voice::RunDryRt(int64_t first_frame, int64_t frames) noexcept {
-  if (spec_.underrun_policy == UnderrunPolicy::kEnd) {
+  if (feed_->underrun_policy == UnderrunPolicy::kEnd) {
     EndRt(EndReason::kUnderrun, first_frame);
     return false;
   }
   AddGapRt(first_frame, frames);
-  if (spec_.underrun_policy == UnderrunPolicy::kKeepTimeline) timeline_debt_frames_ += frames;
+  if (feed_->underrun_policy == UnderrunPolicy::kKeepTimeline)
+    feed_->timeline_debt_frames += frames;
   return true;
 }
 
@@ -248,8 +252,9 @@ int64_t Voice::PayRt(int64_t* debt_frames, int64_t* read, int64_t write) noexcep
 }
 
 void Voice::CommitRt() noexcept {
-  spec_.feed->AdvanceRt(uncommitted_frames_);
-  uncommitted_frames_ = 0;
+  Feed& own = *feed_;
+  own.source->AdvanceRt(own.uncommitted_frames);
+  own.uncommitted_frames = 0;
 }
 
 }  // namespace rtmixd

@@ -70,24 +70,19 @@ class Probe {
   // Adds to the batch to be submitted: a voice that loops over the whole sound.
   void AddVoice(int sound, const int* channel_map, int64_t first_frame, float gain,
                 const Fade& fade_in) {
-    Voice::Spec spec;
-    spec.sequence = next_sequence_++;
+    Voice::Spec spec = MakeSpec(sound, channel_map);
     spec.gain = gain;
     spec.fade_in = fade_in;
-    spec.view = sounds_[sound]->View();
-    spec.channel_map.assign(channel_map, channel_map + spec.view.channels);
     spec.view_offset_frames = first_frame;
     spec.loop = {.begin_frame = 0, .end_frame = spec.view.frames, .passes = 0};
-    batch_->voices.push_back(std::make_unique<Voice>(std::move(spec)));
+    batch_->voices.push_back(std::make_unique<Voice>(spec));
   }
 
   // The same, but one that plays the sound once, from `offset_frames` after the origin on.
   void AddShot(int sound, const int* channel_map, int64_t offset_frames) {
-    AddVoice(sound, channel_map, 0, 1.0f, {});
-    Voice::Spec spec = batch_->voices.back()->spec();
-    spec.loop = {};
+    Voice::Spec spec = MakeSpec(sound, channel_map);
     spec.offset_frames = offset_frames;
-    batch_->voices.back() = std::make_unique<Voice>(std::move(spec));
+    batch_->voices.push_back(std::make_unique<Voice>(spec));
   }
 
   void SubmitVoices(int64_t origin_frame) {
@@ -136,6 +131,15 @@ class Probe {
   }
 
  private:
+  // Of a voice that plays the whole sound once.
+  Voice::Spec MakeSpec(int sound, const int* channel_map) {
+    Voice::Spec spec;
+    spec.sequence = next_sequence_++;
+    spec.view = sounds_[sound]->View();
+    spec.channel_map.assign(channel_map, channel_map + spec.view.channels);
+    return spec;
+  }
+
   // Nothing that starts here sounds while something is measured.
   static constexpr int64_t kFarFrame = int64_t{1} << 40;
 

@@ -52,7 +52,7 @@ TEST(MixBusTest, SpansAreSummedInTheOrderOfAdding) {
     } else if (s % 5 == 1) {
       std::vector<WholeSpan> spans;
       for (int i = s; i < s + 4; ++i) spans.push_back({sources[i].data(), nullptr, 0.7f, 16});
-      const int map[] = {0, 1};
+      const int16_t map[] = {0, 1};
       AS_AUDIO_THREAD(bus.AddWholeRt(spans.data(), 4, map, 2, s % 2 == 0));
     }
     for (int i = offset; i < 16; ++i) {
@@ -66,7 +66,7 @@ TEST(MixBusTest, ChannelsOfAWholeSpanGoWhereTheMapSays) {
   MixBus bus(3, 4, BestMixKernel());
   const std::vector<float> samples = {1, 2, 3, 4, 0, 0, 10, 20, 30, 40};
   const WholeSpan span = {samples.data(), nullptr, 0.5f, 6};
-  const int map[] = {2, 0};
+  const int16_t map[] = {2, 0};
   AS_AUDIO_THREAD(bus.BeginRt(4));
   AS_AUDIO_THREAD(bus.AddWholeRt(&span, 1, map, 2, false));
   for (int i = 0; i < 4; ++i) {

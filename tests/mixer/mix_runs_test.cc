@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kFrames = 24;
 
-VoiceRoute Route(uint64_t key, const std::vector<int>& channel_map) {
+VoiceRoute Route(uint64_t key, const std::vector<int16_t>& channel_map) {
   return {key, channel_map.data(), static_cast<int>(channel_map.size()), false};
 }
 
@@ -30,8 +30,8 @@ class MixRunsTest : public testing::Test {
 };
 
 TEST_F(MixRunsTest, RoutesWithoutAChannelInCommonAreOpenTogether) {
-  const std::vector<int> first = {0};
-  const std::vector<int> others = {1, 2};
+  const std::vector<int16_t> first = {0};
+  const std::vector<int16_t> others = {1, 2};
   MixRuns::Run* const opened = AS_AUDIO_THREAD(runs.OpenRt(Route(1, first)));
   MixRuns::Run* const other = AS_AUDIO_THREAD(runs.OpenRt(Route(2, others)));
   ASSERT_NE(opened, nullptr);
@@ -41,9 +41,9 @@ TEST_F(MixRunsTest, RoutesWithoutAChannelInCommonAreOpenTogether) {
 }
 
 TEST_F(MixRunsTest, ARouteWaitsForAnotherOneThatHasAChannelOfIt) {
-  const std::vector<int> first = {0, 1};
-  const std::vector<int> swapped = {1, 0};
-  const std::vector<int> same = {0, 1};
+  const std::vector<int16_t> first = {0, 1};
+  const std::vector<int16_t> swapped = {1, 0};
+  const std::vector<int16_t> same = {0, 1};
   EXPECT_NE(AS_AUDIO_THREAD(runs.OpenRt(Route(1, first))), nullptr);
   EXPECT_EQ(AS_AUDIO_THREAD(runs.OpenRt(Route(2, swapped))), nullptr);
   EXPECT_EQ(AS_AUDIO_THREAD(runs.OpenRt(Route(3, same))), nullptr);  // one that is to fetch, say
@@ -65,16 +65,16 @@ TEST_F(MixRunsTest, OnEachChannelTheOrderIsThatOfTheVoices) {
   Dice dice(3);
   int turns = 0;
   for (int round = 0; round < 300; ++round) {
-    std::vector<std::vector<int>> maps;
+    std::vector<std::vector<int16_t>> maps;
     for (int64_t n = dice.Between(1, 12); n > 0; --n) {
       const int64_t outputs = dice.OneOf<int64_t>({2, 4, kChannels});
-      std::vector<int> map;
+      std::vector<int16_t> map;
       for (int64_t c = dice.Between(1, 3); c > 0; --c) {
-        map.push_back(static_cast<int>(dice.Between(0, outputs - 1)));
+        map.push_back(static_cast<int16_t>(dice.Between(0, outputs - 1)));
       }
       maps.push_back(map);
     }
-    const auto twice = [](const std::vector<int>& map) {
+    const auto twice = [](const std::vector<int16_t>& map) {
       for (size_t a = 0; a < map.size(); ++a) {
         for (size_t b = 0; b < a; ++b) {
           if (map[a] == map[b]) return true;
@@ -89,7 +89,7 @@ TEST_F(MixRunsTest, OnEachChannelTheOrderIsThatOfTheVoices) {
     const auto voices = static_cast<int>(dice.Between(1, MixRuns::kMaxSpans));
     for (int v = 0; v < voices; ++v) {
       const auto m = static_cast<size_t>(dice.Between(0, static_cast<int64_t>(maps.size()) - 1));
-      const std::vector<int>& map = maps[m];
+      const std::vector<int16_t>& map = maps[m];
       sources.emplace_back();
       for (size_t i = 0; i < kFrames * map.size(); ++i) {
         sources.back().push_back(dice.Uniform(-1.0f, 1.0f) * (dice.OneIn(3) ? 1e6f : 1.0f));
@@ -120,7 +120,7 @@ TEST_F(MixRunsTest, OnEachChannelTheOrderIsThatOfTheVoices) {
 }
 
 TEST_F(MixRunsTest, WhatWasGatheredGivesBackTheRoomOfTheBus) {
-  const std::vector<int> map = {0};
+  const std::vector<int16_t> map = {0};
   MixBus wide(1, 4096, BestMixKernel());
   AS_AUDIO_THREAD(wide.BeginRt(4096));
   for (int round = 0; round < 3; ++round) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <deque>
 #include <map>
 #include <memory>
 #include <random>
@@ -138,6 +139,8 @@ class MixerContentionTest : public testing::Test {
         spec.offset_frames = Voice::kFollows;
         spec.after = batch->voices.back().get();
       }
+      specs_.push_back(spec);
+      spec.owner = &specs_.back();
       batch->voices.push_back(std::make_unique<Voice>(spec));
     }
     return batch;
@@ -216,8 +219,8 @@ class MixerContentionTest : public testing::Test {
   }
 
   static void CheckOutcome(const Voice& voice) {
-    const Voice::Spec& spec = voice.spec();
-    if (spec.feed != nullptr) return;
+    if (voice.owner() == nullptr) return;  // the one with a feed
+    const Voice::Spec& spec = *static_cast<const Voice::Spec*>(voice.owner());
     const int64_t length = spec.view.frames - spec.view_offset_frames;
     switch (voice.end_reason()) {
       case EndReason::kCompleted:
@@ -248,6 +251,7 @@ class MixerContentionTest : public testing::Test {
   // The control thread's.
   std::mt19937 engine_{3};
   int64_t next_sequence_ = 1;
+  std::deque<Voice::Spec> specs_;  // of all voices but the one with a feed, their owners
   std::set<const Batch*> lent_;
   std::set<Voice*> voices_out_;
   std::map<const VoiceChange*, std::unique_ptr<VoiceChange>> changes_out_;

@@ -208,7 +208,7 @@ TEST_F(MixerTest, AFullMixerRefusesTheBatchAndLeavesIt) {
   EXPECT_EQ(status.message(),
             "2 voices and 0 changes, with 9 pending, exceed max_pending_voices (10)");
   ASSERT_NE(batch, nullptr);
-  EXPECT_EQ(batch->voices[0]->spec().offset_frames, 7);  // not even sorted
+  EXPECT_EQ(batch->voices[0]->offset_frames(), 7);  // not even sorted
 
   driver_->Run(64, 64);
   EXPECT_TRUE(absl::IsResourceExhausted(mixer_->Submit(&batch)));  // until results are taken

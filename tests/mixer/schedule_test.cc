@@ -29,7 +29,7 @@ std::unique_ptr<Batch> MakeBatch(int64_t origin_frame,
 std::vector<int64_t> PopSequences(Schedule* schedule, int64_t limit_frame) {
   std::vector<int64_t> sequences;
   while (Voice* const voice = AS_AUDIO_THREAD(schedule->PopDueRt(limit_frame))) {
-    sequences.push_back(voice->spec().sequence);
+    sequences.push_back(voice->sequence());
   }
   return sequences;
 }

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include "server/mixer/mix_bus.h"
@@ -42,7 +41,7 @@ Voice::Spec OnesSpec() {
 // One voice on a bus of four channels, in blocks of eight frames unless told otherwise.
 class Stage {
  public:
-  explicit Stage(Voice::Spec spec) : voice(std::move(spec)), bus_(4, 64, BestMixKernel()) {}
+  explicit Stage(const Voice::Spec& spec) : voice(spec), bus_(4, 64, BestMixKernel()) {}
 
   // What output channel `channel` gets in the block at `first_frame`.
   Samples Play(int64_t first_frame, int frames = 8, int channel = 0) {
@@ -59,13 +58,13 @@ class Stage {
     } else {
       goes_on = AS_AUDIO_THREAD(voice.RenderRt(first_frame, frames, &bus_, &done_));
     }
-    if (voice.spec().feed != nullptr) AS_AUDIO_THREAD(voice.CommitRt());
+    if (voice.from_feed()) AS_AUDIO_THREAD(voice.CommitRt());
     return {bus_.planar()[channel], bus_.planar()[channel] + frames};
   }
 
   bool Start(int64_t requested_frame, int64_t block_first_frame) {
-    return AS_AUDIO_THREAD(voice.StartRt(requested_frame - voice.spec().offset_frames,
-                                         requested_frame, block_first_frame, &done_));
+    return AS_AUDIO_THREAD(voice.StartRt(requested_frame - voice.offset_frames(), requested_frame,
+                                         block_first_frame, &done_));
   }
 
   Voice voice;
@@ -392,7 +391,7 @@ TEST(VoiceTest, FadeThatComesWithTheStartBeginsThere) {
   VoiceChange down = {.gain = 0, .fade = {.frames = 4}, .frame = 0};
   Voice::Spec spec = OnesSpec();
   spec.changes = {&down};
-  Stage stage(std::move(spec));
+  Stage stage(spec);
   ASSERT_TRUE(stage.Start(2, 0));
   EXPECT_EQ(stage.Play(0), (Samples{0, 0, 1, 0.75f, 0.5f, 0.25f, 0, 0}));
   EXPECT_EQ(down.applied_frame, 2);
@@ -402,7 +401,7 @@ TEST(VoiceTest, FadeThatComesWithTheStartOfALateOneBeginsWithIt) {
   VoiceChange down = {.gain = 0, .fade = {.frames = 4}, .frame = 0};
   Voice::Spec spec = OnesSpec();
   spec.changes = {&down};
-  Stage stage(std::move(spec));
+  Stage stage(spec);
   ASSERT_TRUE(stage.Start(5, 8));
   EXPECT_EQ(stage.Play(8), (Samples{1, 0.75f, 0.5f, 0.25f, 0, 0, 0, 0}));
 }
@@ -412,7 +411,7 @@ TEST(VoiceTest, GainThatChangesBeforeTheStartIsTheOneItStartsWith) {
   Voice::Spec spec = OnesSpec();
   spec.fade_in = {.frames = 2};
   spec.changes = {&down};
-  Stage stage(std::move(spec));
+  Stage stage(spec);
   ASSERT_TRUE(stage.Start(4, 0));
   EXPECT_EQ(stage.Play(0), (Samples{0, 0, 0, 0, 0, 0.25f, 0.5f, 0.5f}));
 }

@@ -29,6 +29,7 @@ FLOAT_BYTES = 4
 FAR_FRAME = 1 << 50
 BATCH = 5000
 CHANNELS = 8
+EVENTS = 65536  # retained by the event log
 STREAMS = 64
 RING_FRAMES = 9600
 RATE = 48000
@@ -68,7 +69,7 @@ def _upload(connection: Connection, channels: int, frames: int) -> str:
 
 
 def pending(bench: Bench) -> Iterator[Row]:
-    """Memory of one pending action, by those of 200 000 with 8 mapped channels each."""
+    """Memory of one pending action, by 200 000 of them with 8 mapped channels each."""
     batches = 8 if bench.short else 40
     with server(bench, channels=CHANNELS) as ours:
         connection = Connection(ours.target)
@@ -80,8 +81,9 @@ def pending(bench: Bench) -> Iterator[Row]:
             action.start.offset_frames = i
             action.play.buffer_id = buffer_id
             action.play.channel_map.channels.extend(range(1, CHANNELS + 1))
-        # What is made once for all.
-        actions.ScheduleActions(request, metadata=connection.metadata)
+        # What is made once for all; with the last of these the event log is full.
+        for _ in range(-(-EVENTS // BATCH)):
+            actions.ScheduleActions(request, metadata=connection.metadata)
         before = _settled(ours)
         for _ in range(batches):
             actions.ScheduleActions(request, metadata=connection.metadata)
