@@ -16,8 +16,9 @@ constexpr absl::Duration kStartTime = absl::Seconds(30);
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(
-    const std::vector<std::string>& flags, const std::string& host, int port) {
-  std::vector<std::string> argv = {kServerProgram, "--insecure", "--listen",
+    const std::vector<std::string>& flags, const std::string& host, int port,
+    const std::string& program) {
+  std::vector<std::string> argv = {program, "--insecure", "--listen",
                                    absl::StrCat(host, ":", port)};
   argv.insert(argv.end(), flags.begin(), flags.end());
   auto process = ChildProcess::Start(argv);

@@ -22,10 +22,10 @@ inline constexpr char kToolProgram[] = "client_cpp/rtmixctl/rtmixctl";
 class ServerProcess {
  public:
   // Starts it on `port` of `host`, 0 for a free one, without TLS wherever that is, and waits until
-  // it listens. `flags` come on top.
-  static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(const std::vector<std::string>& flags,
-                                                              const std::string& host = "127.0.0.1",
-                                                              int port = 0);
+  // it listens. `flags` come on top. `program` is one that takes the same flags.
+  static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(
+      const std::vector<std::string>& flags, const std::string& host = "127.0.0.1", int port = 0,
+      const std::string& program = kServerProgram);
 
   // HOST:PORT.
   const std::string& target() const { return target_; }
