@@ -342,15 +342,16 @@ absl::StatusOr<int64_t> EngineImpl::SetMasterGain(const std::string& session_id,
   if (session_id == sessions_.exclusive_session_id() && !gain_to_put_back_.has_value()) {
     gain_to_put_back_ = before;
   }
-  ChangeMasterGain(change);
+  ChangeMasterGain(change, /*clears_later=*/false);
   WakePump();
   return change.frame;
 }
 
-void EngineImpl::ChangeMasterGain(const GainTimeline::Change& change) {
+void EngineImpl::ChangeMasterGain(const GainTimeline::Change& change, bool clears_later) {
   NoteGain("", change);
   SendChange({.kind = VoiceChange::Kind::kGain,
               .absolute = true,
+              .clears_later = clears_later,
               .gain = change.gain,
               .fade = change.fade,
               .frame = change.frame},
@@ -373,14 +374,9 @@ void EngineImpl::PutBackMasterGain() {
     return;
   }
   const GainTimeline::Change change = {.frame = CommonFrame(1), .gain = gain, .fade = {}};
-  // Later changes of the session that has ended come to nothing.
-  for (const GainTimeline::Change& later : master_gain_.changes()) {
-    if (later.frame > change.frame) {
-      ChangeMasterGain({.frame = later.frame, .gain = gain, .fade = {}});
-    }
-  }
   master_gain_.Set(gain);
-  ChangeMasterGain(change);
+  // Later changes of the session that has ended come to nothing.
+  ChangeMasterGain(change, /*clears_later=*/true);
 }
 
 void EngineImpl::FinishGains() {

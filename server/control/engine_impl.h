@@ -402,7 +402,8 @@ class EngineImpl : public Engine {
   void AddSessionGain(Action* action, Voice::Spec* spec) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The mixer did not take it.
   void TakeBackSessionGain(const Voice& voice) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void ChangeMasterGain(const GainTimeline::Change& change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ChangeMasterGain(const GainTimeline::Change& change, bool clears_later)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // A new stream begins with the master gain; what an exclusive session set is put back at its end.
   void ApplyMasterGain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void PutBackMasterGain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -339,6 +339,7 @@ void Mixer::CancelRt(Voice* voice, int64_t frame) noexcept {
 void Mixer::ChangeRt(Voice* voice, VoiceChange* change) noexcept {
   change->frame = std::max(change->frame, frame_);
   if (voice == nullptr) {
+    if (change->clears_later) master_changes_.MoveLaterRt(change->frame, &done_changes_);
     master_changes_.InsertRt(change);
   } else if (voice->state() == Voice::State::kEnded) {
     done_changes_.AppendRt(change);

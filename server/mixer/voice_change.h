@@ -27,6 +27,8 @@ struct VoiceChange {
   bool at_once = false;
   // Of one that comes with its voice: `frame` does not count from the origin of the batch.
   bool absolute = false;
+  // Of one of the master gain: those of later frames that were submitted before it come to nothing.
+  bool clears_later = false;
   float gain = 0;  // finite
   Fade fade = {};
   // The first frame to which it applies, from stream frame 0, or from the origin of the batch for
@@ -36,7 +38,8 @@ struct VoiceChange {
   void* owner = nullptr;  // control's own
 
   // Where it took effect: its frame, or the first one after that if it came late; kNever if the
-  // voice had ended by then. Of a kSessionGain that comes before its voice starts, its frame.
+  // voice had ended by then, or if it was cleared. Of a kSessionGain that comes before its voice
+  // starts, its frame.
   int64_t applied_frame = kNever;
   VoiceChange* next = nullptr;
 };
@@ -79,6 +82,20 @@ class VoiceChangeList {
     }
     return nullptr;
   }
+  // Moves those that apply to frames after `frame` to the end of another list.
+  void MoveLaterRt(int64_t frame, VoiceChangeList* to) noexcept {
+    VoiceChange* kept = nullptr;
+    VoiceChange* at = first_;
+    for (; at != nullptr && at->frame <= frame; at = at->next) kept = at;
+    (kept != nullptr ? kept->next : first_) = nullptr;
+    last_ = kept;
+    while (at != nullptr) {
+      VoiceChange* const next = at->next;
+      to->AppendRt(at);
+      at = next;
+    }
+  }
+  // The first; of a list that is not empty.
   VoiceChange* PopRt() noexcept {
     VoiceChange* const change = first_;
     first_ = change->next;

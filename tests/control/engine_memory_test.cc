@@ -104,6 +104,26 @@ TEST(EngineMemoryTest, DuplexesThatEndBeforeTheirFirstAudio) {
   });
 }
 
+// What they set for long after comes to nothing when they end.
+TEST(EngineMemoryTest, MasterGainsOfExclusiveSessions) {
+  ForgetfulEngine rig;
+  ExpectNothingLeft([&] {
+    SessionSpec spec;
+    spec.exclusive = true;
+    spec.ttl = absl::Minutes(30);
+    const auto session = rig.engine().CreateSession(spec);
+    ASSERT_TRUE(session.ok()) << session.status();
+    rig.Run(1);
+    for (int i = 0; i < 4; ++i) {
+      const auto set = rig.engine().SetMasterGain(session->info.session_id,
+                                                  {.gain = 0.5f, .fade = {}}, int64_t{1} << 50);
+      ASSERT_TRUE(set.ok()) << set.status();
+    }
+    ASSERT_TRUE(rig.engine().EndSession(session->info.session_id).ok());
+    rig.Run(2);
+  });
+}
+
 TEST(EngineMemoryTest, CancelledLongBeforeTheirTime) {
   ForgetfulEngine rig;
   ExpectNothingLeft([&] {
