@@ -1,7 +1,7 @@
-// A whole life of the server program: clients do a bit of everything, it is told to stop in the midst
-// of that, and exits. RTMIXD_TEST_SERVER names the program: the real one, which under
-// AddressSanitizer exits with an error if it has not freed everything, or the one whose audio thread
-// is guarded.
+// A whole life of the server program: clients do a bit of everything, it is told to stop in the
+// midst of that, and exits. RTMIXD_TEST_SERVER names the program: the real one, which under
+// AddressSanitizer exits with an error if it has not freed everything, or the one whose audio
+// thread is guarded.
 
 #include <signal.h>
 #include <unistd.h>
