@@ -52,8 +52,8 @@ _CHANNEL_OPTIONS = (
     # A page of 1000 reports with 64 xruns each is far below this.
     ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.max_send_message_length", -1),
-    # Servers allow a ping every 5 s. It is the second line: calls notice silence sooner, and have to,
-    # since a connection that gRPC gave up looks like one that broke, after which transfers go on.
+    # Servers allow a ping every 5 s. It is the second line: calls notice silence sooner. They have
+    # to: a connection that gRPC gave up looks like one that broke, after which transfers go on.
     ("grpc.keepalive_time_ms", 6000),
     ("grpc.keepalive_timeout_ms", 4000),
     ("grpc.min_reconnect_backoff_ms", 1000),
