@@ -1,7 +1,6 @@
 #include "server/mixer/fade.h"
 
 #include <algorithm>
-#include <cassert>
 #include <cmath>
 #include <numbers>
 
@@ -19,12 +18,12 @@ float FadeGain(float from, float to, int64_t frames, FadeShape shape, int64_t fr
   return static_cast<float>(low + (high - low) * s);
 }
 
-MixRamp GainRamp::RampAt(int64_t position, float scale) const noexcept {
+MixRamp GainRamp::Course(float scale) const noexcept {
   const bool rises = to_ >= from_;
   return {.low = rises ? from_ : to_,
           .rise = static_cast<double>(rises ? to_ : from_) - (rises ? from_ : to_),
           .per_frame = 1 / static_cast<double>(frames_),
-          .frame = static_cast<double>(rises ? position : frames_ - position),
+          .frame = static_cast<double>(rises ? position_ : frames_ - position_),
           .step = rises ? 1.0 : -1.0,
           .shape = shape_,
           .scale = scale};
@@ -34,7 +33,7 @@ float GainRamp::gain() const noexcept {
   if (!moving()) return to_;
   if (position_ == 0) return from_;
   float gain = 0;
-  PortableMixKernel().ramp(RampAt(position_, 1.0f), &gain, 1);
+  PortableMixKernel().ramp(Course(1.0f), &gain, 1);
   return gain;
 }
 
@@ -50,17 +49,10 @@ void GainRamp::AdvanceRt(int64_t frames) noexcept {
   if (moving()) position_ += std::min(frames, frames_ - position_);
 }
 
-MixRamp GainRamp::PassRt(float scale, int frames) noexcept {
-  assert(0 < position_ && frames <= frames_ - position_);
-  const MixRamp ramp = RampAt(position_, scale);
-  position_ += frames;
-  return ramp;
-}
-
 void GainRamp::WriteRt(const MixKernel& kernel, float scale, float* gains, int frames) noexcept {
   const int ramped =
       moving() ? static_cast<int>(std::min<int64_t>(frames, frames_ - position_)) : 0;
-  if (ramped > 0) kernel.ramp(RampAt(position_, scale), gains, ramped);
+  if (ramped > 0) kernel.ramp(Course(scale), gains, ramped);
   if (ramped > 0 && position_ == 0) gains[0] = from_ * scale;
   std::fill(gains + ramped, gains + frames, to_ * scale);
   AdvanceRt(frames);

@@ -36,7 +36,7 @@ class GainRamp {
   explicit GainRamp(float gain) : from_(gain), to_(gain) {}
 
   bool moving() const noexcept { return position_ < frames_; }
-  // For how many frames it is in the midst of a fade, as PassRt asks for; 0 if it is not.
+  // For how many frames it is in the midst of a fade, as Course asks for; 0 if it is not.
   int64_t midst_frames() const noexcept { return position_ > 0 ? frames_ - position_ : 0; }
   // Of the next frame.
   float gain() const noexcept;
@@ -49,15 +49,16 @@ class GainRamp {
   void StartRt(float to, const Fade& fade) noexcept;
   // Passes `frames` frames.
   void AdvanceRt(int64_t frames) noexcept;
-  // The course of the next `frames` frames, each gain times `scale`, and passes them. Only in the
-  // midst of a fade: after its first frame and up to its end.
-  MixRamp PassRt(float scale, int frames) noexcept;
+  // The course of the next frames, each gain times `scale`. Only in the midst of a fade: after its
+  // first frame and up to its end.
+  MixRamp Course(float scale) const noexcept;
   // Writes the gains of the next `frames` frames, each times `scale`, and passes them.
   void WriteRt(const MixKernel& kernel, float scale, float* gains, int frames) noexcept;
 
- private:
-  MixRamp RampAt(int64_t position, float scale) const noexcept;
+  // What comes next is the same.
+  bool operator==(const GainRamp&) const = default;
 
+ private:
   float from_;
   float to_;
   int64_t position_ = 0;  // < frames_ while it moves, else equal

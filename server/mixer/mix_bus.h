@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "server/mixer/fade.h"
 #include "server/mixer/mix_kernel.h"
-#include "server/realtime/cache_line.h"
 
 namespace rtmixd {
 
@@ -31,35 +31,43 @@ class MixBus {
   float* TakeRoomRt(int64_t floats) noexcept {
     if (taken_ + floats > room_floats_) return nullptr;
     float* const room = room_ + taken_;
-    taken_ += (floats + kLineFloats - 1) / kLineFloats * kLineFloats;
+    taken_ += (floats + kGainsLineFloats - 1) / kGainsLineFloats * kGainsLineFloats;
     return room;
   }
   void ReleaseRoomRt() noexcept {
     taken_ = 0;
     last_gains_ = nullptr;
   }
-  // The gains of a block of `ramp`, written to `room`, the last that was taken; voices often fade
-  // in step: if they are those of the ramp before, where these are, and `room` is given back.
-  const float* WriteRampRt(const MixRamp& ramp, float* room) noexcept {
-    if (last_gains_ != nullptr && ramp == last_ramp_) {
-      taken_ = room - room_;
-      return last_gains_;
-    }
-    kernel_.ramp(ramp, room, frames_);
+  // The gains of a block in the midst of `ramp`, each times `scale`, in the room; null if there is
+  // none left. Voices often fade in step: if these are those of the ramp before, they are where
+  // those are.
+  const float* RampGainsRt(const GainRamp& ramp, float scale) noexcept {
+    if (last_gains_ != nullptr && scale == last_scale_ && ramp == last_ramp_) return last_gains_;
+    float* const gains = TakeRoomRt(frames_);
+    if (gains == nullptr) return nullptr;
+    kernel_.ramp(ramp.Course(scale), gains, frames_);
     last_ramp_ = ramp;
-    return last_gains_ = room;
+    last_scale_ = scale;
+    return last_gains_ = gains;
   }
   // Room for as many gains as the block has frames, for a moment: whoever calls next writes over
   // it.
   float* ScratchGainsRt() noexcept { return scratch_gains_.data(); }
   const MixKernel& kernel() const noexcept { return kernel_; }
 
+  // Where gains in the room are, for a span.
+  uint16_t GainsLine(const float* gains) const noexcept {
+    return static_cast<uint16_t>((gains - room_) / kGainsLineFloats + 1);
+  }
+
   // Adds `count` spans, one after the other, whose channel i goes to channel channel_map[i] (from
-  // 0); no two to the same one, if there is more than one span. `fetch_next`: as of MixKernel.
+  // 0); no two to the same one, if there is more than one span. `fading`: some have a gains_line,
+  // of the room. `fetch_next`: as of MixKernel.
   void AddWholeRt(const WholeSpan* spans, int count, const int16_t* channel_map, int channels,
-                  bool fetch_next) noexcept {
+                  bool fading, bool fetch_next) noexcept {
     for (int c = 0; c < channels; ++c) {
-      kernel_.sum_whole(spans, count, c, frames_, fetch_next, planar_[channel_map[c]]);
+      kernel_.sum_whole(spans, count, c, frames_, fading ? room_ : nullptr, fetch_next,
+                        planar_[channel_map[c]]);
     }
   }
   // Adds a span to channel `channel`.
@@ -78,8 +86,6 @@ class MixBus {
   const float* const* planar() const noexcept { return planar_.data(); }
 
  private:
-  static constexpr int64_t kLineFloats = kCacheLineBytes / sizeof(float);
-
   const MixKernel& kernel_;
   int frames_ = 0;
   std::vector<float> samples_;
@@ -88,8 +94,9 @@ class MixBus {
   std::vector<float> room_memory_;
   float* room_;        // in there, at the begin of a cache line
   int64_t taken_ = 0;  // floats
-  MixRamp last_ramp_{};
-  const float* last_gains_ = nullptr;  // of last_ramp_, in the room; null: none
+  GainRamp last_ramp_{1.0f};
+  float last_scale_ = 1.0f;
+  const float* last_gains_ = nullptr;  // of these, in the room; null: none
   std::vector<float> scratch_gains_;
 };
 

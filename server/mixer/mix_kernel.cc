@@ -4,8 +4,6 @@
 #include <iterator>
 #include <limits>
 
-#include "server/realtime/cache_line.h"
-
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -47,12 +45,18 @@ inline const float* SamplesOf(const WholeSpan& span, int channel) noexcept {
   return span.samples + int64_t{span.stride} * channel;
 }
 
+// Null: span.gain for all.
+inline const float* GainsOf(const WholeSpan& span, const float* gains) noexcept {
+  return span.gains_line == 0 ? nullptr : gains + (span.gains_line - 1) * kGainsLineFloats;
+}
+
 void SumWholePortable(const WholeSpan* spans, int count, int channel, int frames,
-                      bool /*fetch_next*/, float* bus) noexcept {
+                      const float* gains, bool /*fetch_next*/, float* bus) noexcept {
   for (int s = 0; s < count; ++s) {
     const float* const samples = SamplesOf(spans[s], channel);
+    const float* const own_gains = GainsOf(spans[s], gains);
     for (int i = 0; i < frames; ++i) {
-      const float gain = spans[s].gains != nullptr ? spans[s].gains[i] : spans[s].gain;
+      const float gain = own_gains != nullptr ? own_gains[i] : spans[s].gain;
       bus[i] = std::fma(gain, samples[i], bus[i]);
     }
   }
@@ -107,32 +111,33 @@ RTMIXD_AVX2 inline void FetchLines(const float* next) noexcept {
 
 // Adds spans from frame `from` on, as many whole groups of kVectors * 8 frames as there are; the
 // bus stays in registers while all spans are added. Returns the frame it got to.
-template <int kVectors, bool kFetchNext>
+template <int kVectors, bool kFetchNext, bool kFading>
 RTMIXD_AVX2 int SumGroups(const WholeSpan* spans, int count, int channel, int from, int frames,
-                          float* bus) noexcept {
+                          const float* gains, float* bus) noexcept {
+  const WholeSpan* const end = spans + count;
   for (; from + kVectors * 8 <= frames; from += kVectors * 8) {
     __m256 sums[kVectors];
 #pragma GCC unroll 8  // at -O2 the sums would stay in memory otherwise
     for (int v = 0; v < kVectors; ++v) sums[v] = _mm256_loadu_ps(bus + from + v * 8);
-    for (int s = 0; s < count;) {
-      // Two loops: in one, the compiler would load all samples before it knows of the gains, and
-      // has no registers for them.
-      for (; s < count && spans[s].gains == nullptr; ++s) {
-        const float* const samples = SamplesOf(spans[s], channel) + from;
+    for (const WholeSpan* span = spans; span != end;) {
+      // Loops of their own: in one, the compiler would load all samples before it knows of the
+      // gains, and has no registers for them.
+      for (; span != end && (!kFading || span->gains_line == 0); ++span) {
+        const float* const samples = SamplesOf(*span, channel) + from;
         if (kFetchNext) FetchLines<kVectors>(samples + frames);
-        const __m256 gain = _mm256_set1_ps(spans[s].gain);
+        const __m256 gain = _mm256_set1_ps(span->gain);
 #pragma GCC unroll 8
         for (int v = 0; v < kVectors; ++v) {
           sums[v] = _mm256_fmadd_ps(gain, _mm256_loadu_ps(samples + v * 8), sums[v]);
         }
       }
-      for (; s < count && spans[s].gains != nullptr; ++s) {
-        const float* const samples = SamplesOf(spans[s], channel) + from;
+      for (; kFading && span != end && span->gains_line != 0; ++span) {
+        const float* const samples = SamplesOf(*span, channel) + from;
         if (kFetchNext) FetchLines<kVectors>(samples + frames);
-        const float* const gains = spans[s].gains + from;
+        const float* const own_gains = GainsOf(*span, gains) + from;
 #pragma GCC unroll 8
         for (int v = 0; v < kVectors; ++v) {
-          sums[v] = _mm256_fmadd_ps(_mm256_loadu_ps(gains + v * 8),
+          sums[v] = _mm256_fmadd_ps(_mm256_loadu_ps(own_gains + v * 8),
                                     _mm256_loadu_ps(samples + v * 8), sums[v]);
         }
       }
@@ -148,35 +153,39 @@ RTMIXD_AVX2 __m256i FirstLanes(int count) noexcept {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0));
 }
 
-template <bool kFetchNext>
+template <bool kFetchNext, bool kFading>
 RTMIXD_AVX2 void SumSpans(const WholeSpan* spans, int count, int channel, int frames,
-                          float* bus) noexcept {
-  int from = SumGroups<8, kFetchNext>(spans, count, channel, 0, frames, bus);
-  from = SumGroups<1, kFetchNext>(spans, count, channel, from, frames, bus);
+                          const float* gains, float* bus) noexcept {
+  int from = SumGroups<8, kFetchNext, kFading>(spans, count, channel, 0, frames, gains, bus);
+  from = SumGroups<1, kFetchNext, kFading>(spans, count, channel, from, frames, gains, bus);
   if (from == frames) return;
   const __m256i lanes = FirstLanes(frames - from);
   __m256 sum = _mm256_maskload_ps(bus + from, lanes);
   for (int s = 0; s < count; ++s) {
     const __m256 samples = _mm256_maskload_ps(SamplesOf(spans[s], channel) + from, lanes);
-    const __m256 gain = spans[s].gains != nullptr ? _mm256_maskload_ps(spans[s].gains + from, lanes)
-                                                  : _mm256_set1_ps(spans[s].gain);
+    const float* const own_gains = GainsOf(spans[s], gains);
+    const __m256 gain = own_gains != nullptr ? _mm256_maskload_ps(own_gains + from, lanes)
+                                             : _mm256_set1_ps(spans[s].gain);
     sum = _mm256_fmadd_ps(gain, samples, sum);
   }
   _mm256_maskstore_ps(bus + from, lanes, sum);
 }
 
 RTMIXD_AVX2 void SumWholeAvx2(const WholeSpan* spans, int count, int channel, int frames,
-                              bool fetch_next, float* bus) noexcept {
-  if (fetch_next) {
-    SumSpans<true>(spans, count, channel, frames, bus);
+                              const float* gains, bool fetch_next, float* bus) noexcept {
+  if (gains != nullptr) {
+    const auto sum = fetch_next ? SumSpans<true, true> : SumSpans<false, true>;
+    sum(spans, count, channel, frames, gains, bus);
   } else {
-    SumSpans<false>(spans, count, channel, frames, bus);
+    const auto sum = fetch_next ? SumSpans<true, false> : SumSpans<false, false>;
+    sum(spans, count, channel, frames, gains, bus);
   }
 }
 
 RTMIXD_AVX2 void SumAvx2(const MixSpan& span, float* bus) noexcept {
-  const WholeSpan whole = {span.samples, span.gains, span.gain, 0};
-  SumSpans<false>(&whole, 1, 0, span.frames, bus + span.offset);
+  const WholeSpan whole = {span.samples, span.gain, 0,
+                           static_cast<uint16_t>(span.gains != nullptr)};
+  SumWholeAvx2(&whole, 1, 0, span.frames, span.gains, false, bus + span.offset);
 }
 
 template <FadeShape kShape>
@@ -234,18 +243,36 @@ RTMIXD_AVX2 void MultiplyAvx2(const float* gains, float* factors, int frames) no
   MultiplyPortable(gains + i, factors + i, frames - i);
 }
 
+// All bits of the samples that are in [-1, 1].
+RTMIXD_AVX2 inline __m256 Inside(__m256 x) noexcept {
+  return _mm256_cmp_ps(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), x), _mm256_set1_ps(1.0f),
+                       _CMP_LE_OQ);
+}
+
 RTMIXD_AVX2 int64_t ClipAvx2(float* samples, int frames) noexcept {
+  constexpr int kVectors = 4;
   const __m256 low = _mm256_set1_ps(-1.0f);
   const __m256 high = _mm256_set1_ps(1.0f);
   int64_t changed = 0;
   int i = 0;
-  for (; i + 8 <= frames; i += 8) {
-    const __m256 x = _mm256_loadu_ps(samples + i);
-    const __m256 inside =
-        _mm256_and_ps(_mm256_cmp_ps(x, low, _CMP_GE_OQ), _mm256_cmp_ps(x, high, _CMP_LE_OQ));
-    changed += 8 - __builtin_popcount(static_cast<unsigned>(_mm256_movemask_ps(inside)));
-    const __m256 number = _mm256_and_ps(x, _mm256_cmp_ps(x, x, _CMP_ORD_Q));
-    _mm256_storeu_ps(samples + i, _mm256_min_ps(high, _mm256_max_ps(low, number)));
+  for (; i + kVectors * 8 <= frames; i += kVectors * 8) {
+    __m256 x[kVectors];
+    __m256 inside[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      x[v] = _mm256_loadu_ps(samples + i + v * 8);
+      inside[v] = Inside(x[v]);
+    }
+    // Of most there is nothing to change.
+    const __m256 all =
+        _mm256_and_ps(_mm256_and_ps(inside[0], inside[1]), _mm256_and_ps(inside[2], inside[3]));
+    if (_mm256_movemask_ps(all) == 0xff) continue;
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      changed += 8 - __builtin_popcount(static_cast<unsigned>(_mm256_movemask_ps(inside[v])));
+      const __m256 number = _mm256_and_ps(x[v], _mm256_cmp_ps(x[v], x[v], _CMP_ORD_Q));
+      _mm256_storeu_ps(samples + i + v * 8, _mm256_min_ps(high, _mm256_max_ps(low, number)));
+    }
   }
   return changed + ClipPortable(samples + i, frames - i);
 }

@@ -3,15 +3,20 @@
 
 #include <cstdint>
 
+#include "server/realtime/cache_line.h"
+
 namespace rtmixd {
 
-// A voice's piece that fills a block: sample i of its channel c is samples[c * stride + i].
+// A voice's piece that fills a block: sample i of its channel c is samples[c * stride + i]. Small:
+// what a block costs with many voices is how often it reads and writes these.
 struct WholeSpan {
   const float* samples;
-  const float* gains;  // one for each frame; null: `gain` for all
-  float gain;
-  int32_t stride;
+  float gain;           // of all frames, if `gains_line` is 0
+  int16_t stride;       // at most kMaxMixFrames
+  uint16_t gains_line;  // n > 0: frame i has the gain that is at (n - 1) * kGainsLineFloats + i
 };
+// Where the gains of a block may begin: in a cache line.
+inline constexpr int kGainsLineFloats = kCacheLineBytes / sizeof(float);
 
 // A piece of one voice's channel that need not fill the block: samples[i] goes to frame offset + i
 // of the bus. 0 <= offset, 0 < frames, offset + frames <= the frames of the block.
@@ -41,8 +46,6 @@ struct MixRamp {
   double step;  // 1 or -1
   FadeShape shape;
   float scale;
-
-  bool operator==(const MixRamp&) const = default;
 };
 
 // The inner loops of the mixer, as functions chosen once when a mixer is made. All kernels give the
@@ -53,10 +56,11 @@ struct MixKernel {
   const char* name;
 
   // For channel `channel` of each span in order, bus[i] = fma(gain, sample i, bus[i]) on all
-  // `frames` of the block, with gains[i] as the gain where there are gains. With `fetch_next` what
-  // follows each span is fetched into the cache meanwhile, as much as the span has.
-  void (*sum_whole)(const WholeSpan* spans, int count, int channel, int frames, bool fetch_next,
-                    float* bus) noexcept;
+  // `frames` of the block. `gains` is where the gains of those that have a gains_line are; null if
+  // none has. With `fetch_next` what follows each span is fetched into the cache meanwhile, as much
+  // as the span has.
+  void (*sum_whole)(const WholeSpan* spans, int count, int channel, int frames, const float* gains,
+                    bool fetch_next, float* bus) noexcept;
   // bus[offset + i] = fma(gain, samples[i], bus[offset + i]), with gains[i] as the gain where there
   // are gains.
   void (*sum)(const MixSpan& span, float* bus) noexcept;

@@ -4,20 +4,22 @@
 
 namespace rtmixd {
 
-MixRuns::MixRuns() : spans_(kBits * kMaxSpans) {
-  for (int n = 0; n < kBits; ++n) runs_[n].spans = spans_.data() + n * kMaxSpans;
+MixRuns::MixRuns() : spans_(kChannelBits * kMaxSpans) {
+  for (int n = 0; n < kChannelBits; ++n) runs_[n].spans = spans_.data() + n * kMaxSpans;
 }
 
 MixRuns::Run* MixRuns::OpenNewRt(const VoiceRoute& route) noexcept {
-  const int number = NumberOf(route);
+  const int number = NumberOf(route.key);
   uint64_t channels = uint64_t{1} << number;
-  for (int c = 1; c < route.channels; ++c) channels |= uint64_t{1} << route.channel_map[c] % kBits;
+  for (int c = 1; c < route.channels; ++c)
+    channels |= uint64_t{1} << route.channel_map[c] % kChannelBits;
   if ((used_channels_ & channels) != 0) return nullptr;
   used_channels_ |= channels;
   opened_ |= uint64_t{1} << number;
   Run& run = runs_[number];
   run.route = route;
   run.end = run.spans;
+  run.fading = false;
   return &run;
 }
 
@@ -28,7 +30,8 @@ void MixRuns::AddRt(MixBus* bus) noexcept {
     const auto spans = static_cast<int>(run.end - run.spans);
     // The voice for which it was opened may have turned out to have none.
     if (spans > 0) {
-      bus->AddWholeRt(run.spans, spans, route.channel_map, route.channels, route.fetch_next);
+      bus->AddWholeRt(run.spans, spans, route.channel_map, route.channels, run.fading,
+                      route.fetch_next);
     }
     run.end = nullptr;
   }

@@ -11,8 +11,8 @@ namespace rtmixd {
 
 // Where the channels of a voice go.
 struct VoiceRoute {
-  // Of routes whose keys are the same all else is the same, and no two channels go to one; the key
-  // of a route that sends two channels to one is no other's. Never 0.
+  // Of MixRuns::KeyOf. Of routes whose keys are the same all else is the same, and no two channels
+  // go to one; the key of a route that sends two channels to one is no other's. Never 0.
   uint64_t key;
   const int16_t* channel_map;  // as of MixBus::AddWholeRt
   int channels;
@@ -28,6 +28,13 @@ class MixRuns {
  public:
   // So many spans of a route at a time: their list stays in the nearest cache.
   static constexpr int kMaxSpans = 128;
+  // The bits of a key that are its owner's.
+  static constexpr uint64_t kKeyBits = (uint64_t{1} << 56) - 1;
+  // The key of a route that begins with channel `first_channel`, of the owner's bits, which are
+  // what tells it from others that do.
+  static uint64_t KeyOf(int first_channel, uint64_t bits) noexcept {
+    return static_cast<uint64_t>(first_channel % kChannelBits) << 56 | bits;
+  }
 
   MixRuns();
   MixRuns(const MixRuns&) = delete;
@@ -38,11 +45,12 @@ class MixRuns {
     VoiceRoute route{};
     WholeSpan* spans = nullptr;  // from the first
     WholeSpan* end = nullptr;
+    bool fading = false;  // some have gains of their own: whoever writes those sets it
   };
   // The run of a route, whose end grows with every span that is written there, up to kMaxSpans;
   // null if what was gathered must be added before. There is always one for the first.
   Run* OpenRt(const VoiceRoute& route) noexcept {
-    Run& run = runs_[NumberOf(route)];
+    Run& run = runs_[NumberOf(route.key)];
     return run.end != nullptr && run.route.key == route.key ? &run : OpenNewRt(route);
   }
   // Adds what was gathered, and releases what room of the bus it took.
@@ -51,16 +59,14 @@ class MixRuns {
  private:
   // A channel, modulo this, is a bit of a word and the number of a route that begins with it: two
   // of one number have it in common.
-  static constexpr int kBits = 64;
+  static constexpr int kChannelBits = 64;
 
-  static int NumberOf(const VoiceRoute& route) noexcept {
-    return route.channels > 0 ? route.channel_map[0] % kBits : 0;
-  }
+  static int NumberOf(uint64_t key) noexcept { return static_cast<int>(key >> 56); }
   Run* OpenNewRt(const VoiceRoute& route) noexcept;
 
   uint64_t used_channels_ = 0;
   uint64_t opened_ = 0;  // bit n: runs_[n], whose end is not null
-  std::array<Run, kBits> runs_;
+  std::array<Run, kChannelBits> runs_;
   std::vector<WholeSpan> spans_;  // of all runs
 };
 

@@ -193,23 +193,30 @@ size_t Mixer::RenderWholeRt(size_t first, int frames, size_t* kept) noexcept {
   const size_t count = active_.size();
   for (size_t begin = first; begin < count;) {
     MixRuns::Run* run = nullptr;
+    WholeSpan* span = nullptr;  // the end of the run: in memory each voice would wait for the last
     uint64_t key = 0;
     size_t end = begin;
     for (const size_t limit = std::min(count, begin + MixRuns::kMaxSpans); end < limit; ++end) {
       __builtin_prefetch(voices[std::min(end + kVoicesAhead, count - 1)]);
       Voice& voice = *voices[end];
-      if (voice.from_feed()) break;  // it has no span: no run is opened for it
       if (voice.route_key() != key) {
+        if (voice.from_feed()) break;  // it has no span: no run is opened for it
+        if (run != nullptr) run->end = span;
         run = runs_.OpenRt(voice.route());
         if (run == nullptr) break;
+        span = run->end;
         key = voice.route_key();
       }
-      if (!voice.RenderWholeRt(frames, &bus_, run->end) &&
-          !voice.RenderJoinedRt(frame_, frames, &bus_, run->end)) {
-        break;
+      if (!voice.RenderWholeRt(frames, span)) {
+        if (!voice.RenderFadingRt(frames, &bus_, span) &&
+            !voice.RenderJoinedRt(frame_, frames, &bus_, span)) {
+          break;
+        }
+        run->fading |= span->gains_line != 0;
       }
-      ++run->end;
+      ++span;
     }
+    if (run != nullptr) run->end = span;
     runs_.AddRt(&bus_);
     if (end == begin) return begin;
     if (*kept < begin) std::copy(voices + begin, voices + end, voices + *kept);

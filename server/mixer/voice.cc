@@ -38,17 +38,21 @@ uint64_t Voice::RouteKey(const AudioView& view, const ChannelMap& map) {
     named = true;
     for (size_t c = 1; c < map.size(); ++c) named = named && map[c] == map[c - 1] + 1;
   }
-  // An address of shorts is even, and no key of a named map has the highest bit.
-  if (!named) return uint64_t{1} << 63 | reinterpret_cast<uintptr_t>(map.data()) | far;
-  return static_cast<uint64_t>(map.size()) << 42 | static_cast<uint64_t>(map.front()) << 22 |
-         static_cast<uint64_t>(map.back()) << 2 | far;
+  // An address of shorts is even, and has not the highest of the bits, which no named map has.
+  const uint64_t bits = named ? static_cast<uint64_t>(map.size()) << 42 |
+                                    static_cast<uint64_t>(map.front()) << 22 |
+                                    static_cast<uint64_t>(map.back()) << 2
+                              : uint64_t{1} << 55 | reinterpret_cast<uintptr_t>(map.data());
+  return MixRuns::KeyOf(map.empty() ? 0 : map.front(), bits | far);
 }
 
 Voice::Voice(const Spec& spec)
     : position_(spec.view_offset_frames),
-      gain_(spec.gain),
+      next_{.samples = nullptr,
+            .gain = spec.gain,
+            .stride = static_cast<int16_t>(spec.view.channel_stride_frames),
+            .gains_line = 0},
       channels_(static_cast<int16_t>(spec.channel_map.size())),
-      channel_stride_frames_(static_cast<int16_t>(spec.view.channel_stride_frames)),
       from_feed_(spec.feed != nullptr),
       late_policy_(spec.late_policy),
       fade_out_shape_(spec.fade_out.shape),
@@ -274,25 +278,26 @@ void Voice::SkipRt(int64_t frames) noexcept {
 void Voice::LookAheadRt(int64_t next_frame) noexcept {
   event_frame_ = cut_frame_;
   if (!changes_.empty()) event_frame_ = std::min(event_frame_, changes_.front()->frame);
-  gain_ = ramp_.target() * session_ramp_.target();
-  fading_ = ramp_.moving() || session_ramp_.moving();
-  plain_ = !paused() && !fading_ && !(from_feed_ && max_frames_ != kNoFrame);
+  next_.gain = ramp_.target() * session_ramp_.target();
+  const bool fades = ramp_.moving() || session_ramp_.moving();
+  plain_ = !paused() && !fades && !(from_feed_ && max_frames_ != kNoFrame);
   whole_frames_ = 0;
   if (paused() || from_feed_) return;
   const int64_t position = position_frames();
   // A view is at most as long as its position can be, so that no sum overflows.
   const int64_t view_left = (jumps_left_ != 0 ? loop_end_frame_ : view_frames_) - position;
   // What happens on the frame after a block belongs to it.
-  const int64_t quiet =
-      std::min({view_left, LeftOfMaxFrames(), FadeOutDistance(),
-                ramp_.moving() ? ramp_.midst_frames() : kNoFrame,
-                session_ramp_.moving() ? session_ramp_.midst_frames() : kNoFrame,
-                event_frame_ == kNoFrame ? kNoFrame : event_frame_ - next_frame}) -
-      1;
+  int64_t quiet = std::min(view_left, LeftOfMaxFrames());
+  if (fade_out_frames_ > 0) quiet = std::min(quiet, FadeOutDistance());
+  if (ramp_.moving()) quiet = std::min(quiet, ramp_.midst_frames());
+  if (session_ramp_.moving()) quiet = std::min(quiet, session_ramp_.midst_frames());
+  if (event_frame_ != kNoFrame) quiet = std::min(quiet, event_frame_ - next_frame);
+  --quiet;
   if (quiet <= 0) return;
   const int64_t offset = position % AudioView::kSegmentFrames;
-  next_samples_ = segments_[position / AudioView::kSegmentFrames] + offset;
-  whole_frames_ = static_cast<int32_t>(std::min(quiet, AudioView::kSegmentFrames - offset));
+  next_.samples = segments_[position / AudioView::kSegmentFrames] + offset;
+  const auto whole = static_cast<int32_t>(std::min(quiet, AudioView::kSegmentFrames - offset));
+  whole_frames_ = fades ? -whole : whole;
 }
 
 void Voice::EndRt(EndReason reason, int64_t frame) noexcept {

@@ -170,11 +170,12 @@ class alignas(kCacheLineBytes) Voice {
   // effect are added to `done`.
   bool StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block_first_frame,
                VoiceChangeList* done) noexcept;
-  // Sounds in a block in which nothing can happen to it: writes what is to be added to the bus,
-  // with gains in its room if it is in the midst of a fade. False, without having done anything, if
-  // something might, or if there is no such room. The way of nearly all voices in nearly all
-  // blocks.
-  bool RenderWholeRt(int frames, MixBus* bus, WholeSpan* span) noexcept;
+  // Sounds in a block in which nothing can happen to it: writes what is to be added to the bus.
+  // False, without having done anything, if something might, or if it fades. The way of nearly all
+  // voices in nearly all blocks.
+  bool RenderWholeRt(int frames, WholeSpan* span) noexcept;
+  // The same in the midst of a fade, with gains in room of the bus; false if there is none.
+  bool RenderFadingRt(int frames, MixBus* bus, WholeSpan* span) noexcept;
   // The same in a block in which its memory is in several pieces, which are put together in room of
   // the bus, but nothing else happens to it.
   bool RenderJoinedRt(int64_t block_first_frame, int frames, MixBus* bus, WholeSpan* span) noexcept;
@@ -232,6 +233,8 @@ class alignas(kCacheLineBytes) Voice {
     std::array<VoiceGap, kGapSlots> gaps{};
   };
 
+  // Nothing happens to it on the next `frames` frames, which are behind it now.
+  void PassWholeRt(int frames) noexcept;
   // Sounds from one thing that happens to the next.
   bool RenderPiecesRt(int64_t block_first_frame, int frames, MixBus* bus,
                       VoiceChangeList* done) noexcept;
@@ -246,7 +249,7 @@ class alignas(kCacheLineBytes) Voice {
   // The same in the midst of a fade, in room of the bus; null, and no frame has passed, if there is
   // none.
   const float* MidstGainsRt(int frames, MixBus* bus) noexcept;
-  // The same, in all the room of the bus; null if gain_ holds for all.
+  // The same, in all the room of the bus; null if next_.gain holds for all.
   const float* GainsRt(int frames, MixBus* bus) noexcept;
   // A piece of the view that is to sound next: of its first channel.
   struct Piece {
@@ -255,7 +258,7 @@ class alignas(kCacheLineBytes) Voice {
   };
   Piece NextPieceRt(int max_frames) const noexcept;
   MixSpan MakeSpan(const float* samples, const float* gains, int at, int frames) const noexcept {
-    return {samples, gains, gain_, static_cast<int16_t>(at), static_cast<int16_t>(frames)};
+    return {samples, gains, next_.gain, static_cast<int16_t>(at), static_cast<int16_t>(frames)};
   }
   // Passes frames of the view, through its loop.
   void PassViewRt(int64_t frames) noexcept;
@@ -290,17 +293,18 @@ class alignas(kCacheLineBytes) Voice {
   // What every block needs of a voice that plays from memory: one cache line, since with a thousand
   // voices each line counts.
   std::atomic<int64_t> done_frames_{0};
-  std::atomic<int64_t> position_;        // next frame of the view
-  const float* next_samples_ = nullptr;  // of the first channel, there
-  int32_t whole_frames_ = 0;  // for how long nothing can happen and memory is in one piece
-  float gain_;                // while it does not fade
+  std::atomic<int64_t> position_;  // next frame of the view
+  // Of the next block: its samples while they are in one piece, and the gain while it does not
+  // fade.
+  WholeSpan next_;
   uint64_t route_key_;
   const int16_t* channel_map_;
-  const int16_t channels_;               // at most 1024
-  const int16_t channel_stride_frames_;  // of the view; at most kSegmentFrames
+  // For how long nothing can happen and memory is in one piece; in the midst of a fade less than 0,
+  // for so long.
+  int32_t whole_frames_ = 0;
+  const int16_t channels_;  // at most 1024
   const bool from_feed_;
   bool plain_ = false;  // neither paused, nor fading, nor a feed that has to end by itself
-  bool fading_ = false;
   std::atomic<State> state_{State::kPending};
   int16_t begin_ = 0;  // where it starts in the block that comes next; 0 but in its first block
   std::atomic<bool> paused_{false};
@@ -348,17 +352,19 @@ class alignas(kCacheLineBytes) Voice {
   const ChannelMap channel_map_storage_;
 };
 
-inline bool Voice::RenderWholeRt(int frames, MixBus* bus, WholeSpan* span) noexcept {
+inline bool Voice::RenderWholeRt(int frames, WholeSpan* span) noexcept {
   if (frames > whole_frames_) return false;
-  const float* const gains = fading_ ? MidstGainsRt(frames, bus) : nullptr;
-  if (fading_ && gains == nullptr) return false;
   whole_frames_ -= frames;
+  *span = next_;
+  PassWholeRt(frames);
+  return true;
+}
+
+inline void Voice::PassWholeRt(int frames) noexcept {
+  next_.samples += frames;
   // Only this thread writes them: no need for atomic additions.
   position_.store(position_frames() + frames, std::memory_order_relaxed);
   done_frames_.store(done_frames() + frames, std::memory_order_relaxed);
-  *span = {next_samples_, gains, gain_, channel_stride_frames_};
-  next_samples_ += frames;
-  return true;
 }
 
 }  // namespace rtmixd

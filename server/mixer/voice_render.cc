@@ -40,7 +40,7 @@ bool Voice::RenderPiecesRt(int64_t block_first_frame, int frames, MixBus* bus,
     if (paused()) {
       session_ramp_.AdvanceRt(stop - at);
     } else {
-      gain_ = ramp_.target() * session_ramp_.target();
+      next_.gain = ramp_.target() * session_ramp_.target();
       const int64_t sounds = std::min(LeftOfMaxFrames(), FadeOutRt());
       if (stop - at > sounds) stop = at + static_cast<int>(sounds);
       if (from_feed_ ? !RenderFeedRt(block_first_frame, at, stop, &feed, bus)
@@ -54,6 +54,17 @@ bool Voice::RenderPiecesRt(int64_t block_first_frame, int frames, MixBus* bus,
       return false;
     }
   }
+  return true;
+}
+
+bool Voice::RenderFadingRt(int frames, MixBus* bus, WholeSpan* span) noexcept {
+  if (frames > -whole_frames_) return false;
+  const float* const gains = MidstGainsRt(frames, bus);
+  if (gains == nullptr) return false;
+  whole_frames_ += frames;
+  *span = next_;
+  span->gains_line = bus->GainsLine(gains);
+  PassWholeRt(frames);
   return true;
 }
 
@@ -71,11 +82,12 @@ bool Voice::RenderJoinedRt(int64_t block_first_frame, int frames, MixBus* bus,
     if (gains == nullptr) return false;
     WriteGainsRt(frames, bus, gains);
   }
-  *span = {samples, gains, ramp_.target() * session_ramp_.target(), frames};
+  *span = {samples, ramp_.target() * session_ramp_.target(), static_cast<int16_t>(frames),
+           gains != nullptr ? bus->GainsLine(gains) : uint16_t{0}};
   for (int at = 0; at < frames;) {
     const Piece piece = NextPieceRt(frames - at);
     for (int c = 0; c < channels_; ++c) {
-      std::copy_n(piece.samples + int64_t{c} * channel_stride_frames_, piece.frames,
+      std::copy_n(piece.samples + int64_t{c} * next_.stride, piece.frames,
                   samples + int64_t{c} * frames + at);
     }
     at += piece.frames;
@@ -87,15 +99,16 @@ bool Voice::RenderJoinedRt(int64_t block_first_frame, int frames, MixBus* bus,
 }
 
 const float* Voice::MidstGainsRt(int frames, MixBus* bus) noexcept {
-  float* const room = bus->TakeRoomRt(frames);
-  if (room == nullptr) return nullptr;
   if (ramp_.moving() && session_ramp_.moving()) {
-    WriteGainsRt(frames, bus, room);
+    float* const room = bus->TakeRoomRt(frames);
+    if (room != nullptr) WriteGainsRt(frames, bus, room);
     return room;
   }
-  const MixRamp ramp = ramp_.moving() ? ramp_.PassRt(session_ramp_.target(), frames)
-                                      : session_ramp_.PassRt(ramp_.target(), frames);
-  return bus->WriteRampRt(ramp, room);
+  GainRamp& moving = ramp_.moving() ? ramp_ : session_ramp_;
+  const GainRamp& standing = ramp_.moving() ? session_ramp_ : ramp_;
+  const float* const gains = bus->RampGainsRt(moving, standing.target());
+  if (gains != nullptr) moving.AdvanceRt(frames);
+  return gains;
 }
 
 const float* Voice::GainsRt(int frames, MixBus* bus) noexcept {
@@ -124,8 +137,8 @@ Voice::Piece Voice::NextPieceRt(int max_frames) const noexcept {
   const int64_t limit = jumps_left_ != 0 ? loop_end_frame_ : view_frames_;
   const int64_t offset = position % AudioView::kSegmentFrames;
   return {segments_[position / AudioView::kSegmentFrames] + offset,
-          static_cast<int>(std::min<int64_t>(
-              {max_frames, AudioView::kSegmentFrames - offset, limit - position}))};
+          static_cast<int>(std::min(std::min<int64_t>(max_frames, limit - position),
+                                    AudioView::kSegmentFrames - offset))};
 }
 
 bool Voice::RenderViewRt(int64_t block_first_frame, int begin, int stop, MixBus* bus) noexcept {
@@ -135,7 +148,7 @@ bool Voice::RenderViewRt(int64_t block_first_frame, int begin, int stop, MixBus*
     const Piece piece = NextPieceRt(end - at);
     for (int c = 0; c < channels_; ++c) {
       bus->AddRt(channel_map_[c],
-                 MakeSpan(piece.samples + int64_t{c} * channel_stride_frames_,
+                 MakeSpan(piece.samples + int64_t{c} * next_.stride,
                           gains != nullptr ? gains + (at - begin) : nullptr, at, piece.frames));
     }
     at += piece.frames;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "tests/support/as_audio_thread.h"
@@ -51,9 +52,9 @@ TEST(MixBusTest, SpansAreSummedInTheOrderOfAdding) {
           0, {sources[s].data(), nullptr, 0.7f, offset, static_cast<int16_t>(16 - offset)}));
     } else if (s % 5 == 1) {
       std::vector<WholeSpan> spans;
-      for (int i = s; i < s + 4; ++i) spans.push_back({sources[i].data(), nullptr, 0.7f, 16});
+      for (int i = s; i < s + 4; ++i) spans.push_back({sources[i].data(), 0.7f, 16, 0});
       const int16_t map[] = {0, 1};
-      AS_AUDIO_THREAD(bus.AddWholeRt(spans.data(), 4, map, 2, s % 2 == 0));
+      AS_AUDIO_THREAD(bus.AddWholeRt(spans.data(), 4, map, 2, s % 3 == 0, s % 2 == 0));
     }
     for (int i = offset; i < 16; ++i) {
       expected[i] = std::fma(0.7f, sources[s][i - offset], expected[i]);
@@ -65,10 +66,10 @@ TEST(MixBusTest, SpansAreSummedInTheOrderOfAdding) {
 TEST(MixBusTest, ChannelsOfAWholeSpanGoWhereTheMapSays) {
   MixBus bus(3, 4, BestMixKernel());
   const std::vector<float> samples = {1, 2, 3, 4, 0, 0, 10, 20, 30, 40};
-  const WholeSpan span = {samples.data(), nullptr, 0.5f, 6};
+  const WholeSpan span = {samples.data(), 0.5f, 6, 0};
   const int16_t map[] = {2, 0};
   AS_AUDIO_THREAD(bus.BeginRt(4));
-  AS_AUDIO_THREAD(bus.AddWholeRt(&span, 1, map, 2, false));
+  AS_AUDIO_THREAD(bus.AddWholeRt(&span, 1, map, 2, false, false));
   for (int i = 0; i < 4; ++i) {
     EXPECT_EQ(bus.planar()[2][i], 0.5f * samples[i]);
     EXPECT_EQ(bus.planar()[0][i], 0.5f * samples[6 + i]);
@@ -98,33 +99,60 @@ TEST(MixBusTest, ThereIsRoomForTheLongestBlock) {
   EXPECT_EQ(AS_AUDIO_THREAD(bus.TakeRoomRt(16384)), nullptr);
 }
 
-TEST(MixBusTest, ARampThatComesAgainIsWrittenOnce) {
+TEST(MixBusTest, GainsOfARampThatComesAgainAreWrittenOnce) {
   MixBus bus(1, 16, BestMixKernel());
   AS_AUDIO_THREAD(bus.BeginRt(16));
-  const MixRamp ramp = {.low = 0,
-                        .rise = 1,
-                        .per_frame = 1.0 / 32,
-                        .frame = 8,
-                        .step = 1,
-                        .shape = FadeShape::kLinear,
-                        .scale = 1.0f};
-  const auto write = [&](const MixRamp& of) {
-    return AS_AUDIO_THREAD(bus.WriteRampRt(of, bus.TakeRoomRt(16)));
+  GainRamp ramp(0.0f);
+  AS_AUDIO_THREAD(ramp.StartRt(1.0f, {.frames = 64}));
+  AS_AUDIO_THREAD(ramp.AdvanceRt(8));
+  const auto gains = [&](const GainRamp& of, float scale) {
+    return AS_AUDIO_THREAD(bus.RampGainsRt(of, scale));
   };
-  const float* const first = write(ramp);
-  EXPECT_EQ(first[4], 12.0f / 32);
-  EXPECT_EQ(write(ramp), first);
-  MixRamp other = ramp;
-  other.scale = 0.5f;
-  const float* const second = write(other);
-  EXPECT_EQ(second, first + 16);  // what the repetition had taken was given back
-  EXPECT_EQ(first[4], 12.0f / 32);
-  EXPECT_EQ(second[4], 6.0f / 32);
-  EXPECT_EQ(write(other), second);
+  const float* const first = gains(ramp, 1.0f);
+  EXPECT_EQ(first[4], 12.0f / 64);
+  const GainRamp in_step = ramp;
+  EXPECT_EQ(gains(in_step, 1.0f), first);
+  const float* const scaled = gains(ramp, 0.5f);
+  EXPECT_EQ(scaled, first + 16);  // what came again took no room
+  EXPECT_EQ(first[4], 12.0f / 64);
+  EXPECT_EQ(scaled[4], 6.0f / 64);
+  GainRamp behind = ramp;
+  AS_AUDIO_THREAD(behind.AdvanceRt(1));
+  EXPECT_EQ(gains(behind, 0.5f)[4], 6.5f / 64);
   // Once the room is released, others write there.
   AS_AUDIO_THREAD(bus.ReleaseRoomRt());
   std::fill_n(AS_AUDIO_THREAD(bus.TakeRoomRt(64)), 64, 0.0f);
-  EXPECT_EQ(write(other)[4], 6.0f / 32);
+  EXPECT_EQ(gains(behind, 0.5f)[4], 6.5f / 64);
+}
+
+TEST(MixBusTest, ThereAreNoGainsOfARampWhereThereIsNoRoom) {
+  MixBus bus(1, 16384, BestMixKernel());
+  AS_AUDIO_THREAD(bus.BeginRt(16384));
+  GainRamp ramp(0.0f);
+  AS_AUDIO_THREAD(ramp.StartRt(1.0f, {.frames = 20000}));
+  AS_AUDIO_THREAD(ramp.AdvanceRt(1));
+  const float* const first = AS_AUDIO_THREAD(bus.RampGainsRt(ramp, 1.0f));
+  ASSERT_NE(first, nullptr);
+  EXPECT_EQ(AS_AUDIO_THREAD(bus.RampGainsRt(ramp, 0.5f)), nullptr);
+  EXPECT_EQ(AS_AUDIO_THREAD(bus.RampGainsRt(ramp, 1.0f)), first);
+}
+
+// Gains in the last line of the room, which has more lines than a byte can count.
+TEST(MixBusTest, ASpanHasTheGainsOfItsLineOfTheRoom) {
+  MixBus bus(1, 16384, BestMixKernel());
+  AS_AUDIO_THREAD(bus.BeginRt(16));
+  AS_AUDIO_THREAD(bus.TakeRoomRt(16384 - 16));
+  float* const gains = AS_AUDIO_THREAD(bus.TakeRoomRt(16));
+  ASSERT_NE(gains, nullptr);
+  std::iota(gains, gains + 16, 1.0f);
+  const std::vector<float> samples(16, 0.5f);
+  const WholeSpan spans[] = {{samples.data(), 1.0f, 16, 0},
+                             {samples.data(), 1.0f, 16, bus.GainsLine(gains)}};
+  const int16_t map[] = {0};
+  AS_AUDIO_THREAD(bus.AddWholeRt(spans, 2, map, 1, true, false));
+  for (int i = 0; i < 16; ++i) {
+    EXPECT_EQ(bus.planar()[0][i], 0.5f + 0.5f * static_cast<float>(i + 1));
+  }
 }
 
 TEST(MixBusTest, ClipsOneChannel) {

@@ -28,28 +28,32 @@ bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
 class MixKernelTest : public testing::TestWithParam<const MixKernel*> {};
 
 TEST_P(MixKernelTest, SumOfWholeSpansIsOneFusedMultiplyAddPerSpanInOrder) {
+  constexpr int kSpans = 9;
   std::mt19937 engine(7);
   for (int frames = 1; frames <= 150; ++frames) {
     const int channel = frames % 3;
+    const bool some_fade = frames % 4 > 0;
+    const int lines = (frames + kGainsLineFloats - 1) / kGainsLineFloats;
+    const std::vector<float> gains = RandomSamples(&engine, kSpans * lines * kGainsLineFloats);
     std::vector<std::vector<float>> sources;
-    std::vector<std::vector<float>> gains;
     std::vector<WholeSpan> spans;
-    for (int s = 0; s < 9; ++s) {
-      const int32_t stride = frames + s;
+    for (int s = 0; s < kSpans; ++s) {
+      const auto stride = static_cast<int16_t>(frames + s);
       sources.push_back(RandomSamples(&engine, 3 * stride + 3));
-      gains.push_back(RandomSamples(&engine, frames));
-      spans.push_back({sources.back().data() + s % 3, s % 4 == 1 ? gains.back().data() : nullptr,
-                       0.3f + static_cast<float>(s), stride});
+      const bool fades = some_fade && s % 4 == 1;
+      spans.push_back({sources.back().data() + s % 3, 0.3f + static_cast<float>(s), stride,
+                       static_cast<uint16_t>(fades ? s * lines + 1 : 0)});
     }
     std::vector<float> bus = RandomSamples(&engine, frames + 1);
     std::vector<float> expected = bus;
     for (int i = 0; i < frames; ++i) {
-      for (const WholeSpan& span : spans) {
-        const float gain = span.gains != nullptr ? span.gains[i] : span.gain;
-        expected[i] = std::fma(gain, span.samples[channel * span.stride + i], expected[i]);
+      for (int s = 0; s < kSpans; ++s) {
+        const float gain = spans[s].gains_line > 0 ? gains[s * lines * kGainsLineFloats + i]
+                                                   : 0.3f + static_cast<float>(s);
+        expected[i] = std::fma(gain, spans[s].samples[channel * spans[s].stride + i], expected[i]);
       }
     }
-    GetParam()->sum_whole(spans.data(), static_cast<int>(spans.size()), channel, frames,
+    GetParam()->sum_whole(spans.data(), kSpans, channel, frames, some_fade ? gains.data() : nullptr,
                           frames % 2 == 0, bus.data());
     ASSERT_TRUE(SameBits(bus, expected)) << frames << " frames";
   }
@@ -78,7 +82,7 @@ TEST_P(MixKernelTest, SumIsOneFusedMultiplyAddPerSampleOfTheSpan) {
 
 TEST_P(MixKernelTest, SumOfNothingLeavesTheBus) {
   std::vector<float> bus = {1, 2, 3};
-  GetParam()->sum_whole(nullptr, 0, 0, 3, false, bus.data());
+  GetParam()->sum_whole(nullptr, 0, 0, 3, nullptr, false, bus.data());
   EXPECT_EQ(bus, (std::vector<float>{1, 2, 3}));
 }
 
@@ -88,21 +92,26 @@ TEST_P(MixKernelTest, ClipBringsEverySampleIntoRangeAndCounts) {
                                  kInfinity, -kInfinity, kNan, -kNan, 1e-40f, 3e38f,  -0.25f};
   const std::vector<float> out = {0.0f, -0.0f, 1.0f, -1.0f, 1.0f,   -1.0f, 0.5f,
                                   1.0f, -1.0f, 0.0f, 0.0f,  1e-40f, 1.0f,  -0.25f};
-  // At every place of a vector, and in the tail after it.
-  for (size_t shift = 0; shift < 9; ++shift) {
-    std::vector<float> samples(shift, 0.125f);
-    samples.insert(samples.end(), in.begin(), in.end());
-    EXPECT_EQ(GetParam()->clip(samples.data(), static_cast<int>(samples.size())), 7);
-    samples.erase(samples.begin(), samples.begin() + static_cast<int>(shift));
-    for (size_t i = 0; i < out.size(); ++i) EXPECT_EQ(samples[i], out[i]) << i;
+  // At every place of a group of vectors, amid those that are in range, and in the tail after it.
+  for (const size_t after : {0, 70}) {
+    for (size_t shift = 0; shift < 70; ++shift) {
+      std::vector<float> samples(shift, 0.125f);
+      std::vector<float> expected = samples;
+      samples.insert(samples.end(), in.begin(), in.end());
+      expected.insert(expected.end(), out.begin(), out.end());
+      samples.resize(samples.size() + after, -1.0f);
+      expected.resize(samples.size(), -1.0f);
+      EXPECT_EQ(GetParam()->clip(samples.data(), static_cast<int>(samples.size())), 7);
+      EXPECT_EQ(samples, expected) << shift;
+    }
   }
 }
 
 TEST_P(MixKernelTest, ClipTouchesNoMoreThanItsFrames) {
-  std::vector<float> samples(20, 5.0f);
-  EXPECT_EQ(GetParam()->clip(samples.data(), 11), 11);
-  EXPECT_EQ(samples[10], 1.0f);
-  EXPECT_EQ(samples[11], 5.0f);
+  std::vector<float> samples(80, 5.0f);
+  EXPECT_EQ(GetParam()->clip(samples.data(), 75), 75);
+  EXPECT_EQ(samples[74], 1.0f);
+  EXPECT_EQ(samples[75], 5.0f);
 }
 
 TEST_P(MixKernelTest, CopyFiniteKeepsEveryBitButOfWhatIsNotFinite) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -17,8 +18,9 @@ namespace {
 
 constexpr int kFrames = 24;
 
-VoiceRoute Route(uint64_t key, const std::vector<int16_t>& channel_map) {
-  return {key, channel_map.data(), static_cast<int>(channel_map.size()), false};
+VoiceRoute Route(uint64_t bits, const std::vector<int16_t>& channel_map) {
+  return {MixRuns::KeyOf(channel_map.front(), bits), channel_map.data(),
+          static_cast<int>(channel_map.size()), false};
 }
 
 class MixRunsTest : public testing::Test {
@@ -53,7 +55,7 @@ TEST_F(MixRunsTest, ARouteWaitsForAnotherOneThatHasAChannelOfIt) {
 
 TEST_F(MixRunsTest, AVoiceOfNoChannelAddsNothing) {
   MixRuns::Run* const run = AS_AUDIO_THREAD(runs.OpenRt({1, nullptr, 0, false}));
-  *run->end++ = {nullptr, nullptr, 1.0f, 0};
+  *run->end++ = {nullptr, 1.0f, 0, 0};
   AS_AUDIO_THREAD(runs.AddRt(&bus));
   EXPECT_EQ(bus.planar()[0][0], 0.0f);
 }
@@ -101,15 +103,15 @@ TEST_F(MixRunsTest, OnEachChannelTheOrderIsThatOfTheVoices) {
         }
       }
       // The key of a map with a channel twice is no other's.
-      const uint64_t key = twice(map) ? 1000 + v : 1 + m;
-      MixRuns::Run* run = AS_AUDIO_THREAD(runs.OpenRt(Route(key, map)));
+      const uint64_t bits = twice(map) ? 1000 + v : 1 + m;
+      MixRuns::Run* run = AS_AUDIO_THREAD(runs.OpenRt(Route(bits, map)));
       if (run == nullptr) {
         AS_AUDIO_THREAD(runs.AddRt(&many));
-        run = AS_AUDIO_THREAD(runs.OpenRt(Route(key, map)));
+        run = AS_AUDIO_THREAD(runs.OpenRt(Route(bits, map)));
         ++turns;
       }
       ASSERT_NE(run, nullptr);
-      *run->end++ = {sources.back().data(), nullptr, 0.7f, kFrames};
+      *run->end++ = {sources.back().data(), 0.7f, kFrames, 0};
     }
     AS_AUDIO_THREAD(runs.AddRt(&many));
     for (int c = 0; c < kChannels; ++c) {
@@ -117,6 +119,22 @@ TEST_F(MixRunsTest, OnEachChannelTheOrderIsThatOfTheVoices) {
     }
   }
   EXPECT_GT(turns, 1000);
+}
+
+TEST_F(MixRunsTest, ARunForgetsThatOneBeforeItFaded) {
+  const std::vector<int16_t> map = {0};
+  const std::vector<float> samples(kFrames, 1.0f);
+  for (const bool fades : {true, false}) {
+    AS_AUDIO_THREAD(bus.BeginRt(kFrames));
+    MixRuns::Run* const run = AS_AUDIO_THREAD(runs.OpenRt(Route(1, map)));
+    EXPECT_FALSE(run->fading);
+    float* const gains = AS_AUDIO_THREAD(bus.TakeRoomRt(kFrames));
+    std::fill_n(gains, kFrames, 0.5f);
+    *run->end++ = {samples.data(), 2.0f, kFrames, fades ? bus.GainsLine(gains) : uint16_t{0}};
+    run->fading = fades;
+    AS_AUDIO_THREAD(runs.AddRt(&bus));
+    EXPECT_EQ(bus.planar()[0][kFrames - 1], fades ? 0.5f : 2.0f);
+  }
 }
 
 TEST_F(MixRunsTest, WhatWasGatheredGivesBackTheRoomOfTheBus) {
@@ -127,7 +145,7 @@ TEST_F(MixRunsTest, WhatWasGatheredGivesBackTheRoomOfTheBus) {
     float* const samples = AS_AUDIO_THREAD(wide.TakeRoomRt(4096));
     ASSERT_NE(samples, nullptr);
     EXPECT_EQ(AS_AUDIO_THREAD(wide.TakeRoomRt(4096)), nullptr);
-    *AS_AUDIO_THREAD(runs.OpenRt(Route(1, map)))->end++ = {samples, nullptr, 1.0f, 4096};
+    *AS_AUDIO_THREAD(runs.OpenRt(Route(1, map)))->end++ = {samples, 1.0f, 4096, 0};
     AS_AUDIO_THREAD(runs.AddRt(&wide));
   }
 }

@@ -48,13 +48,14 @@ class Stage {
     AS_AUDIO_THREAD(bus_.BeginRt(frames));
     // As the mixer does.
     WholeSpan span = {};
-    const bool whole = AS_AUDIO_THREAD(voice.RenderWholeRt(frames, &bus_, &span));
+    const bool whole = AS_AUDIO_THREAD(voice.RenderWholeRt(frames, &span)) ||
+                       AS_AUDIO_THREAD(voice.RenderFadingRt(frames, &bus_, &span));
     goes_on = whole || AS_AUDIO_THREAD(voice.RenderJoinedRt(first_frame, frames, &bus_, &span));
     way = whole ? Way::kWhole : goes_on ? Way::kJoined : Way::kPieces;
     if (goes_on) {
       const VoiceRoute route = voice.route();
-      AS_AUDIO_THREAD(
-          bus_.AddWholeRt(&span, 1, route.channel_map, route.channels, route.fetch_next));
+      AS_AUDIO_THREAD(bus_.AddWholeRt(&span, 1, route.channel_map, route.channels,
+                                      span.gains_line != 0, route.fetch_next));
     } else {
       goes_on = AS_AUDIO_THREAD(voice.RenderRt(first_frame, frames, &bus_, &done_));
     }
@@ -776,7 +777,7 @@ TEST(VoiceTest, ASeamThatDoesNotFitIntoTheRoomIsPlayedInPieces) {
   EXPECT_FALSE(AS_AUDIO_THREAD(voice.RenderJoinedRt(0, 8192, &bus, &span)));
   EXPECT_TRUE(AS_AUDIO_THREAD(voice.RenderRt(0, 8192, &bus, &done)));
   AS_AUDIO_THREAD(bus.BeginRt(64));
-  EXPECT_TRUE(AS_AUDIO_THREAD(voice.RenderWholeRt(64, &bus, &span)));
+  EXPECT_TRUE(AS_AUDIO_THREAD(voice.RenderWholeRt(64, &span)));
 }
 
 }  // namespace
