@@ -47,7 +47,8 @@ inline const float* SamplesOf(const WholeSpan& span, int channel) noexcept {
 
 // Null: span.gain for all.
 inline const float* GainsOf(const WholeSpan& span, const float* gains) noexcept {
-  return span.gains_line == 0 ? nullptr : gains + (span.gains_line - 1) * kGainsLineFloats;
+  if (gains == nullptr || span.gains_line == 0) return nullptr;
+  return gains + (span.gains_line - 1) * kGainsLineFloats;
 }
 
 void SumWholePortable(const WholeSpan* spans, int count, int channel, int frames,
