@@ -140,12 +140,23 @@ absl::Status EngineImpl::LendOwn(Submission* submission,
   auto placed = std::make_unique<Batch>();
   placed->origin_frame = 0;
   auto floating = std::make_unique<Batch>();
+  const auto batch_of = [&](const Action& action) -> Batch* {
+    if (!action.waits_for_voice() ||
+        (action.play_feed != nullptr && !action.play_feed->handed_over)) {
+      return nullptr;
+    }
+    return (action.with_origin && !action.requested_start_frame.has_value() ? floating : placed)
+        .get();
+  };
+  for (const auto& batch : {placed.get(), floating.get()}) {
+    batch->ReserveVoices(std::count_if(
+        submission->members.begin(), submission->members.end(),
+        [&](const std::shared_ptr<Action>& action) { return batch_of(*action) == batch; }));
+  }
   absl::flat_hash_map<const Action*, Voice*> made;
   for (const std::shared_ptr<Action>& action : submission->members) {
-    if (!action->waits_for_voice() ||
-        (action->play_feed != nullptr && !action->play_feed->handed_over)) {
-      continue;
-    }
+    Batch* const batch = batch_of(*action);
+    if (batch == nullptr) continue;
     const std::optional<int64_t>& frame = action->requested_start_frame;
     Voice* after = nullptr;
     if (!frame.has_value() && action->start_kind == StartSpec::Kind::kAfter) {
@@ -158,20 +169,17 @@ absl::Status EngineImpl::LendOwn(Submission* submission,
       }
       if (after == nullptr) continue;
     }
-    Batch& batch = action->with_origin && !frame.has_value() ? *floating : *placed;
     const int64_t offset_frames = after != nullptr    ? Voice::kFollows
                                   : frame.has_value() ? *frame
                                                       : action->start_frames;
-    batch.voices.push_back(MakeVoice(action.get(), offset_frames, after));
-    made[action.get()] = batch.voices.back().get();
+    made[action.get()] = AddVoice(action.get(), offset_frames, after, batch);
   }
   for (std::unique_ptr<Batch>* batch : {&placed, &floating}) {
     if ((*batch)->voices.empty()) continue;
     (*batch)->owner = submission;
-    (*batch)->voices.shrink_to_fit();
     absl::Status status = stream_->mixer().Submit(batch);
     if (!status.ok()) {
-      for (const std::unique_ptr<Voice>& voice : (*batch)->voices) TakeBackSessionGain(*voice);
+      for (const Voice* const voice : (*batch)->voices) TakeBackSessionGain(*voice);
       // The mixer has room to spare beyond all that is admitted, and would have to lose two at
       // once.
       return status.code() == absl::StatusCode::kResourceExhausted && submission->lent == 0
@@ -191,7 +199,7 @@ absl::Status EngineImpl::LendOwn(Submission* submission,
   return absl::OkStatus();
 }
 
-std::unique_ptr<Voice> EngineImpl::MakeVoice(Action* action, int64_t offset_frames, Voice* after) {
+Voice* EngineImpl::AddVoice(Action* action, int64_t offset_frames, Voice* after, Batch* batch) {
   // Copied: the mixer may refuse it.
   Voice::Spec spec = action->setup->spec;
   spec.offset_frames = offset_frames;
@@ -202,7 +210,7 @@ std::unique_ptr<Voice> EngineImpl::MakeVoice(Action* action, int64_t offset_fram
     spec.view = action->audio->View();
   }
   AddSessionGain(action, &spec);
-  auto voice = std::make_unique<Voice>(spec);
+  Voice* const voice = batch->AddVoice(spec);
   if (action->setup->cut_frame != Voice::kNoFrame) voice->CutRt(action->setup->cut_frame);
   return voice;
 }

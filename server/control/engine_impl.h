@@ -423,7 +423,7 @@ class EngineImpl : public Engine {
   absl::Status Lend(Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status LendOwn(Submission* submission, std::vector<std::shared_ptr<Action>>* lent)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  std::unique_ptr<Voice> MakeVoice(Action* action, int64_t offset_frames, Voice* after)
+  Voice* AddVoice(Action* action, int64_t offset_frames, Voice* after, Batch* batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The frame that a start means; absent while it counts from an origin that is not known.
   std::optional<int64_t> FrameOf(const Action& action, const Submission& submission) const

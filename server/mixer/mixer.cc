@@ -388,7 +388,7 @@ absl::Status Mixer::CheckBatch(const Batch& batch) const {
         absl::StrCat("max_batches (", options_.max_batches, ") batches are pending"));
   }
   int64_t changes = 0;
-  for (const std::unique_ptr<Voice>& voice : batch.voices) {
+  for (const Voice* const voice : batch.voices) {
     changes += voice->change_count();
   }
   if (admitted_ + voices + changes > options_.max_pending_voices) {
@@ -401,7 +401,7 @@ absl::Status Mixer::CheckBatch(const Batch& batch) const {
     status.Update(
         CheckRange("origin_frame", batch.origin_frame, -Batch::kMaxFrame, Batch::kMaxFrame));
   }
-  for (const std::unique_ptr<Voice>& voice : batch.voices) {
+  for (const Voice* const voice : batch.voices) {
     if (!status.ok()) break;
     status = voice->Check(options_.output_channels);
   }
@@ -411,12 +411,11 @@ absl::Status Mixer::CheckBatch(const Batch& batch) const {
 absl::Status Mixer::Submit(std::unique_ptr<Batch>* batch) {
   if (absl::Status status = CheckBatch(**batch); !status.ok()) return status;
   Batch* const lent = batch->get();
-  std::sort(lent->voices.begin(), lent->voices.end(),
-            [](const std::unique_ptr<Voice>& a, const std::unique_ptr<Voice>& b) {
-              return std::pair(a->offset_frames(), a->sequence()) <
-                     std::pair(b->offset_frames(), b->sequence());
-            });
-  for (const std::unique_ptr<Voice>& voice : lent->voices) {
+  std::sort(lent->voices.begin(), lent->voices.end(), [](const Voice* a, const Voice* b) {
+    return std::pair(a->offset_frames(), a->sequence()) <
+           std::pair(b->offset_frames(), b->sequence());
+  });
+  for (Voice* const voice : lent->voices) {
     voice->set_batch(lent);
     admitted_ += 1 + voice->change_count();
   }
@@ -424,13 +423,13 @@ absl::Status Mixer::Submit(std::unique_ptr<Batch>* batch) {
   // In their own batch voices follow each other from the start; a place before others is theirs who
   // were admitted first.
   std::vector<Voice*> followers;  // of voices that were submitted before
-  for (const std::unique_ptr<Voice>& voice : lent->voices) {
+  for (Voice* const voice : lent->voices) {
     Voice* const after = voice->after();
     if (after == nullptr) continue;
     if (after->batch() == lent) {
-      Schedule::FollowRt(voice.get(), after);
+      Schedule::FollowRt(voice, after);
     } else {
-      followers.push_back(voice.get());
+      followers.push_back(voice);
     }
   }
   Send({Command::Kind::kAdd, lent, nullptr, 0, nullptr, nullptr});

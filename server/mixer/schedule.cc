@@ -25,7 +25,7 @@ Voice* Schedule::PopDueRt(int64_t limit_frame) noexcept {
   while (!heap_.empty() && heap_.Top().frame < limit_frame) {
     const Entry due = heap_.Pop();
     Batch* const batch = due.batch;
-    Voice* const voice = due.voice != nullptr ? due.voice : batch->voices[batch->cursor_++].get();
+    Voice* const voice = due.voice != nullptr ? due.voice : batch->voices[batch->cursor_++];
     const bool pending = voice->state() == Voice::State::kPending;
     batch->pending_ -= pending;
     if (due.voice == nullptr) {

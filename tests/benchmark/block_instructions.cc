@@ -70,7 +70,7 @@ int Run(bool busy, int blocks) {
       feeds.push_back(std::make_unique<PlayFeed>(2, 4 * kFrames, 0));
       spec.feed = feeds.back().get();
     }
-    standing->voices.push_back(std::make_unique<Voice>(spec));
+    standing->AddVoice(spec);
   }
   submit(std::move(standing));
   for (int b = 0; b < blocks; ++b) {
@@ -79,7 +79,7 @@ int Run(bool busy, int blocks) {
       auto batch = std::make_unique<Batch>();
       Voice::Spec spec = new_voice();
       spec.view = sound.view(kFrames);
-      batch->voices.push_back(std::make_unique<Voice>(spec));
+      batch->AddVoice(spec);
       submit(std::move(batch));
     }
     mixer->ProcessRt(block);

@@ -75,14 +75,14 @@ class Probe {
     spec.fade_in = fade_in;
     spec.view_offset_frames = first_frame;
     spec.loop = {.begin_frame = 0, .end_frame = spec.view.frames, .passes = 0};
-    batch_->voices.push_back(std::make_unique<Voice>(spec));
+    batch_->AddVoice(spec);
   }
 
   // The same, but one that plays the sound once, from `offset_frames` after the origin on.
   void AddShot(int sound, const int* channel_map, int64_t offset_frames) {
     Voice::Spec spec = MakeSpec(sound, channel_map);
     spec.offset_frames = offset_frames;
-    batch_->voices.push_back(std::make_unique<Voice>(spec));
+    batch_->AddVoice(spec);
   }
 
   void SubmitVoices(int64_t origin_frame) {
@@ -105,8 +105,8 @@ class Probe {
   // Cancels every voice of the last batch, on a frame far ahead: the commands are taken up all the
   // same.
   void CancelLast() {
-    for (const std::unique_ptr<Voice>& voice : last_batch_->voices) {
-      if (!mixer_->Cancel(voice.get(), kFarFrame + 2'000'000).ok()) std::abort();
+    for (Voice* const voice : last_batch_->voices) {
+      if (!mixer_->Cancel(voice, kFarFrame + 2'000'000).ok()) std::abort();
     }
   }
 

@@ -171,7 +171,7 @@ CostRow MeasureCost() {
       spec.sequence = i;
       spec.channel_map = {0};
       spec.view = sound.view();
-      batch->voices.push_back(std::make_unique<Voice>(spec));
+      batch->AddVoice(spec);
       while (!mixer->Submit(&batch).ok()) mixer->ProcessRt(block);
     }
     for (int i = 0; i < pending / Mixer::kMaxCommandsPerBlock + 1; ++i) mixer->ProcessRt(block);

@@ -137,11 +137,11 @@ class MixerContentionTest : public testing::Test {
       spec.view = sound_.view();
       if (!batch->voices.empty() && engine_() % 4 == 0) {
         spec.offset_frames = Voice::kFollows;
-        spec.after = batch->voices.back().get();
+        spec.after = batch->voices.back();
       }
       specs_.push_back(spec);
       spec.owner = &specs_.back();
-      batch->voices.push_back(std::make_unique<Voice>(spec));
+      batch->AddVoice(spec);
     }
     return batch;
   }
@@ -150,8 +150,7 @@ class MixerContentionTest : public testing::Test {
   void SubmitAll() {
     for (int submitted = 0; submitted < kBatches;) {
       auto batch = RandomBatch();
-      std::vector<Voice*> voices;
-      for (const auto& voice : batch->voices) voices.push_back(voice.get());
+      const std::vector<Voice*> voices = batch->voices;
       Batch* const lent = batch.get();
       const absl::Status status = mixer_->Submit(&batch);
       if (status.ok()) {
@@ -263,9 +262,9 @@ TEST_F(MixerContentionTest, AllThreadsAtOnceLoseNothing) {
   spec.channel_map = {1};
   spec.feed = &feed_;
   spec.underrun_policy = UnderrunPolicy::kSilence;
-  batch->voices.push_back(std::make_unique<Voice>(spec));
+  batch->AddVoice(spec);
   lent_.insert(batch.get());
-  voices_out_.insert(batch->voices[0].get());
+  voices_out_.insert(batch->voices[0]);
   ASSERT_TRUE(mixer_->Submit(&batch).ok());
 
   std::vector<std::thread> threads;

@@ -194,7 +194,7 @@ class RandomRun {
     }
   }
 
-  std::unique_ptr<Sound> MakeSound(const Batch& batch) {
+  std::unique_ptr<Sound> MakeSound(Batch& batch) {
     auto sound = std::make_unique<Sound>();
     SoundScript& script = sound->script;
     script.submit_block = next_block();
@@ -251,8 +251,7 @@ class RandomRun {
       spec.after = after->voice;
       sound->after_sequence = after->script.sequence;
     }
-    voices_.push_back(std::make_unique<Voice>(spec));
-    sound->voice = voices_.back().get();
+    sound->voice = batch.AddVoice(spec);
     return sound;
   }
 
@@ -293,9 +292,7 @@ class RandomRun {
     std::vector<std::unique_ptr<Sound>> sounds = std::move(making_);
     making_.clear();
     // Not in order of sequence.
-    std::reverse(voices_.begin(), voices_.end());
-    batch->voices = std::move(voices_);
-    voices_.clear();
+    std::reverse(batch->voices.begin(), batch->voices.end());
     Batch* const submitted = batch.get();
     const absl::Status status = mixer_->Submit(&batch);
     if (!status.ok()) {  // refused whole, and given back
@@ -413,8 +410,8 @@ class RandomRun {
       Sound* const sound = result.voice == nullptr ? nullptr : by_voice_.at(result.voice);
       switch (result.kind) {
         case MixerResult::Kind::kBatchOrigin:
-          for (const auto& voice : result.batch->voices) {
-            by_voice_.at(voice.get())->report.told_origin_frame = result.frame;
+          for (const Voice* const voice : result.batch->voices) {
+            by_voice_.at(voice)->report.told_origin_frame = result.frame;
           }
           break;
         case MixerResult::Kind::kVoiceStarted:
@@ -429,11 +426,11 @@ class RandomRun {
         case MixerResult::Kind::kBatchReleased: {
           const std::unique_ptr<Batch> batch(result.batch);
           batches_.erase(result.batch);
-          for (const auto& voice : batch->voices) {
-            Sound* const owner = by_voice_.at(voice.get());
+          for (const Voice* const voice : batch->voices) {
+            Sound* const owner = by_voice_.at(voice);
             EXPECT_EQ(owner->report.ended, 1);
             owner->voice = nullptr;
-            by_voice_.erase(voice.get());
+            by_voice_.erase(voice);
           }
           break;
         }
@@ -550,8 +547,7 @@ class RandomRun {
   size_t changes_done_ = 0;
   std::vector<MasterChange> master_changes_;
   std::vector<ScriptBlock> blocks_;
-  std::vector<std::unique_ptr<Voice>> voices_;  // of the batch being made
-  std::set<const Batch*> batches_;              // submitted and not released
+  std::set<const Batch*> batches_;  // submitted and not released
   std::map<const Voice*, Sound*> by_voice_;
 };
 

@@ -56,15 +56,14 @@ class MixerTest : public testing::Test {
                                           const std::vector<Voice::Spec>& specs) {
     auto batch = std::make_unique<Batch>();
     batch->origin_frame = origin_frame;
-    for (const Voice::Spec& spec : specs) batch->voices.push_back(std::make_unique<Voice>(spec));
+    for (const Voice::Spec& spec : specs) batch->AddVoice(spec);
     return batch;
   }
 
   // Submits and returns the voices, in the order of `specs`.
   std::vector<Voice*> Submit(int64_t origin_frame, const std::vector<Voice::Spec>& specs) {
     auto batch = MakeBatch(origin_frame, specs);
-    std::vector<Voice*> voices;
-    for (const auto& voice : batch->voices) voices.push_back(voice.get());
+    const std::vector<Voice*> voices = batch->voices;
     const absl::Status status = mixer_->Submit(&batch);
     EXPECT_TRUE(status.ok()) << status;
     EXPECT_EQ(batch, nullptr);

@@ -20,8 +20,7 @@ std::unique_ptr<Batch> MakeBatch(int64_t origin_frame,
     Voice::Spec spec;
     spec.offset_frames = offset;
     spec.sequence = sequence;
-    batch->voices.push_back(std::make_unique<Voice>(spec));
-    batch->voices.back()->set_batch(batch.get());
+    batch->AddVoice(spec)->set_batch(batch.get());
   }
   return batch;
 }
@@ -67,7 +66,7 @@ TEST(ScheduleTest, DroppedVoicesArePassedOver) {
   Schedule schedule(4, 16);
   const auto batch = MakeBatch(0, {{0, 1}, {10, 2}, {20, 3}});
   AS_AUDIO_THREAD(schedule.AddRt(batch.get()));
-  Drop(&schedule, batch->voices[1].get());
+  Drop(&schedule, batch->voices[1]);
   EXPECT_EQ(PopSequences(&schedule, 1000), (std::vector<int64_t>{1, 3}));
 }
 
@@ -77,7 +76,7 @@ TEST(ScheduleTest, FirstVoiceCanBeDropped) {
   const auto b = MakeBatch(0, {{20, 3}});
   AS_AUDIO_THREAD(schedule.AddRt(a.get()));
   AS_AUDIO_THREAD(schedule.AddRt(b.get()));
-  Drop(&schedule, a->voices[0].get());
+  Drop(&schedule, a->voices[0]);
   EXPECT_EQ(PopSequences(&schedule, 1000), (std::vector<int64_t>{3, 2}));
 }
 
@@ -87,8 +86,8 @@ TEST(ScheduleTest, BatchLeavesWithItsLastPendingVoice) {
   const auto a = MakeBatch(0, {{0, 1}, {1000, 2}, {2000, 3}});
   AS_AUDIO_THREAD(schedule.AddRt(a.get()));
   EXPECT_EQ(PopSequences(&schedule, 1), (std::vector<int64_t>{1}));
-  Drop(&schedule, a->voices[2].get());
-  Drop(&schedule, a->voices[1].get());
+  Drop(&schedule, a->voices[2]);
+  Drop(&schedule, a->voices[1]);
   const auto b = MakeBatch(0, {{5, 4}});
   AS_AUDIO_THREAD(schedule.AddRt(b.get()));
   EXPECT_EQ(PopSequences(&schedule, 10'000), (std::vector<int64_t>{4}));
@@ -98,7 +97,7 @@ TEST(ScheduleTest, BatchLeavesWhenOnlyDroppedVoicesRemain) {
   Schedule schedule(1, 16);
   const auto a = MakeBatch(0, {{0, 1}, {1000, 2}});
   AS_AUDIO_THREAD(schedule.AddRt(a.get()));
-  Drop(&schedule, a->voices[1].get());
+  Drop(&schedule, a->voices[1]);
   EXPECT_EQ(PopSequences(&schedule, 1), (std::vector<int64_t>{1}));
   const auto b = MakeBatch(0, {{5, 4}});
   AS_AUDIO_THREAD(schedule.AddRt(b.get()));
