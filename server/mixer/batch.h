@@ -44,8 +44,8 @@ struct Batch {
 
   // Memory for voices, of which the first `used` are made.
   struct Row {
-    Voice* voices;
-    size_t capacity;
+    Voice* voices = nullptr;
+    size_t capacity = 0;
     size_t used = 0;
   };
   absl::InlinedVector<Row, 1> rows_;
