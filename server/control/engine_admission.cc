@@ -140,39 +140,45 @@ absl::Status EngineImpl::LendOwn(Submission* submission,
   auto placed = std::make_unique<Batch>();
   placed->origin_frame = 0;
   auto floating = std::make_unique<Batch>();
-  const auto batch_of = [&](const Action& action) -> Batch* {
-    if (!action.waits_for_voice() ||
-        (action.play_feed != nullptr && !action.play_feed->handed_over)) {
-      return nullptr;
-    }
+  // Those that go, with their voices: first who, so that their voices lie in a row.
+  absl::flat_hash_map<const Action*, Voice*> made;
+  const auto batch_of = [&](const Action& action) {
     return (action.with_origin && !action.requested_start_frame.has_value() ? floating : placed)
         .get();
   };
-  for (const auto& batch : {placed.get(), floating.get()}) {
-    batch->ReserveVoices(std::count_if(
-        submission->members.begin(), submission->members.end(),
-        [&](const std::shared_ptr<Action>& action) { return batch_of(*action) == batch; }));
-  }
-  absl::flat_hash_map<const Action*, Voice*> made;
+  const auto follows = [](const Action& action) {
+    return !action.requested_start_frame.has_value() &&
+           action.start_kind == StartSpec::Kind::kAfter;
+  };
+  absl::flat_hash_map<const Batch*, size_t> counts;
   for (const std::shared_ptr<Action>& action : submission->members) {
-    Batch* const batch = batch_of(*action);
-    if (batch == nullptr) continue;
-    const std::optional<int64_t>& frame = action->requested_start_frame;
-    Voice* after = nullptr;
-    if (!frame.has_value() && action->start_kind == StartSpec::Kind::kAfter) {
-      const Action* const predecessor = action->after();
-      const auto found = made.find(predecessor);
-      if (found != made.end()) {
-        after = found->second;
-      } else if (predecessor != nullptr) {
-        after = predecessor->voice;
-      }
-      if (after == nullptr) continue;
+    if (!action->waits_for_voice() ||
+        (action->play_feed != nullptr && !action->play_feed->handed_over)) {
+      continue;
     }
-    const int64_t offset_frames = after != nullptr    ? Voice::kFollows
-                                  : frame.has_value() ? *frame
-                                                      : action->start_frames;
-    made[action.get()] = AddVoice(action.get(), offset_frames, after, batch);
+    if (follows(*action)) {
+      const Action* const predecessor = action->after();
+      if (predecessor == nullptr ||
+          (!made.contains(predecessor) && predecessor->voice == nullptr)) {
+        continue;
+      }
+    }
+    made[action.get()] = nullptr;
+    ++counts[batch_of(*action)];
+  }
+  for (Batch* const batch : {placed.get(), floating.get()}) batch->ReserveVoices(counts[batch]);
+  for (const std::shared_ptr<Action>& action : submission->members) {
+    const auto voice = made.find(action.get());
+    if (voice == made.end()) continue;
+    Voice* after = nullptr;
+    if (follows(*action)) {
+      const auto predecessor = made.find(action->after());
+      after = predecessor != made.end() ? predecessor->second : action->after()->voice;
+    }
+    const int64_t offset_frames =
+        after != nullptr ? Voice::kFollows
+                         : action->requested_start_frame.value_or(action->start_frames);
+    voice->second = AddVoice(action.get(), offset_frames, after, batch_of(*action));
   }
   for (std::unique_ptr<Batch>* batch : {&placed, &floating}) {
     if ((*batch)->voices.empty()) continue;

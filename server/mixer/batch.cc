@@ -15,7 +15,9 @@ Batch::~Batch() {
 void Batch::ReserveVoices(size_t count) {
   if (count == 0) return;
   voices.reserve(voices.size() + count);
-  rows_.push_back({.voices = std::allocator<Voice>().allocate(count), .capacity = count});
+  Row& row = rows_.emplace_back();
+  row.voices = std::allocator<Voice>().allocate(count);
+  row.capacity = count;
 }
 
 Voice* Batch::AddVoice(const Voice::Spec& spec) {

@@ -1,6 +1,7 @@
 #include "server/mixer/fade.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <numbers>
 
@@ -19,6 +20,7 @@ float FadeGain(float from, float to, int64_t frames, FadeShape shape, int64_t fr
 }
 
 MixRamp GainRamp::Course(float scale) const noexcept {
+  assert(moving());
   const bool rises = to_ >= from_;
   return {.low = rises ? from_ : to_,
           .rise = static_cast<double>(rises ? to_ : from_) - (rises ? from_ : to_),

@@ -49,8 +49,8 @@ class GainRamp {
   void StartRt(float to, const Fade& fade) noexcept;
   // Passes `frames` frames.
   void AdvanceRt(int64_t frames) noexcept;
-  // The course of the next frames, each gain times `scale`. Only in the midst of a fade: after its
-  // first frame and up to its end.
+  // The course of the next frames, each gain times `scale`. Only while it moves, and up to its end;
+  // its first frame is only nearly where it came from.
   MixRamp Course(float scale) const noexcept;
   // Writes the gains of the next `frames` frames, each times `scale`, and passes them.
   void WriteRt(const MixKernel& kernel, float scale, float* gains, int frames) noexcept;

@@ -17,10 +17,10 @@ MixBus::MixBus(int channels, int max_frames, const MixKernel& kernel)
     : kernel_(kernel),
       planar_(channels),
       room_floats_(std::max<int64_t>(max_frames, kRoomBytes / sizeof(float))),
-      room_memory_(room_floats_ + kGainsLineFloats),
+      room_memory_(room_floats_ + kCacheLineFloats),
       scratch_gains_(max_frames) {
   // A cache line apart, for the reason given in SpscFrameRing.
-  const size_t stride = max_frames + kGainsLineFloats;
+  const size_t stride = max_frames + kCacheLineFloats;
   samples_.resize(channels * stride);
   for (int c = 0; c < channels; ++c) planar_[c] = samples_.data() + c * stride;
   void* room = room_memory_.data();

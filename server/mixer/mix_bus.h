@@ -31,7 +31,7 @@ class MixBus {
   float* TakeRoomRt(int64_t floats) noexcept {
     if (taken_ + floats > room_floats_) return nullptr;
     float* const room = room_ + taken_;
-    taken_ += (floats + kGainsLineFloats - 1) / kGainsLineFloats * kGainsLineFloats;
+    taken_ += (floats + kCacheLineFloats - 1) / kCacheLineFloats * kCacheLineFloats;
     return room;
   }
   void ReleaseRoomRt() noexcept {
@@ -57,7 +57,7 @@ class MixBus {
 
   // Where gains in the room are, for a span.
   uint16_t GainsLine(const float* gains) const noexcept {
-    return static_cast<uint16_t>((gains - room_) / kGainsLineFloats + 1);
+    return static_cast<uint16_t>((gains - room_) / kCacheLineFloats + 1);
   }
 
   // Adds `count` spans, one after the other, whose channel i goes to channel channel_map[i] (from

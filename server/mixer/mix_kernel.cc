@@ -48,7 +48,7 @@ inline const float* SamplesOf(const WholeSpan& span, int channel) noexcept {
 // Null: span.gain for all.
 inline const float* GainsOf(const WholeSpan& span, const float* gains) noexcept {
   if (gains == nullptr || span.gains_line == 0) return nullptr;
-  return gains + (span.gains_line - 1) * kGainsLineFloats;
+  return gains + (span.gains_line - 1) * kCacheLineFloats;
 }
 
 void SumWholePortable(const WholeSpan* spans, int count, int channel, int frames,
@@ -99,14 +99,12 @@ constexpr MixKernel kPortable = {"portable",        SumWholePortable, SumPortabl
 #if defined(__x86_64__)
 #define RTMIXD_AVX2 __attribute__((target("avx2,fma")))
 
-constexpr int kLineFrames = kCacheLineBytes / sizeof(float);
-
 // Fetches what comes next, of whose first line a part has been touched.
 template <int kVectors>
 RTMIXD_AVX2 inline void FetchLines(const float* next) noexcept {
 #pragma GCC unroll 4
-  for (int i = 0; i < kVectors * 8; i += kLineFrames) {
-    __builtin_prefetch(next + (kLineFrames - 1) + i);
+  for (int i = 0; i < kVectors * 8; i += kCacheLineFloats) {
+    __builtin_prefetch(next + (kCacheLineFloats - 1) + i);
   }
 }
 
@@ -250,32 +248,39 @@ RTMIXD_AVX2 inline __m256 Inside(__m256 x) noexcept {
                        _CMP_LE_OQ);
 }
 
-RTMIXD_AVX2 int64_t ClipAvx2(float* samples, int frames) noexcept {
-  constexpr int kVectors = 4;
+// Clips samples from `from` on, as many whole groups of kVectors * 8 as there are; returns the one
+// it got to.
+template <int kVectors>
+RTMIXD_AVX2 int ClipGroups(float* samples, int from, int frames, int64_t* changed) noexcept {
   const __m256 low = _mm256_set1_ps(-1.0f);
   const __m256 high = _mm256_set1_ps(1.0f);
-  int64_t changed = 0;
-  int i = 0;
-  for (; i + kVectors * 8 <= frames; i += kVectors * 8) {
+  for (; from + kVectors * 8 <= frames; from += kVectors * 8) {
     __m256 x[kVectors];
     __m256 inside[kVectors];
+    __m256 all = _mm256_castsi256_ps(_mm256_set1_epi32(-1));
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      x[v] = _mm256_loadu_ps(samples + i + v * 8);
+      x[v] = _mm256_loadu_ps(samples + from + v * 8);
       inside[v] = Inside(x[v]);
+      all = _mm256_and_ps(all, inside[v]);
     }
     // Of most there is nothing to change.
-    const __m256 all =
-        _mm256_and_ps(_mm256_and_ps(inside[0], inside[1]), _mm256_and_ps(inside[2], inside[3]));
     if (_mm256_movemask_ps(all) == 0xff) continue;
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      changed += 8 - __builtin_popcount(static_cast<unsigned>(_mm256_movemask_ps(inside[v])));
+      *changed += 8 - __builtin_popcount(static_cast<unsigned>(_mm256_movemask_ps(inside[v])));
       const __m256 number = _mm256_and_ps(x[v], _mm256_cmp_ps(x[v], x[v], _CMP_ORD_Q));
-      _mm256_storeu_ps(samples + i + v * 8, _mm256_min_ps(high, _mm256_max_ps(low, number)));
+      _mm256_storeu_ps(samples + from + v * 8, _mm256_min_ps(high, _mm256_max_ps(low, number)));
     }
   }
-  return changed + ClipPortable(samples + i, frames - i);
+  return from;
+}
+
+RTMIXD_AVX2 int64_t ClipAvx2(float* samples, int frames) noexcept {
+  int64_t changed = 0;
+  int from = ClipGroups<4>(samples, 0, frames, &changed);
+  from = ClipGroups<1>(samples, from, frames, &changed);
+  return changed + ClipPortable(samples + from, frames - from);
 }
 
 RTMIXD_AVX2 int64_t CopyFiniteAvx2(const float* from, int frames, float* to) noexcept {

@@ -7,16 +7,17 @@
 
 namespace rtmixd {
 
+inline constexpr int kCacheLineFloats = kCacheLineBytes / sizeof(float);
+
 // A voice's piece that fills a block: sample i of its channel c is samples[c * stride + i]. Small:
 // what a block costs with many voices is how often it reads and writes these.
 struct WholeSpan {
   const float* samples;
   float gain;           // of all frames, if `gains_line` is 0
   int16_t stride;       // at most kMaxMixFrames
-  uint16_t gains_line;  // n > 0: frame i has the gain that is at (n - 1) * kGainsLineFloats + i
+  uint16_t gains_line;  // n > 0: frame i has the gain that is at (n - 1) * kCacheLineFloats + i
 };
-// Where the gains of a block may begin: in a cache line.
-inline constexpr int kGainsLineFloats = kCacheLineBytes / sizeof(float);
+static_assert(sizeof(WholeSpan) == 16);
 
 // A piece of one voice's channel that need not fill the block: samples[i] goes to frame offset + i
 // of the bus. 0 <= offset, 0 < frames, offset + frames <= the frames of the block.

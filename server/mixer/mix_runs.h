@@ -33,7 +33,7 @@ class MixRuns {
   // The key of a route that begins with channel `first_channel`, of the owner's bits, which are
   // what tells it from others that do.
   static uint64_t KeyOf(int first_channel, uint64_t bits) noexcept {
-    return static_cast<uint64_t>(first_channel % kChannelBits) << 56 | bits;
+    return static_cast<uint64_t>(first_channel % kChannelBits) << 56 | (bits & kKeyBits);
   }
 
   MixRuns();

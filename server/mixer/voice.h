@@ -303,10 +303,10 @@ class alignas(kCacheLineBytes) Voice {
   // for so long.
   int32_t whole_frames_ = 0;
   const int16_t channels_;  // at most 1024
+  int16_t begin_ = 0;  // where it starts in the block that comes next; 0 but in its first block
   const bool from_feed_;
   bool plain_ = false;  // neither paused, nor fading, nor a feed that has to end by itself
   std::atomic<State> state_{State::kPending};
-  int16_t begin_ = 0;  // where it starts in the block that comes next; 0 but in its first block
   std::atomic<bool> paused_{false};
   bool fading_out_ = false;
   EndReason end_reason_ = EndReason::kNone;

@@ -30,11 +30,13 @@ class MixKernelTest : public testing::TestWithParam<const MixKernel*> {};
 TEST_P(MixKernelTest, SumOfWholeSpansIsOneFusedMultiplyAddPerSpanInOrder) {
   constexpr int kSpans = 9;
   std::mt19937 engine(7);
-  for (int frames = 1; frames <= 150; ++frames) {
+  for (int round = 4; round < 4 * 151; ++round) {
+    const int frames = round / 4;
+    const bool some_fade = round % 2 == 1;
+    const bool fetch_next = round / 2 % 2 == 1;
     const int channel = frames % 3;
-    const bool some_fade = frames % 4 > 0;
-    const int lines = (frames + kGainsLineFloats - 1) / kGainsLineFloats;
-    const std::vector<float> gains = RandomSamples(&engine, kSpans * lines * kGainsLineFloats);
+    const int lines = (frames + kCacheLineFloats - 1) / kCacheLineFloats;
+    const std::vector<float> gains = RandomSamples(&engine, kSpans * lines * kCacheLineFloats);
     std::vector<std::vector<float>> sources;
     std::vector<WholeSpan> spans;
     for (int s = 0; s < kSpans; ++s) {
@@ -48,13 +50,13 @@ TEST_P(MixKernelTest, SumOfWholeSpansIsOneFusedMultiplyAddPerSpanInOrder) {
     std::vector<float> expected = bus;
     for (int i = 0; i < frames; ++i) {
       for (int s = 0; s < kSpans; ++s) {
-        const float gain = spans[s].gains_line > 0 ? gains[s * lines * kGainsLineFloats + i]
+        const float gain = spans[s].gains_line > 0 ? gains[s * lines * kCacheLineFloats + i]
                                                    : 0.3f + static_cast<float>(s);
         expected[i] = std::fma(gain, spans[s].samples[channel * spans[s].stride + i], expected[i]);
       }
     }
     GetParam()->sum_whole(spans.data(), kSpans, channel, frames, some_fade ? gains.data() : nullptr,
-                          frames % 2 == 0, bus.data());
+                          fetch_next, bus.data());
     ASSERT_TRUE(SameBits(bus, expected)) << frames << " frames";
   }
 }
