@@ -171,9 +171,10 @@ absl::Status EngineImpl::LendOwn(Submission* submission,
     const auto voice = made.find(action.get());
     if (voice == made.end()) continue;
     Voice* after = nullptr;
-    if (follows(*action)) {
-      const auto predecessor = made.find(action->after());
-      after = predecessor != made.end() ? predecessor->second : action->after()->voice;
+    if (const Action* const predecessor = action->after();
+        predecessor != nullptr && follows(*action)) {
+      const auto found = made.find(predecessor);
+      after = found != made.end() ? found->second : predecessor->voice;
     }
     const int64_t offset_frames =
         after != nullptr ? Voice::kFollows
