@@ -16,8 +16,8 @@ namespace rtmixd {
 //
 // Frames are addressed by their absolute index in the stream. Frame f can be read once
 // head_frame() > f and until the writer has gone about capacity_frames() further. Samples are
-// stored as atomics, so that a reader that was overtaken reads stale numbers (and is told so) and
-// not undefined behaviour.
+// stored as atomics, two at a time, so that a reader that was overtaken reads stale numbers (and is
+// told so) and not undefined behaviour.
 //
 // Threading: WriteRt and PublishRt on the audio thread only; JumpForward while no audio thread
 // runs; everything else from any thread, wait-free.
@@ -56,21 +56,24 @@ class AudioHistory {
   int64_t Read(int channel, int64_t first_frame, int64_t frames, float* out, int stride) const;
 
  private:
+  // Two samples of one channel.
+  using Word = std::atomic<uint64_t>;
+
   // Writes silence (or `planar`) at absolute frame `first_frame`; what it replaces was claimed.
   void StoreRt(const float* const* planar, int64_t first_frame, int64_t frames) noexcept;
 
   const int channels_;
   const int max_block_frames_;
-  const int64_t ring_frames_;  // a power of two
+  const int64_t ring_frames_;  // a power of two, at least 2
   // Channels lie a cache line further apart than the ring is long: at a power of two, the same
   // frame of all channels would compete for one set of the cache.
-  const int64_t stride_;
-  const std::unique_ptr<std::atomic<float>[]> samples_;
+  const int64_t stride_words_;
+  const std::unique_ptr<Word[]> words_;
   // Frames below head_ are readable, those below claimed_ are being written or are written.
   alignas(kCacheLineBytes) std::atomic<int64_t> claimed_{0};
   std::atomic<int64_t> head_{0};
 
-  static_assert(std::atomic<float>::is_always_lock_free);
+  static_assert(Word::is_always_lock_free);
 };
 
 }  // namespace rtmixd
