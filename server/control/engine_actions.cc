@@ -77,10 +77,9 @@ void EngineImpl::OnVoiceStarted(const Voice& voice, int64_t frame) {
 
 void EngineImpl::CopyOutcome(const Voice& voice, Action* action) {
   ActionReport& report = action->MutableOutcome().report;
-  report.done_frames = voice.done_frames();
+  DescribeProgress(voice, *action, NextFrame(), &report);
   report.late_frames = voice.late_frames();
   report.dropped_frames = voice.trimmed_frames();
-  DescribePosition(voice, *action, &report);
   if (!action->requested_start_frame.has_value() && !action->floats() &&
       voice.requested_frame() != Voice::kNoFrame) {
     action->requested_start_frame = voice.requested_frame();
@@ -100,9 +99,12 @@ void EngineImpl::CopyOutcome(const Voice& voice, Action* action) {
   }
 }
 
-void EngineImpl::DescribePosition(const Voice& voice, const Action& action, ActionReport* report) {
+void EngineImpl::DescribeProgress(const Voice& voice, const Action& action, int64_t next_frame,
+                                  ActionReport* report) {
+  const VoiceProgress::Value progress = voice.progress(next_frame);
+  report->done_frames = progress.done_frames;
   report->paused = voice.paused();
-  if (action.play_feed == nullptr) report->position_frames = voice.position_frames();
+  if (action.play_feed == nullptr) report->position_frames = progress.position_frames;
 }
 
 void EngineImpl::OnVoiceEnded(const Voice& voice) {

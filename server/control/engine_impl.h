@@ -483,7 +483,8 @@ class EngineImpl : public Engine {
   void Began(Action* action, int64_t start_frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnVoiceStarted(const Voice& voice, int64_t frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnVoiceEnded(const Voice& voice) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  static void DescribePosition(const Voice& voice, const Action& action, ActionReport* report);
+  static void DescribeProgress(const Voice& voice, const Action& action, int64_t next_frame,
+                               ActionReport* report);
   void CopyOutcome(const Voice& voice, Action* action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Of a stream, if it has a call.
   void NotifyCall(const Action& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

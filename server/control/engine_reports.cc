@@ -79,9 +79,8 @@ ActionReport EngineImpl::ReportOf(const Action& action) {
   ActionReport report = action.Report();
   if (action.ended()) return report;
   if (action.voice != nullptr) {
-    report.done_frames = action.voice->done_frames();
+    DescribeProgress(*action.voice, action, action.stream->mixer().next_frame(), &report);
     report.underruns = action.play_feed != nullptr ? action.voice->gap_count() : 0;
-    DescribePosition(*action.voice, action, &report);
   }
   if (action.recording() != nullptr) CopyStatus(action.recording()->status(), &report);
   if (report.start_frame.has_value()) {

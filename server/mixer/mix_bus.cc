@@ -29,7 +29,8 @@ MixBus::MixBus(int channels, int max_frames, const MixKernel& kernel)
       static_cast<float*>(std::align(kCacheLineBytes, room_floats_ * sizeof(float), room, bytes));
 }
 
-void MixBus::BeginRt(int frames) noexcept {
+void MixBus::BeginRt(int64_t first_frame, int frames) noexcept {
+  first_frame_ = first_frame;
   frames_ = frames;
   ReleaseRoomRt();
   for (float* const channel : planar_) std::fill_n(channel, frames, 0.0f);

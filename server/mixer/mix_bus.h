@@ -10,6 +10,16 @@
 
 namespace rtmixd {
 
+// Where the channels of a voice go.
+struct VoiceRoute {
+  // Of MixRuns::KeyOf. Of routes whose keys are the same all else is the same, and no two channels
+  // go to one; the key of a route that sends two channels to one is no other's. Never 0.
+  uint64_t key;
+  const int16_t* channel_map;  // channel i goes to channel channel_map[i] of the bus, from 0
+  int channels;
+  bool fetch_next;  // as of WholeSum
+};
+
 // The planar sum of a block. Voices that fill the block and go to the same channels are added many
 // at a time: so the kernel keeps the sum of a stretch in registers while it adds one voice after
 // the other. The order on each channel is the order of the calls.
@@ -22,8 +32,8 @@ class MixBus {
   MixBus(const MixBus&) = delete;
   MixBus& operator=(const MixBus&) = delete;
 
-  // Begins a block of `frames` (<= max_frames) of silence.
-  void BeginRt(int frames) noexcept;
+  // Begins a block of `frames` (<= max_frames) of silence, from stream frame `first_frame` on.
+  void BeginRt(int64_t first_frame, int frames) noexcept;
 
   // Room for `floats` floats, from the begin of a cache line, for gains or samples of spans that
   // are to be added; null if there is not so much left. ReleaseRoomRt and BeginRt take all of it
@@ -60,14 +70,28 @@ class MixBus {
     return static_cast<uint16_t>((gains - room_) / kCacheLineFloats + 1);
   }
 
-  // Adds `count` spans, one after the other, whose channel i goes to channel channel_map[i] (from
-  // 0); no two to the same one, if there is more than one span. `fading`: some have a gains_line,
-  // of the room. `fetch_next`: as of MixKernel.
-  void AddWholeRt(const WholeSpan* spans, int count, const int16_t* channel_map, int channels,
-                  bool fading, bool fetch_next) noexcept {
-    for (int c = 0; c < channels; ++c) {
-      kernel_.sum_whole(spans, count, c, frames_, fading ? room_ : nullptr, fetch_next,
-                        planar_[channel_map[c]]);
+  // Adds `count` spans of one route, one after the other. `fading`: some may have a gains_line, of
+  // the room.
+  void AddWholeRt(const WholeSpan* spans, int count, const VoiceRoute& route,
+                  bool fading) noexcept {
+    WholeSum sum = {.spans = spans,
+                    .count = count,
+                    .first_frame = first_frame_,
+                    .frames = frames_,
+                    .gains = fading ? room_ : nullptr,
+                    .fetch_next = route.fetch_next,
+                    .channel = 0,
+                    .bus = nullptr,
+                    .next_bus = nullptr};
+    const int16_t* const channel_map = route.channel_map;
+    for (int c = 0; c < route.channels; c += sum.next_bus != nullptr ? 2 : 1) {
+      sum.channel = c;
+      sum.bus = planar_[channel_map[c]];
+      // A span may add two channels to one. What comes from afar comes faster in longer pieces.
+      const bool pair =
+          !route.fetch_next && c + 1 < route.channels && channel_map[c] != channel_map[c + 1];
+      sum.next_bus = pair ? planar_[channel_map[c + 1]] : nullptr;
+      kernel_.sum_whole(sum);
     }
   }
   // Adds a span to channel `channel`.
@@ -87,6 +111,7 @@ class MixBus {
 
  private:
   const MixKernel& kernel_;
+  int64_t first_frame_ = 0;
   int frames_ = 0;
   std::vector<float> samples_;
   std::vector<float*> planar_;

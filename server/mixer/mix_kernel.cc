@@ -1,6 +1,7 @@
 #include "server/mixer/mix_kernel.h"
 
 #include <cmath>
+#include <cstddef>
 #include <iterator>
 #include <limits>
 
@@ -41,8 +42,13 @@ void MultiplyPortable(const float* gains, float* factors, int frames) noexcept {
   for (int i = 0; i < frames; ++i) factors[i] *= gains[i];
 }
 
-inline const float* SamplesOf(const WholeSpan& span, int channel) noexcept {
-  return span.samples + int64_t{span.stride} * channel;
+int CountValidPortable(const SpanLabel* labels, int count, int64_t block_end_frame,
+                       uint64_t route_key, uint64_t* differing_bits) noexcept {
+  int i = 0;
+  for (; i < count && labels[i].end_frame >= block_end_frame; ++i) {
+    *differing_bits |= labels[i].route_key ^ route_key;
+  }
+  return i;
 }
 
 // Null: span.gain for all.
@@ -51,14 +57,16 @@ inline const float* GainsOf(const WholeSpan& span, const float* gains) noexcept 
   return gains + (span.gains_line - 1) * kCacheLineFloats;
 }
 
-void SumWholePortable(const WholeSpan* spans, int count, int channel, int frames,
-                      const float* gains, bool /*fetch_next*/, float* bus) noexcept {
-  for (int s = 0; s < count; ++s) {
-    const float* const samples = SamplesOf(spans[s], channel);
-    const float* const own_gains = GainsOf(spans[s], gains);
-    for (int i = 0; i < frames; ++i) {
-      const float gain = own_gains != nullptr ? own_gains[i] : spans[s].gain;
-      bus[i] = std::fma(gain, samples[i], bus[i]);
+void SumWholePortable(const WholeSum& sum) noexcept {
+  for (int c = 0; c < (sum.next_bus != nullptr ? 2 : 1); ++c) {
+    float* const bus = c == 0 ? sum.bus : sum.next_bus;
+    for (int s = 0; s < sum.count; ++s) {
+      const WholeSpan& span = sum.spans[s];
+      const float* const samples = span.Samples(sum.first_frame, sum.channel + c);
+      const float* const gains = GainsOf(span, sum.gains);
+      for (int i = 0; i < sum.frames; ++i) {
+        bus[i] = std::fma(gains != nullptr ? gains[i] : span.gain, samples[i], bus[i]);
+      }
     }
   }
 }
@@ -92,12 +100,38 @@ int64_t CopyFinitePortable(const float* from, int frames, float* to) noexcept {
   return replaced;
 }
 
-constexpr MixKernel kPortable = {"portable",        SumWholePortable, SumPortable,
-                                 RampPortable,      MultiplyPortable, ClipPortable,
-                                 CopyFinitePortable};
+constexpr MixKernel kPortable = {.name = "portable",
+                                 .count_valid = CountValidPortable,
+                                 .sum_whole = SumWholePortable,
+                                 .sum = SumPortable,
+                                 .ramp = RampPortable,
+                                 .multiply = MultiplyPortable,
+                                 .clip = ClipPortable,
+                                 .copy_finite = CopyFinitePortable};
 
 #if defined(__x86_64__)
 #define RTMIXD_AVX2 __attribute__((target("avx2,fma")))
+
+RTMIXD_AVX2 int CountValidAvx2(const SpanLabel* labels, int count, int64_t block_end_frame,
+                               uint64_t route_key, uint64_t* differing_bits) noexcept {
+  static_assert(sizeof(SpanLabel) == 16 && offsetof(SpanLabel, end_frame) == 8);
+  constexpr int kEndFrames = 0b1010;  // the halves of two labels that are these
+  const __m256i key = _mm256_set1_epi64x(static_cast<int64_t>(route_key));
+  const __m256i end = _mm256_set1_epi64x(block_end_frame);
+  __m256i differing = _mm256_setzero_si256();
+  int i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const __m256i a = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(labels + i));
+    const __m256i b = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(labels + i + 2));
+    const __m256i past = _mm256_or_si256(_mm256_cmpgt_epi64(end, a), _mm256_cmpgt_epi64(end, b));
+    if ((_mm256_movemask_pd(_mm256_castsi256_pd(past)) & kEndFrames) != 0) break;
+    differing = _mm256_or_si256(
+        differing, _mm256_or_si256(_mm256_xor_si256(a, key), _mm256_xor_si256(b, key)));
+  }
+  *differing_bits |= static_cast<uint64_t>(_mm256_extract_epi64(differing, 0)) |
+                     static_cast<uint64_t>(_mm256_extract_epi64(differing, 2));
+  return i + CountValidPortable(labels + i, count - i, block_end_frame, route_key, differing_bits);
+}
 
 // Fetches what comes next, of whose first line a part has been touched.
 template <int kVectors>
@@ -108,41 +142,55 @@ RTMIXD_AVX2 inline void FetchLines(const float* next) noexcept {
   }
 }
 
-// Adds spans from frame `from` on, as many whole groups of kVectors * 8 frames as there are; the
-// bus stays in registers while all spans are added. Returns the frame it got to.
-template <int kVectors, bool kFetchNext, bool kFading>
-RTMIXD_AVX2 int SumGroups(const WholeSpan* spans, int count, int channel, int from, int frames,
-                          const float* gains, float* bus) noexcept {
-  const WholeSpan* const end = spans + count;
-  for (; from + kVectors * 8 <= frames; from += kVectors * 8) {
-    __m256 sums[kVectors];
-#pragma GCC unroll 8  // at -O2 the sums would stay in memory otherwise
-    for (int v = 0; v < kVectors; ++v) sums[v] = _mm256_loadu_ps(bus + from + v * 8);
-    for (const WholeSpan* span = spans; span != end;) {
+// Adds kChannels channels of the spans from frame `from` of the block on, as many whole groups of
+// kVectors * 8 frames as there are; the buses stay in registers while all spans are added. Returns
+// the frame it got to.
+template <int kChannels, int kVectors, bool kFetchNext, bool kFading>
+RTMIXD_AVX2 int SumGroups(const WholeSum& sum, float* const* buses, int from) noexcept {
+  const WholeSpan* const end = sum.spans + sum.count;
+  const int channel = sum.channel;
+  for (; from + kVectors * 8 <= sum.frames; from += kVectors * 8) {
+    const int64_t frame = sum.first_frame + from;
+    __m256 sums[kChannels][kVectors];
+#pragma GCC unroll 2  // at -O2 the sums would stay in memory otherwise
+    for (int c = 0; c < kChannels; ++c) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) sums[c][v] = _mm256_loadu_ps(buses[c] + from + v * 8);
+    }
+    for (const WholeSpan* span = sum.spans; span != end;) {
       // Loops of their own: in one, the compiler would load all samples before it knows of the
       // gains, and has no registers for them.
       for (; span != end && (!kFading || span->gains_line == 0); ++span) {
-        const float* const samples = SamplesOf(*span, channel) + from;
-        if (kFetchNext) FetchLines<kVectors>(samples + frames);
         const __m256 gain = _mm256_set1_ps(span->gain);
+        const float* samples = span->Samples(frame, channel);
+#pragma GCC unroll 2
+        for (int c = 0; c < kChannels; ++c, samples += span->stride) {
+          if (kFetchNext) FetchLines<kVectors>(samples + sum.frames);
 #pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) {
-          sums[v] = _mm256_fmadd_ps(gain, _mm256_loadu_ps(samples + v * 8), sums[v]);
+          for (int v = 0; v < kVectors; ++v) {
+            sums[c][v] = _mm256_fmadd_ps(gain, _mm256_loadu_ps(samples + v * 8), sums[c][v]);
+          }
         }
       }
       for (; kFading && span != end && span->gains_line != 0; ++span) {
-        const float* const samples = SamplesOf(*span, channel) + from;
-        if (kFetchNext) FetchLines<kVectors>(samples + frames);
-        const float* const own_gains = GainsOf(*span, gains) + from;
+        const float* const gains = GainsOf(*span, sum.gains) + from;
+        const float* samples = span->Samples(frame, channel);
+#pragma GCC unroll 2
+        for (int c = 0; c < kChannels; ++c, samples += span->stride) {
+          if (kFetchNext) FetchLines<kVectors>(samples + sum.frames);
 #pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) {
-          sums[v] = _mm256_fmadd_ps(_mm256_loadu_ps(own_gains + v * 8),
-                                    _mm256_loadu_ps(samples + v * 8), sums[v]);
+          for (int v = 0; v < kVectors; ++v) {
+            sums[c][v] = _mm256_fmadd_ps(_mm256_loadu_ps(gains + v * 8),
+                                         _mm256_loadu_ps(samples + v * 8), sums[c][v]);
+          }
         }
       }
     }
+#pragma GCC unroll 2
+    for (int c = 0; c < kChannels; ++c) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) _mm256_storeu_ps(bus + from + v * 8, sums[v]);
+      for (int v = 0; v < kVectors; ++v) _mm256_storeu_ps(buses[c] + from + v * 8, sums[c][v]);
+    }
   }
   return from;
 }
@@ -152,39 +200,58 @@ RTMIXD_AVX2 __m256i FirstLanes(int count) noexcept {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0));
 }
 
-template <bool kFetchNext, bool kFading>
-RTMIXD_AVX2 void SumSpans(const WholeSpan* spans, int count, int channel, int frames,
-                          const float* gains, float* bus) noexcept {
-  int from = SumGroups<8, kFetchNext, kFading>(spans, count, channel, 0, frames, gains, bus);
-  from = SumGroups<1, kFetchNext, kFading>(spans, count, channel, from, frames, gains, bus);
-  if (from == frames) return;
-  const __m256i lanes = FirstLanes(frames - from);
-  __m256 sum = _mm256_maskload_ps(bus + from, lanes);
-  for (int s = 0; s < count; ++s) {
-    const __m256 samples = _mm256_maskload_ps(SamplesOf(spans[s], channel) + from, lanes);
-    const float* const own_gains = GainsOf(spans[s], gains);
-    const __m256 gain = own_gains != nullptr ? _mm256_maskload_ps(own_gains + from, lanes)
-                                             : _mm256_set1_ps(spans[s].gain);
-    sum = _mm256_fmadd_ps(gain, samples, sum);
+template <int kChannels, bool kFetchNext, bool kFading>
+RTMIXD_AVX2 void SumSpans(const WholeSum& sum) noexcept {
+  float* const buses[] = {sum.bus, sum.next_bus};
+  int from = SumGroups<kChannels, 8 / kChannels, kFetchNext, kFading>(sum, buses, 0);
+  from = SumGroups<kChannels, 1, kFetchNext, kFading>(sum, buses, from);
+  if (from == sum.frames) return;
+  const __m256i lanes = FirstLanes(sum.frames - from);
+  for (int c = 0; c < kChannels; ++c) {
+    __m256 last = _mm256_maskload_ps(buses[c] + from, lanes);
+    for (int s = 0; s < sum.count; ++s) {
+      const WholeSpan& span = sum.spans[s];
+      const __m256 samples =
+          _mm256_maskload_ps(span.Samples(sum.first_frame + from, sum.channel + c), lanes);
+      const float* const gains = GainsOf(span, sum.gains);
+      const __m256 gain =
+          gains != nullptr ? _mm256_maskload_ps(gains + from, lanes) : _mm256_set1_ps(span.gain);
+      last = _mm256_fmadd_ps(gain, samples, last);
+    }
+    _mm256_maskstore_ps(buses[c] + from, lanes, last);
   }
-  _mm256_maskstore_ps(bus + from, lanes, sum);
 }
 
-RTMIXD_AVX2 void SumWholeAvx2(const WholeSpan* spans, int count, int channel, int frames,
-                              const float* gains, bool fetch_next, float* bus) noexcept {
-  if (gains != nullptr) {
-    const auto sum = fetch_next ? SumSpans<true, true> : SumSpans<false, true>;
-    sum(spans, count, channel, frames, gains, bus);
+template <int kChannels>
+RTMIXD_AVX2 void SumChannels(const WholeSum& sum) noexcept {
+  if (sum.gains != nullptr) {
+    const auto add =
+        sum.fetch_next ? SumSpans<kChannels, true, true> : SumSpans<kChannels, false, true>;
+    add(sum);
   } else {
-    const auto sum = fetch_next ? SumSpans<true, false> : SumSpans<false, false>;
-    sum(spans, count, channel, frames, gains, bus);
+    const auto add =
+        sum.fetch_next ? SumSpans<kChannels, true, false> : SumSpans<kChannels, false, false>;
+    add(sum);
   }
+}
+
+RTMIXD_AVX2 void SumWholeAvx2(const WholeSum& sum) noexcept {
+  const auto add = sum.next_bus != nullptr ? SumChannels<2> : SumChannels<1>;
+  add(sum);
 }
 
 RTMIXD_AVX2 void SumAvx2(const MixSpan& span, float* bus) noexcept {
-  const WholeSpan whole = {span.samples, span.gain, 0,
+  const WholeSpan whole = {WholeSpan::Origin(span.samples, 0), span.gain, 0,
                            static_cast<uint16_t>(span.gains != nullptr)};
-  SumWholeAvx2(&whole, 1, 0, span.frames, span.gains, false, bus + span.offset);
+  SumWholeAvx2({.spans = &whole,
+                .count = 1,
+                .first_frame = 0,
+                .frames = span.frames,
+                .gains = span.gains,
+                .fetch_next = false,
+                .channel = 0,
+                .bus = bus + span.offset,
+                .next_bus = nullptr});
 }
 
 template <FadeShape kShape>
@@ -297,8 +364,14 @@ RTMIXD_AVX2 int64_t CopyFiniteAvx2(const float* from, int frames, float* to) noe
   return replaced + CopyFinitePortable(from + i, frames - i, to + i);
 }
 
-constexpr MixKernel kAvx2 = {"avx2+fma",   SumWholeAvx2, SumAvx2,       RampAvx2,
-                             MultiplyAvx2, ClipAvx2,     CopyFiniteAvx2};
+constexpr MixKernel kAvx2 = {.name = "avx2+fma",
+                             .count_valid = CountValidAvx2,
+                             .sum_whole = SumWholeAvx2,
+                             .sum = SumAvx2,
+                             .ramp = RampAvx2,
+                             .multiply = MultiplyAvx2,
+                             .clip = ClipAvx2,
+                             .copy_finite = CopyFiniteAvx2};
 #undef RTMIXD_AVX2
 #endif  // defined(__x86_64__)
 

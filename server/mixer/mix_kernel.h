@@ -9,15 +9,49 @@ namespace rtmixd {
 
 inline constexpr int kCacheLineFloats = kCacheLineBytes / sizeof(float);
 
-// A voice's piece that fills a block: sample i of its channel c is samples[c * stride + i]. Small:
-// what a block costs with many voices is how often it reads and writes these.
+// A voice's piece that fills a block, and perhaps more of them: it need not change while it goes
+// on. Small: what a block costs with many voices is how often it reads and writes these.
 struct WholeSpan {
-  const float* samples;
+  // The address that the sample of the first channel on stream frame 0 would have; that of channel
+  // c lies c * stride floats behind it. A number: it need not point anywhere.
+  uintptr_t origin;
   float gain;           // of all frames, if `gains_line` is 0
   int16_t stride;       // at most kMaxMixFrames
   uint16_t gains_line;  // n > 0: frame i has the gain that is at (n - 1) * kCacheLineFloats + i
+
+  // The origin of a span whose sample on stream frame `frame` is at `samples`.
+  static uintptr_t Origin(const float* samples, int64_t frame) noexcept {
+    return reinterpret_cast<uintptr_t>(samples) - static_cast<uint64_t>(frame) * sizeof(float);
+  }
+  const float* Samples(int64_t frame, int channel) const noexcept {
+    const int64_t floats = frame + int64_t{stride} * channel;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): as said above
+    return reinterpret_cast<const float*>(origin + static_cast<uint64_t>(floats) * sizeof(float));
+  }
 };
 static_assert(sizeof(WholeSpan) == 16);
+
+// Of a span that is kept for the blocks to come.
+struct SpanLabel {
+  uint64_t route_key = 0;  // as of VoiceRoute; 0: there is no such span
+  int64_t end_frame = 0;   // it is for blocks that end by this stream frame
+};
+
+// What is to be added of spans of one voice after the other.
+struct WholeSum {
+  const WholeSpan* spans;
+  int count;
+  int64_t first_frame;  // of the block
+  int frames;
+  const float* gains;  // where those of a gains_line are; null if no span has one
+  // What follows each span is fetched into the cache meanwhile, as much as the span has.
+  bool fetch_next;
+  int channel;  // of the spans
+  float* bus;   // of that channel
+  // Of the one after it; null: that is not added. Two channels at a time cost less than one after
+  // the other.
+  float* next_bus;
+};
 
 // A piece of one voice's channel that need not fill the block: samples[i] goes to frame offset + i
 // of the bus. 0 <= offset, 0 < frames, offset + frames <= the frames of the block.
@@ -56,12 +90,12 @@ struct MixRamp {
 struct MixKernel {
   const char* name;
 
-  // For channel `channel` of each span in order, bus[i] = fma(gain, sample i, bus[i]) on all
-  // `frames` of the block. `gains` is where the gains of those that have a gains_line are; null if
-  // none has. With `fetch_next` what follows each span is fetched into the cache meanwhile, as much
-  // as the span has.
-  void (*sum_whole)(const WholeSpan* spans, int count, int channel, int frames, const float* gains,
-                    bool fetch_next, float* bus) noexcept;
+  // How many of the labels are for a block that ends on `block_end_frame`, up to the first that is
+  // not. Sets those of the `differing_bits` in which their route keys differ from `route_key`.
+  int (*count_valid)(const SpanLabel* labels, int count, int64_t block_end_frame,
+                     uint64_t route_key, uint64_t* differing_bits) noexcept;
+  // For each span in order, bus[i] = fma(gain, sample i, bus[i]) on all frames of the block.
+  void (*sum_whole)(const WholeSum& sum) noexcept;
   // bus[offset + i] = fma(gain, samples[i], bus[offset + i]), with gains[i] as the gain where there
   // are gains.
   void (*sum)(const MixSpan& span, float* bus) noexcept;

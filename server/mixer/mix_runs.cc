@@ -8,7 +8,7 @@ MixRuns::MixRuns() : spans_(kChannelBits * kMaxSpans) {
   for (int n = 0; n < kChannelBits; ++n) runs_[n].spans = spans_.data() + n * kMaxSpans;
 }
 
-MixRuns::Run* MixRuns::OpenNewRt(const VoiceRoute& route) noexcept {
+MixRuns::Run* MixRuns::OpenRt(const VoiceRoute& route) noexcept {
   const int number = NumberOf(route.key);
   uint64_t channels = uint64_t{1} << number;
   for (int c = 1; c < route.channels; ++c)
@@ -19,24 +19,17 @@ MixRuns::Run* MixRuns::OpenNewRt(const VoiceRoute& route) noexcept {
   Run& run = runs_[number];
   run.route = route;
   run.end = run.spans;
-  run.fading = false;
   return &run;
 }
 
-void MixRuns::AddRt(MixBus* bus) noexcept {
+void MixRuns::AddRt(bool fading, MixBus* bus) noexcept {
   for (; opened_ != 0; opened_ &= opened_ - 1) {
     Run& run = runs_[std::countr_zero(opened_)];
-    const VoiceRoute& route = run.route;
     const auto spans = static_cast<int>(run.end - run.spans);
-    // The voice for which it was opened may have turned out to have none.
-    if (spans > 0) {
-      bus->AddWholeRt(run.spans, spans, route.channel_map, route.channels, run.fading,
-                      route.fetch_next);
-    }
+    bus->AddWholeRt(run.spans, spans, run.route, fading);
     run.end = nullptr;
   }
   used_channels_ = 0;
-  bus->ReleaseRoomRt();
 }
 
 }  // namespace rtmixd

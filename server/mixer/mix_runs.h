@@ -9,16 +9,6 @@
 
 namespace rtmixd {
 
-// Where the channels of a voice go.
-struct VoiceRoute {
-  // Of MixRuns::KeyOf. Of routes whose keys are the same all else is the same, and no two channels
-  // go to one; the key of a route that sends two channels to one is no other's. Never 0.
-  uint64_t key;
-  const int16_t* channel_map;  // as of MixBus::AddWholeRt
-  int channels;
-  bool fetch_next;
-};
-
 // Spans of one voice after the other, gathered so that those of one route are added to the bus
 // together. Routes that have no channel in common may take turns: on each channel the order stays
 // that of the voices.
@@ -45,16 +35,18 @@ class MixRuns {
     VoiceRoute route{};
     WholeSpan* spans = nullptr;  // from the first
     WholeSpan* end = nullptr;
-    bool fading = false;  // some have gains of their own: whoever writes those sets it
   };
-  // The run of a route, whose end grows with every span that is written there, up to kMaxSpans;
-  // null if what was gathered must be added before. There is always one for the first.
-  Run* OpenRt(const VoiceRoute& route) noexcept {
-    Run& run = runs_[NumberOf(route.key)];
-    return run.end != nullptr && run.route.key == route.key ? &run : OpenNewRt(route);
+  // The run of the route of that key, whose end grows with every span that is written there, up to
+  // kMaxSpans; null if there is none yet.
+  Run* FindRt(uint64_t key) noexcept {
+    Run& run = runs_[NumberOf(key)];
+    return run.end != nullptr && run.route.key == key ? &run : nullptr;
   }
-  // Adds what was gathered, and releases what room of the bus it took.
-  void AddRt(MixBus* bus) noexcept;
+  // The run of a route that has none yet; null if what was gathered must be added before. There is
+  // always one for the first.
+  Run* OpenRt(const VoiceRoute& route) noexcept;
+  // Adds what was gathered. `fading` as of MixBus::AddWholeRt.
+  void AddRt(bool fading, MixBus* bus) noexcept;
 
  private:
   // A channel, modulo this, is a bit of a word and the number of a route that begins with it: two
@@ -62,7 +54,6 @@ class MixRuns {
   static constexpr int kChannelBits = 64;
 
   static int NumberOf(uint64_t key) noexcept { return static_cast<int>(key >> 56); }
-  Run* OpenNewRt(const VoiceRoute& route) noexcept;
 
   uint64_t used_channels_ = 0;
   uint64_t opened_ = 0;  // bit n: runs_[n], whose end is not null

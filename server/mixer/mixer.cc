@@ -75,6 +75,11 @@ Mixer::Mixer(const Options& options)
     voices->resize(options.max_pending_voices);
     voices->clear();
   }
+  labels_.resize(options.max_pending_voices);
+  labels_.clear();
+  spans_.resize(options.max_pending_voices);
+  spans_.clear();
+  passing_spans_.reserve(MixRuns::kMaxSpans);
   input_history_.JumpForward(options.first_frame);
   output_history_.JumpForward(options.first_frame);
 }
@@ -161,12 +166,18 @@ void Mixer::InsertRt(Voice* voice, size_t behind) noexcept {
   // together, first.
   size_t at = active_.size();
   while (at > behind && order(voice) < order(active_[at - 1])) --at;
-  active_.insert(active_.begin() + static_cast<std::ptrdiff_t>(at), voice);
+  const auto place = static_cast<std::ptrdiff_t>(at);
+  active_.insert(active_.begin() + place, voice);
+  labels_.insert(labels_.begin() + place, voice->LabelRt());
+  spans_.insert(spans_.begin() + place, voice->SpanRt());
 }
 
 int Mixer::MixVoicesRt(int frames) noexcept {
-  bus_.BeginRt(frames);
+  bus_.BeginRt(frame_, frames);
   read_.clear();
+  if (std::exchange(labels_outdated_, false)) {
+    for (SpanLabel& label : labels_) label.end_frame = 0;
+  }
   int started = 0;
   size_t kept = 0;
   for (size_t i = 0; i < active_.size(); ++i) {
@@ -176,6 +187,8 @@ int Mixer::MixVoicesRt(int frames) noexcept {
     const bool goes_on = voice->RenderRt(frame_, frames, &bus_, &done_changes_);
     if (voice->from_feed()) read_.push_back(voice);
     if (goes_on) {
+      labels_[kept] = voice->LabelRt();
+      spans_[kept] = voice->SpanRt();
       active_[kept++] = voice;
       continue;
     }
@@ -184,46 +197,109 @@ int Mixer::MixVoicesRt(int frames) noexcept {
     if (started < kMaxFollowsPerBlock) started += StartDueRt(frames, i + 1);
   }
   active_.resize(kept);
+  labels_.resize(kept);
+  spans_.resize(kept);
   for (Voice* const voice : read_) voice->CommitRt();
   return started;
 }
 
 size_t Mixer::RenderWholeRt(size_t first, int frames, size_t* kept) noexcept {
-  Voice** const voices = active_.data();
   const size_t count = active_.size();
   for (size_t begin = first; begin < count;) {
-    MixRuns::Run* run = nullptr;
-    WholeSpan* span = nullptr;  // the end of the run: in memory each voice would wait for the last
-    uint64_t key = 0;
-    size_t end = begin;
-    for (const size_t limit = std::min(count, begin + MixRuns::kMaxSpans); end < limit; ++end) {
-      __builtin_prefetch(voices[std::min(end + kVoicesAhead, count - 1)]);
-      Voice& voice = *voices[end];
-      if (voice.route_key() != key) {
-        if (voice.from_feed()) break;  // it has no span: no run is opened for it
-        if (run != nullptr) run->end = span;
-        run = runs_.OpenRt(voice.route());
-        if (run == nullptr) break;
-        span = run->end;
-        key = voice.route_key();
-      }
-      if (!voice.RenderWholeRt(frames, span)) {
-        if (!voice.RenderFadingRt(frames, &bus_, span) &&
-            !voice.RenderJoinedRt(frame_, frames, &bus_, span)) {
-          break;
-        }
-        run->fading |= span->gains_line != 0;
-      }
-      ++span;
+    const SpanRow row = RenderSpansRt(begin, frames);
+    if (row.end == begin) return begin;
+    AddSpansRt(row);
+    if (*kept < begin) {
+      const auto move = [&row, to = *kept](auto* of_voices) {
+        std::copy(of_voices->data() + row.begin, of_voices->data() + row.end,
+                  of_voices->data() + to);
+      };
+      move(&active_);
+      move(&labels_);
+      move(&spans_);
     }
-    if (run != nullptr) run->end = span;
-    runs_.AddRt(&bus_);
-    if (end == begin) return begin;
-    if (*kept < begin) std::copy(voices + begin, voices + end, voices + *kept);
-    *kept += end - begin;
-    begin = end;
+    *kept += row.end - begin;
+    begin = row.end;
   }
   return count;
+}
+
+Mixer::SpanRow Mixer::RenderSpansRt(size_t begin, int frames) noexcept {
+  const int64_t block_end_frame = frame_ + frames;
+  const size_t limit = std::min(active_.size(), begin + MixRuns::kMaxSpans);
+  const uint64_t route_key = labels_[begin].route_key;
+  uint64_t differing_bits = 0;
+  bool fading = false;
+  size_t end = begin;
+  for (;; ++end) {
+    if (end < limit && labels_[end].end_frame >= block_end_frame) {
+      end += kernel_.count_valid(&labels_[end], static_cast<int>(limit - end), block_end_frame,
+                                 route_key, &differing_bits);
+    }
+    if (end == limit) break;
+    // Where one label is outdated, the next ones often are.
+    __builtin_prefetch(active_[std::min(end + kVoicesAhead, active_.size() - 1)]);
+    Voice& voice = *active_[end];
+    if (!voice.RenderSpanRt(frame_, frames, &bus_, &spans_[end])) break;
+    const SpanLabel label = voice.LabelRt();
+    labels_[end] = label;
+    if (label.end_frame > block_end_frame) passing_spans_.push_back(end);
+    differing_bits |= label.route_key ^ route_key;
+    fading |= spans_[end].gains_line != 0;
+  }
+  return {.begin = begin, .end = end, .one_route = differing_bits == 0, .fading = fading};
+}
+
+void Mixer::AddSpansRt(const SpanRow& row) noexcept {
+  if (row.one_route) {
+    bus_.AddWholeRt(&spans_[row.begin], static_cast<int>(row.end - row.begin),
+                    active_[row.begin]->route(), row.fading);
+  } else {
+    GatherSpansRt(row);
+  }
+  bus_.ReleaseRoomRt();
+  for (const size_t i : passing_spans_) spans_[i] = active_[i]->SpanRt();
+  passing_spans_.clear();
+}
+
+void Mixer::GatherSpansRt(const SpanRow& row) noexcept {
+  // Where a run goes on: in memory each voice would wait for the one before.
+  struct Cursor {
+    uint64_t key = 0;  // no route's
+    MixRuns::Run* run = nullptr;
+    WholeSpan* end = nullptr;
+    void CloseRt() noexcept {
+      if (run != nullptr) run->end = end;
+      *this = {};
+    }
+  };
+  // Often two routes take turns.
+  Cursor here;
+  Cursor there;
+  for (size_t i = row.begin; i < row.end; ++i) {
+    const uint64_t key = labels_[i].route_key;
+    if (here.key != key) std::swap(here, there);
+    if (here.key != key) {
+      here.CloseRt();
+      MixRuns::Run* run = runs_.FindRt(key);
+      if (run == nullptr) run = runs_.OpenRt(active_[i]->route());
+      if (run == nullptr) {
+        there.CloseRt();
+        runs_.AddRt(row.fading, &bus_);
+        run = runs_.OpenRt(active_[i]->route());
+      }
+      here = {key, run, run->end};
+    }
+    *here.end++ = spans_[i];
+  }
+  here.CloseRt();
+  there.CloseRt();
+  runs_.AddRt(row.fading, &bus_);
+}
+
+void Mixer::InterruptRt(Voice* voice) noexcept {
+  voice->InterruptRt(frame_);
+  labels_outdated_ = true;
 }
 
 void Mixer::EndedRt(Voice* voice) noexcept {
@@ -296,6 +372,7 @@ bool Mixer::TakeCommandRt() noexcept {
       CancelRt(command.voice, command.number);
       break;
     case Command::Kind::kSkip:
+      if (command.voice->state() == Voice::State::kPlaying) InterruptRt(command.voice);
       command.voice->SkipRt(command.number);
       break;
     case Command::Kind::kChange:
@@ -327,8 +404,10 @@ void Mixer::AddRt(Batch* batch) noexcept {
 void Mixer::CancelRt(Voice* voice, int64_t frame) noexcept {
   if (voice->state() == Voice::State::kEnded) return;
   const int64_t cut = std::max(frame, frame_);
+  const bool sounds = voice->state() == Voice::State::kPlaying;
+  if (sounds) InterruptRt(voice);
   voice->CutRt(cut);
-  if (voice->state() == Voice::State::kPlaying) return;
+  if (sounds) return;
   int64_t requested = Schedule::RequestedFrame(*voice);
   if (requested >= Voice::kFollows / 2) {
     // Its start is not known, and may never be.
@@ -351,14 +430,15 @@ void Mixer::ChangeRt(Voice* voice, VoiceChange* change) noexcept {
   } else if (voice->state() == Voice::State::kEnded) {
     done_changes_.AppendRt(change);
   } else {
+    const bool sounds = voice->state() == Voice::State::kPlaying;
+    if (sounds) InterruptRt(voice);
     voice->ChangeRt(change);
-    if (change->kind == VoiceChange::Kind::kSessionGain &&
-        voice->state() == Voice::State::kPending) {
+    if (sounds) return;
+    if (change->kind == VoiceChange::Kind::kSessionGain) {
       voice->PassSessionGainRt(frame_, &done_changes_);
       return;
     }
-    if (change->kind != VoiceChange::Kind::kStop || voice->state() == Voice::State::kPlaying)
-      return;
+    if (change->kind != VoiceChange::Kind::kStop) return;
     // At or before its start it keeps the voice from sounding, as a cancel does.
     const int64_t requested = Schedule::RequestedFrame(*voice);
     if (change->frame <= (requested < Voice::kFollows / 2 ? requested : frame_)) {
@@ -523,8 +603,8 @@ bool Mixer::PollResult(MixerResult* result) {
 }
 
 void Mixer::JumpForward(int64_t frames) {
+  for (Voice* const voice : active_) InterruptRt(voice);
   frame_ += frames;
-  for (Voice* const voice : active_) voice->JumpedRt();
   input_history_.JumpForward(frames);
   output_history_.JumpForward(frames);
   next_frame_.store(frame_, std::memory_order_release);
@@ -534,10 +614,13 @@ void Mixer::EndAll() {
   while (TakeCommandRt()) {
   }
   for (Voice* const voice : active_) {
+    voice->InterruptRt(frame_);
     voice->EndRt(EndReason::kCancelled, frame_);
     EndedRt(voice);
   }
   active_.clear();
+  labels_.clear();
+  spans_.clear();
   while (Voice* const voice = schedule_.PopDueRt(Voice::kNoFrame)) {
     // Those that follow another one come after it: their starts are known by then.
     voice->EndRt(EndReason::kCancelled, Schedule::RequestedFrame(*voice));

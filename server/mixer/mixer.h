@@ -172,6 +172,20 @@ class Mixer : public AudioBlockSink {
   // Renders active voices from `first` on, up to one that starts or ends or comes from a feed, and
   // moves them to `*kept` and on; returns where it stopped.
   size_t RenderWholeRt(size_t first, int frames, size_t* kept) noexcept;
+  // Active voices [begin, end) whose entries of spans_ are for this block.
+  struct SpanRow {
+    size_t begin;
+    size_t end;
+    bool one_route;  // all have the same
+    bool fading;     // some have a gains_line
+  };
+  // Makes a row, up to the first one that gives more than a span or for which there is no room.
+  SpanRow RenderSpansRt(size_t begin, int frames) noexcept;
+  // Adds it; spans_ then has what its voices give in the next blocks.
+  void AddSpansRt(const SpanRow& row) noexcept;
+  void GatherSpansRt(const SpanRow& row) noexcept;
+  // Something happens to a voice that sounds, but not in a block.
+  void InterruptRt(Voice* voice) noexcept;
   void ScaleByMasterRt(int frames) noexcept;
   int32_t WriteOutputRt(const AudioBlock& block, int offset, int frames) noexcept;
   void GiveBackEndedRt() noexcept;
@@ -206,8 +220,13 @@ class Mixer : public AudioBlockSink {
   MixBus bus_;
   MixRuns runs_;
   std::vector<Voice*> active_;  // sounding, in the order of summation
-  std::vector<Voice*> read_;    // sounding in this block from a feed
-  std::vector<Voice*> ended_;   // to be given back after this block
+  // Of these, kept from block to block, so that most blocks touch no voice.
+  std::vector<SpanLabel> labels_;
+  std::vector<WholeSpan> spans_;
+  std::vector<size_t> passing_spans_;  // entries of spans_ that are for this block alone
+  bool labels_outdated_ = false;
+  std::vector<Voice*> read_;   // sounding in this block from a feed
+  std::vector<Voice*> ended_;  // to be given back after this block
   const MixKernel& kernel_;
   std::vector<float> input_;  // of this block, planar, without what was not finite
   std::vector<const float*> input_pointers_;

@@ -47,8 +47,8 @@ uint64_t Voice::RouteKey(const AudioView& view, const ChannelMap& map) {
 }
 
 Voice::Voice(const Spec& spec)
-    : position_(spec.view_offset_frames),
-      next_{.samples = nullptr,
+    : progress_(spec.view_offset_frames),
+      next_{.origin = 0,
             .gain = spec.gain,
             .stride = static_cast<int16_t>(spec.view.channel_stride_frames),
             .gains_line = 0},
@@ -75,9 +75,8 @@ Voice::Voice(const Spec& spec)
       change_count_(static_cast<int16_t>(std::min<size_t>(spec.changes.size(), kMaxChanges + 1))),
       feed_(spec.feed != nullptr ? absl::WrapUnique(new Feed{spec.feed, spec.underrun_policy})
                                  : nullptr),
-      channel_map_storage_(ToChannelMap(spec.channel_map)) {
-  route_key_ = RouteKey(spec.view, channel_map_storage_);
-  channel_map_ = channel_map_storage_.data();
+      channel_map_(ToChannelMap(spec.channel_map)) {
+  if (!from_feed_) route_key_ = RouteKey(spec.view, channel_map_);
   ramp_.StartRt(spec.gain, spec.fade_in);
   VoiceChange** relative = &relative_changes_;
   for (VoiceChange* const change : spec.changes) {
@@ -161,17 +160,9 @@ bool Voice::StopsByRt(int64_t frame) noexcept {
   return false;
 }
 
-void Voice::CutRt(int64_t frame) noexcept {
-  cut_frame_ = std::min(frame, cut_frame_);
-  event_frame_ = std::min(event_frame_, cut_frame_);
-  whole_frames_ = 0;
-}
+void Voice::CutRt(int64_t frame) noexcept { cut_frame_ = std::min(frame, cut_frame_); }
 
-void Voice::ChangeRt(VoiceChange* change) noexcept {
-  changes_.InsertRt(change);
-  event_frame_ = std::min(event_frame_, change->frame);
-  whole_frames_ = 0;
-}
+void Voice::ChangeRt(VoiceChange* change) noexcept { changes_.InsertRt(change); }
 
 void Voice::GiveBackChangesRt(VoiceChangeList* done) noexcept {
   while (!changes_.empty()) done->AppendRt(changes_.PopRt());
@@ -198,7 +189,7 @@ void Voice::TakeEffectRt(const VoiceChange& change) noexcept {
       break;
     case VoiceChange::Kind::kLeaveLoop:
       if (change.at_once && position_frames() >= loop_begin_frame_) {
-        position_.store(std::max(position_frames(), loop_end_frame_), std::memory_order_relaxed);
+        progress_.SetPositionRt(std::max(position_frames(), loop_end_frame_));
       }
       jumps_left_ = 0;
       break;
@@ -248,14 +239,15 @@ void Voice::PassViewRt(int64_t frames) noexcept {
   int64_t position = position_frames() + frames;
   if (jumps_left_ != 0 && position >= loop_end_frame_) {
     const int64_t length = loop_end_frame_ - loop_begin_frame_;
-    int64_t jumps = (position - loop_end_frame_) / length + 1;
+    const int64_t past = position - loop_end_frame_;
+    int64_t jumps = 1 + (past < length ? 0 : past / length);  // most need no division
     if (jumps_left_ > 0) {
       jumps = std::min(jumps, jumps_left_);
       jumps_left_ -= jumps;
     }
     position -= jumps * length;
   }
-  position_.store(position, std::memory_order_relaxed);
+  progress_.SetPositionRt(position);
 }
 
 void Voice::SkipRt(int64_t frames) noexcept {
@@ -264,6 +256,7 @@ void Voice::SkipRt(int64_t frames) noexcept {
     if (!feed_->idling) feed_->trim_debt_frames += frames;
     return;
   }
+  progress_.BeginRt();
   for (int64_t left = std::min(frames, RemainingFrames()); left > 0;) {
     const int64_t step = std::min(left, FadeOutRt());
     ramp_.AdvanceRt(step);
@@ -272,16 +265,14 @@ void Voice::SkipRt(int64_t frames) noexcept {
     trimmed_frames_ += step;
     left -= step;
   }
-  whole_frames_ = 0;
+  progress_.EndRt();
 }
 
 void Voice::LookAheadRt(int64_t next_frame) noexcept {
-  event_frame_ = cut_frame_;
-  if (!changes_.empty()) event_frame_ = std::min(event_frame_, changes_.front()->frame);
   next_.gain = ramp_.target() * session_ramp_.target();
-  const bool fades = ramp_.moving() || session_ramp_.moving();
-  plain_ = !paused() && !fades && !(from_feed_ && max_frames_ != kNoFrame);
-  whole_frames_ = 0;
+  fading_ = ramp_.moving() || session_ramp_.moving();
+  plain_ = !paused() && !fading_ && !(from_feed_ && max_frames_ != kNoFrame);
+  progress_.GoOnRt(next_frame, next_frame);
   if (paused() || from_feed_) return;
   const int64_t position = position_frames();
   // A view is at most as long as its position can be, so that no sum overflows.
@@ -291,13 +282,12 @@ void Voice::LookAheadRt(int64_t next_frame) noexcept {
   if (fade_out_frames_ > 0) quiet = std::min(quiet, FadeOutDistance());
   if (ramp_.moving()) quiet = std::min(quiet, ramp_.midst_frames());
   if (session_ramp_.moving()) quiet = std::min(quiet, session_ramp_.midst_frames());
-  if (event_frame_ != kNoFrame) quiet = std::min(quiet, event_frame_ - next_frame);
+  if (EventFrame() != kNoFrame) quiet = std::min(quiet, EventFrame() - next_frame);
   --quiet;
   if (quiet <= 0) return;
-  const int64_t offset = position % AudioView::kSegmentFrames;
-  next_.samples = segments_[position / AudioView::kSegmentFrames] + offset;
-  const auto whole = static_cast<int32_t>(std::min(quiet, AudioView::kSegmentFrames - offset));
-  whole_frames_ = fades ? -whole : whole;
+  const int64_t offset = OffsetInSegment(position);
+  next_.origin = WholeSpan::Origin(SamplesAt(position), next_frame);
+  progress_.GoOnRt(next_frame, next_frame + std::min(quiet, AudioView::kSegmentFrames - offset));
 }
 
 void Voice::EndRt(EndReason reason, int64_t frame) noexcept {
@@ -320,10 +310,6 @@ void Voice::AddGapRt(int64_t first_frame, int64_t frames) noexcept {
   own.gaps[std::min<int64_t>(count, kGapSlots) - 1].frames += frames;
 }
 
-void Voice::AddDoneRt(int64_t frames) noexcept {
-  // Only this thread writes it: no need for an atomic addition.
-  done_frames_.store(done_frames_.load(std::memory_order_relaxed) + frames,
-                     std::memory_order_relaxed);
-}
+void Voice::AddDoneRt(int64_t frames) noexcept { progress_.SetDoneRt(done_frames() + frames); }
 
 }  // namespace rtmixd

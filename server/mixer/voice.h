@@ -15,6 +15,7 @@
 #include "server/mixer/mix_runs.h"
 #include "server/mixer/play_feed.h"
 #include "server/mixer/voice_change.h"
+#include "server/mixer/voice_progress.h"
 #include "server/realtime/cache_line.h"
 
 namespace rtmixd {
@@ -66,9 +67,9 @@ struct VoiceGap {
 // belongs to the audio thread, which writes its progress for everyone to read. A hundred thousand
 // may wait for their starts: it keeps no more than it plays by.
 //
-// Threading: what it was made with is constant. Progress atomics: written by the audio thread,
-// readable by any thread at any time. Outcome: written by the audio thread, readable after the
-// voice came back through Mixer::PollResult. Methods in Rt: the mixer only.
+// Threading: what it was made with is constant. Progress: written by the audio thread, readable by
+// any other thread at any time. Outcome: written by the audio thread, readable after the voice came
+// back through Mixer::PollResult. Methods in Rt: the mixer only.
 class alignas(kCacheLineBytes) Voice {
  public:
   static constexpr int kGapSlots = 8;
@@ -133,12 +134,11 @@ class alignas(kCacheLineBytes) Voice {
   // --- Progress, any thread ---
   enum class State : uint8_t { kPending, kPlaying, kEnded };
   State state() const { return state_.load(std::memory_order_relaxed); }
-  // Frames of the sound played so far (silence of underruns not counted).
-  int64_t done_frames() const { return done_frames_.load(std::memory_order_relaxed); }
+  // Frames of the sound played so far (silence of underruns not counted), and the next frame of the
+  // view, as of VoiceProgress::Read.
+  VoiceProgress::Value progress(int64_t next_frame) const { return progress_.Read(next_frame); }
   // Where it actually started; -1 before, and for ever if it ended before it started.
   int64_t start_frame() const { return start_frame_.load(std::memory_order_relaxed); }
-  // The next frame of the view.
-  int64_t position_frames() const { return position_.load(std::memory_order_relaxed); }
   bool paused() const { return paused_.load(std::memory_order_relaxed); }
   // How often its stream ran dry, and for how long in all.
   int64_t gap_count() const {
@@ -150,6 +150,8 @@ class alignas(kCacheLineBytes) Voice {
 
   // --- Outcome, after it came back ---
   EndReason end_reason() const { return end_reason_; }
+  int64_t done_frames() const { return progress_.done_frames(); }
+  int64_t position_frames() const { return progress_.position_frames(); }
   // The start asked for; of one that follows another, that one's end. Readable from the result
   // kVoiceStarted on, too. kNoFrame if it ended before it was known.
   int64_t requested_frame() const { return requested_frame_; }
@@ -170,19 +172,20 @@ class alignas(kCacheLineBytes) Voice {
   // effect are added to `done`.
   bool StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block_first_frame,
                VoiceChangeList* done) noexcept;
-  // Sounds in a block in which nothing can happen to it: writes what is to be added to the bus.
-  // False, without having done anything, if something might, or if it fades. The way of nearly all
-  // voices in nearly all blocks.
-  bool RenderWholeRt(int frames, WholeSpan* span) noexcept;
-  // The same in the midst of a fade, with gains in room of the bus; false if there is none.
-  bool RenderFadingRt(int frames, MixBus* bus, WholeSpan* span) noexcept;
-  // The same in a block in which its memory is in several pieces, which are put together in room of
-  // the bus, but nothing else happens to it.
-  bool RenderJoinedRt(int64_t block_first_frame, int frames, MixBus* bus, WholeSpan* span) noexcept;
-  uint64_t route_key() const { return route_key_; }
+  // What it gives in the blocks to come, while nothing happens to it but that time passes.
+  SpanLabel LabelRt() const noexcept {
+    const bool goes_on = !fading_ && progress_.until_frame() > progress_.as_of_frame();
+    return {.route_key = route_key_, .end_frame = goes_on ? progress_.until_frame() : 0};
+  }
+  const WholeSpan& SpanRt() const noexcept { return next_; }
+  // Sounds in a block in which nothing happens to it, but that it may be in the midst of a fade, or
+  // that its memory is in several pieces: gains and pieces are put into room of the bus. Writes
+  // what is to be added to the bus. False, and nothing has sounded, if something may happen or
+  // there is no room left.
+  bool RenderSpanRt(int64_t block_first_frame, int frames, MixBus* bus, WholeSpan* span) noexcept;
   // Where it goes; what comes next of a sound that is longer than the nearest cache is fetched.
   VoiceRoute route() const {
-    return {route_key_, channel_map_, channels_, (route_key_ & kFarBit) != 0};
+    return {route_key_, channel_map_.data(), channels_, (route_key_ & kFarBit) != 0};
   }
   // Sounds in a block, from its start on, on the channels of `bus`; false if it ended in the block.
   // Changes that took effect are added to `done`.
@@ -200,8 +203,13 @@ class alignas(kCacheLineBytes) Voice {
   void PassSessionGainRt(int64_t frame, VoiceChangeList* done) noexcept;
   // Hands over the changes that have not taken effect.
   void GiveBackChangesRt(VoiceChangeList* done) noexcept;
-  // The counter of frames has jumped.
-  void JumpedRt() noexcept { whole_frames_ = 0; }
+  // Something might happen from frame `frame` on, of which its label does not know. Before CutRt,
+  // ChangeRt, SkipRt and EndRt of one that sounds.
+  void InterruptRt(int64_t frame) noexcept {
+    progress_.BeginRt();
+    progress_.StopRt(frame);
+    progress_.EndRt();
+  }
   // Drops the next `frames` of a sounding voice; see Mixer::SkipFrames.
   void SkipRt(int64_t frames) noexcept;
   void EndRt(EndReason reason, int64_t frame) noexcept;
@@ -233,8 +241,18 @@ class alignas(kCacheLineBytes) Voice {
     std::array<VoiceGap, kGapSlots> gaps{};
   };
 
-  // Nothing happens to it on the next `frames` frames, which are behind it now.
-  void PassWholeRt(int frames) noexcept;
+  static int64_t OffsetInSegment(int64_t position) noexcept {
+    return static_cast<int64_t>(static_cast<uint64_t>(position) % AudioView::kSegmentFrames);
+  }
+  // Of the first channel of the view.
+  const float* SamplesAt(int64_t position) const noexcept {
+    return segments_[static_cast<uint64_t>(position) / AudioView::kSegmentFrames] +
+           OffsetInSegment(position);
+  }
+  // The ways of RenderSpanRt.
+  bool RenderWholeRt(int64_t block_first_frame, int frames, WholeSpan* span) const noexcept;
+  bool RenderFadingRt(int64_t block_first_frame, int frames, MixBus* bus, WholeSpan* span) noexcept;
+  bool RenderJoinedRt(int64_t block_first_frame, int frames, MixBus* bus, WholeSpan* span) noexcept;
   // Sounds from one thing that happens to the next.
   bool RenderPiecesRt(int64_t block_first_frame, int frames, MixBus* bus,
                       VoiceChangeList* done) noexcept;
@@ -274,6 +292,10 @@ class alignas(kCacheLineBytes) Voice {
   int64_t FadeOutDistance() const noexcept;
   // Begins it if its time has come; returns the distance after that.
   int64_t FadeOutRt() noexcept;
+  // Of the next cut or change.
+  int64_t EventFrame() const noexcept {
+    return changes_.empty() ? cut_frame_ : std::min(cut_frame_, changes_.front()->frame);
+  }
   // Looks at what is to happen, and how soon, as of the block that begins at `next_frame`.
   void LookAheadRt(int64_t next_frame) noexcept;
   // Drops the part of a debt that is there, of frames [*read, write); returns how many frames.
@@ -290,30 +312,23 @@ class alignas(kCacheLineBytes) Voice {
   static ChannelMap ToChannelMap(const std::vector<int>& outputs);
   static uint64_t RouteKey(const AudioView& view, const ChannelMap& map);
 
-  // What every block needs of a voice that plays from memory: one cache line, since with a thousand
-  // voices each line counts.
-  std::atomic<int64_t> done_frames_{0};
-  std::atomic<int64_t> position_;  // next frame of the view
-  // Of the next block: its samples while they are in one piece, and the gain while it does not
-  // fade.
-  WholeSpan next_;
-  uint64_t route_key_;
-  const int16_t* channel_map_;
-  // For how long nothing can happen and memory is in one piece; in the midst of a fade less than 0,
-  // for so long.
-  int32_t whole_frames_ = 0;
+  // It goes on while nothing can happen, memory is in one piece, and it stands or is in the midst
+  // of a fade.
+  VoiceProgress progress_;
+  WholeSpan next_;          // while it goes on; the gain if it does not fade
+  uint64_t route_key_ = 0;  // of its label
   const int16_t channels_;  // at most 1024
   int16_t begin_ = 0;  // where it starts in the block that comes next; 0 but in its first block
   const bool from_feed_;
   bool plain_ = false;  // neither paused, nor fading, nor a feed that has to end by itself
   std::atomic<State> state_{State::kPending};
   std::atomic<bool> paused_{false};
+  bool fading_ = false;  // in the midst of a fade, while it goes on
   bool fading_out_ = false;
   EndReason end_reason_ = EndReason::kNone;
   const LatePolicy late_policy_;
   const FadeShape fade_out_shape_;
 
-  int64_t event_frame_ = kNoFrame;    // of the next cut or change
   int64_t session_frame_ = kNoFrame;  // before the start: up to which its session's gain has passed
   const float* const* const segments_;
   GainRamp ramp_;          // passes with the sound; before the start: as it will begin
@@ -349,23 +364,8 @@ class alignas(kCacheLineBytes) Voice {
   const int16_t source_channels_;
   const int16_t change_count_;
   const std::unique_ptr<Feed> feed_;
-  const ChannelMap channel_map_storage_;
+  const ChannelMap channel_map_;
 };
-
-inline bool Voice::RenderWholeRt(int frames, WholeSpan* span) noexcept {
-  if (frames > whole_frames_) return false;
-  whole_frames_ -= frames;
-  *span = next_;
-  PassWholeRt(frames);
-  return true;
-}
-
-inline void Voice::PassWholeRt(int frames) noexcept {
-  next_.samples += frames;
-  // Only this thread writes them: no need for atomic additions.
-  position_.store(position_frames() + frames, std::memory_order_relaxed);
-  done_frames_.store(done_frames() + frames, std::memory_order_relaxed);
-}
 
 }  // namespace rtmixd
 

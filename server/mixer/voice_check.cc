@@ -33,7 +33,7 @@ absl::Status Voice::Check(int output_channels) const {
     return absl::InvalidArgumentError(absl::StrCat("channel_map names ", channels_,
                                                    " channels, the source has ", source_channels_));
   }
-  for (const int channel : channel_map_storage_) {
+  for (const int channel : channel_map_) {
     if (channel < 0 || channel >= output_channels) {
       return absl::InvalidArgumentError(absl::StrCat("channel_map names output channel ", channel,
                                                      " (from 0) of ", output_channels));

@@ -11,13 +11,18 @@ namespace rtmixd {
 
 bool Voice::RenderRt(int64_t block_first_frame, int frames, MixBus* bus,
                      VoiceChangeList* done) noexcept {
-  if (from_feed_ && plain_ && event_frame_ > block_first_frame + frames) {
+  progress_.BeginRt();
+  progress_.StopRt(block_first_frame);
+  bool goes_on = false;
+  if (from_feed_ && plain_ && EventFrame() > block_first_frame + frames) {
     FeedBlock feed = {};
-    return BeginFeedBlockRt(&feed) &&
-           RenderFeedRt(block_first_frame, std::exchange(begin_, 0), frames, &feed, bus);
+    goes_on = BeginFeedBlockRt(&feed) &&
+              RenderFeedRt(block_first_frame, std::exchange(begin_, 0), frames, &feed, bus);
+  } else {
+    goes_on = RenderPiecesRt(block_first_frame, frames, bus, done);
+    if (goes_on) LookAheadRt(block_first_frame + frames);
   }
-  const bool goes_on = RenderPiecesRt(block_first_frame, frames, bus, done);
-  if (goes_on) LookAheadRt(block_first_frame + frames);
+  progress_.EndRt();
   return goes_on;
 }
 
@@ -57,21 +62,32 @@ bool Voice::RenderPiecesRt(int64_t block_first_frame, int frames, MixBus* bus,
   return true;
 }
 
-bool Voice::RenderFadingRt(int frames, MixBus* bus, WholeSpan* span) noexcept {
-  if (frames > -whole_frames_) return false;
+bool Voice::RenderSpanRt(int64_t block_first_frame, int frames, MixBus* bus,
+                         WholeSpan* span) noexcept {
+  return RenderWholeRt(block_first_frame, frames, span) ||
+         RenderFadingRt(block_first_frame, frames, bus, span) ||
+         RenderJoinedRt(block_first_frame, frames, bus, span);
+}
+
+bool Voice::RenderWholeRt(int64_t block_first_frame, int frames, WholeSpan* span) const noexcept {
+  if (fading_ || block_first_frame + frames > progress_.until_frame()) return false;
+  *span = next_;
+  return true;
+}
+
+bool Voice::RenderFadingRt(int64_t block_first_frame, int frames, MixBus* bus,
+                           WholeSpan* span) noexcept {
+  if (!fading_ || block_first_frame + frames > progress_.until_frame()) return false;
   const float* const gains = MidstGainsRt(frames, bus);
   if (gains == nullptr) return false;
-  whole_frames_ += frames;
   *span = next_;
   span->gains_line = bus->GainsLine(gains);
-  PassWholeRt(frames);
   return true;
 }
 
 bool Voice::RenderJoinedRt(int64_t block_first_frame, int frames, MixBus* bus,
                            WholeSpan* span) noexcept {
-  if (from_feed_ || paused() || begin_ != 0 || event_frame_ <= block_first_frame + frames ||
-      RemainingFrames() <= frames || FadeOutDistance() <= frames) {
+  if (from_feed_ || paused() || begin_ != 0 || EventFrame() <= block_first_frame + frames) {
     return false;
   }
   float* const samples = bus->TakeRoomRt(int64_t{channels_} * frames);
@@ -80,10 +96,13 @@ bool Voice::RenderJoinedRt(int64_t block_first_frame, int frames, MixBus* bus,
   if (ramp_.moving() || session_ramp_.moving()) {
     gains = bus->TakeRoomRt(frames);
     if (gains == nullptr) return false;
-    WriteGainsRt(frames, bus, gains);
   }
-  *span = {samples, ramp_.target() * session_ramp_.target(), static_cast<int16_t>(frames),
-           gains != nullptr ? bus->GainsLine(gains) : uint16_t{0}};
+  InterruptRt(block_first_frame);
+  if (RemainingFrames() <= frames || FadeOutDistance() <= frames) return false;
+  if (gains != nullptr) WriteGainsRt(frames, bus, gains);
+  progress_.BeginRt();
+  *span = {WholeSpan::Origin(samples, block_first_frame), ramp_.target() * session_ramp_.target(),
+           static_cast<int16_t>(frames), gains != nullptr ? bus->GainsLine(gains) : uint16_t{0}};
   for (int at = 0; at < frames;) {
     const Piece piece = NextPieceRt(frames - at);
     for (int c = 0; c < channels_; ++c) {
@@ -95,6 +114,7 @@ bool Voice::RenderJoinedRt(int64_t block_first_frame, int frames, MixBus* bus,
   }
   AddDoneRt(frames);
   LookAheadRt(block_first_frame + frames);
+  progress_.EndRt();
   return true;
 }
 
@@ -135,10 +155,9 @@ void Voice::WriteGainsRt(int frames, MixBus* bus, float* gains) noexcept {
 Voice::Piece Voice::NextPieceRt(int max_frames) const noexcept {
   const int64_t position = position_frames();
   const int64_t limit = jumps_left_ != 0 ? loop_end_frame_ : view_frames_;
-  const int64_t offset = position % AudioView::kSegmentFrames;
-  return {segments_[position / AudioView::kSegmentFrames] + offset,
+  return {SamplesAt(position),
           static_cast<int>(std::min(std::min<int64_t>(max_frames, limit - position),
-                                    AudioView::kSegmentFrames - offset))};
+                                    AudioView::kSegmentFrames - OffsetInSegment(position)))};
 }
 
 bool Voice::RenderViewRt(int64_t block_first_frame, int begin, int stop, MixBus* bus) noexcept {

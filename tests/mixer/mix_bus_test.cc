@@ -12,20 +12,27 @@
 namespace rtmixd {
 namespace {
 
+constexpr int64_t kFirstFrame = 1000;
+
+WholeSpan Span(const std::vector<float>& samples, float gain, int16_t stride,
+               uint16_t gains_line = 0) {
+  return {WholeSpan::Origin(samples.data(), kFirstFrame), gain, stride, gains_line};
+}
+
 TEST(MixBusTest, ABlockBeginsSilent) {
   MixBus bus(2, 64, BestMixKernel());
   const std::vector<float> ones(64, 1.0f);
-  AS_AUDIO_THREAD(bus.BeginRt(64));
+  AS_AUDIO_THREAD(bus.BeginRt(kFirstFrame, 64));
   AS_AUDIO_THREAD(bus.AddRt(0, {ones.data(), nullptr, 1.0f, 0, 64}));
   EXPECT_EQ(bus.planar()[0][63], 1.0f);
-  AS_AUDIO_THREAD(bus.BeginRt(10));
+  AS_AUDIO_THREAD(bus.BeginRt(kFirstFrame, 10));
   for (int i = 0; i < 10; ++i) EXPECT_EQ(bus.planar()[0][i], 0.0f);
 }
 
 TEST(MixBusTest, ChannelsAreApart) {
   MixBus bus(3, 8, BestMixKernel());
   const std::vector<float> ones(8, 1.0f);
-  AS_AUDIO_THREAD(bus.BeginRt(8));
+  AS_AUDIO_THREAD(bus.BeginRt(kFirstFrame, 8));
   AS_AUDIO_THREAD(bus.AddRt(1, {ones.data(), nullptr, 0.5f, 2, 3}));
   const std::vector<float> expected = {0, 0, 0.5f, 0.5f, 0.5f, 0, 0, 0};
   for (int i = 0; i < 8; ++i) {
@@ -43,7 +50,7 @@ TEST(MixBusTest, SpansAreSummedInTheOrderOfAdding) {
   for (int s = 0; s < kSpans; ++s) {
     sources.emplace_back(32, std::pow(-1.37f, static_cast<float>(s % 37)));
   }
-  AS_AUDIO_THREAD(bus.BeginRt(16));
+  AS_AUDIO_THREAD(bus.BeginRt(kFirstFrame, 16));
   std::vector<float> expected(16, 0.0f);
   for (int s = 0; s < kSpans; ++s) {
     const auto offset = static_cast<int16_t>(s % 5 == 0 ? s % 16 : 0);
@@ -52,9 +59,9 @@ TEST(MixBusTest, SpansAreSummedInTheOrderOfAdding) {
           0, {sources[s].data(), nullptr, 0.7f, offset, static_cast<int16_t>(16 - offset)}));
     } else if (s % 5 == 1) {
       std::vector<WholeSpan> spans;
-      for (int i = s; i < s + 4; ++i) spans.push_back({sources[i].data(), 0.7f, 16, 0});
+      for (int i = s; i < s + 4; ++i) spans.push_back(Span(sources[i], 0.7f, 16));
       const int16_t map[] = {0, 1};
-      AS_AUDIO_THREAD(bus.AddWholeRt(spans.data(), 4, map, 2, s % 3 == 0, s % 2 == 0));
+      AS_AUDIO_THREAD(bus.AddWholeRt(spans.data(), 4, {1, map, 2, s % 2 == 0}, s % 3 == 0));
     }
     for (int i = offset; i < 16; ++i) {
       expected[i] = std::fma(0.7f, sources[s][i - offset], expected[i]);
@@ -65,21 +72,25 @@ TEST(MixBusTest, SpansAreSummedInTheOrderOfAdding) {
 
 TEST(MixBusTest, ChannelsOfAWholeSpanGoWhereTheMapSays) {
   MixBus bus(3, 4, BestMixKernel());
-  const std::vector<float> samples = {1, 2, 3, 4, 0, 0, 10, 20, 30, 40};
-  const WholeSpan span = {samples.data(), 0.5f, 6, 0};
-  const int16_t map[] = {2, 0};
-  AS_AUDIO_THREAD(bus.BeginRt(4));
-  AS_AUDIO_THREAD(bus.AddWholeRt(&span, 1, map, 2, false, false));
+  // Three channels, then all that one span may do: two in a row to one, and one more to it.
+  const std::vector<float> samples = {1, 2, 3, 4, 0, 10, 20, 30, 40, 0, 5, 6, 7, 8, 0, 1, 1, 1, 1};
+  const WholeSpan span = Span(samples, 0.5f, 5);
+  const int16_t apart[] = {2, 0, 1};
+  AS_AUDIO_THREAD(bus.BeginRt(kFirstFrame, 4));
+  AS_AUDIO_THREAD(bus.AddWholeRt(&span, 1, {1, apart, 3, false}, false));
+  const int16_t together[] = {2, 2, 0, 2};
+  AS_AUDIO_THREAD(bus.AddWholeRt(&span, 1, {2, together, 4, false}, false));
   for (int i = 0; i < 4; ++i) {
-    EXPECT_EQ(bus.planar()[2][i], 0.5f * samples[i]);
-    EXPECT_EQ(bus.planar()[0][i], 0.5f * samples[6 + i]);
-    EXPECT_EQ(bus.planar()[1][i], 0.0f);
+    const float* const of_frame = &samples[i];
+    EXPECT_EQ(bus.planar()[0][i], 0.5f * (of_frame[5] + of_frame[10]));
+    EXPECT_EQ(bus.planar()[1][i], 0.5f * of_frame[10]);
+    EXPECT_EQ(bus.planar()[2][i], 0.5f * (2 * of_frame[0] + of_frame[5] + of_frame[15]));
   }
 }
 
 TEST(MixBusTest, RoomIsTakenUntilItIsReleased) {
   MixBus bus(1, 16, BestMixKernel());
-  AS_AUDIO_THREAD(bus.BeginRt(16));
+  AS_AUDIO_THREAD(bus.BeginRt(kFirstFrame, 16));
   float* const first = AS_AUDIO_THREAD(bus.TakeRoomRt(5));
   ASSERT_NE(first, nullptr);
   EXPECT_GE(AS_AUDIO_THREAD(bus.TakeRoomRt(5)), first + 5);
@@ -101,7 +112,7 @@ TEST(MixBusTest, ThereIsRoomForTheLongestBlock) {
 
 TEST(MixBusTest, GainsOfARampThatComesAgainAreWrittenOnce) {
   MixBus bus(1, 16, BestMixKernel());
-  AS_AUDIO_THREAD(bus.BeginRt(16));
+  AS_AUDIO_THREAD(bus.BeginRt(kFirstFrame, 16));
   GainRamp ramp(0.0f);
   AS_AUDIO_THREAD(ramp.StartRt(1.0f, {.frames = 64}));
   AS_AUDIO_THREAD(ramp.AdvanceRt(8));
@@ -127,7 +138,7 @@ TEST(MixBusTest, GainsOfARampThatComesAgainAreWrittenOnce) {
 
 TEST(MixBusTest, ThereAreNoGainsOfARampWhereThereIsNoRoom) {
   MixBus bus(1, 16384, BestMixKernel());
-  AS_AUDIO_THREAD(bus.BeginRt(16384));
+  AS_AUDIO_THREAD(bus.BeginRt(kFirstFrame, 16384));
   GainRamp ramp(0.0f);
   AS_AUDIO_THREAD(ramp.StartRt(1.0f, {.frames = 20000}));
   AS_AUDIO_THREAD(ramp.AdvanceRt(1));
@@ -140,16 +151,16 @@ TEST(MixBusTest, ThereAreNoGainsOfARampWhereThereIsNoRoom) {
 // Gains in the last line of the room, which has more lines than a byte can count.
 TEST(MixBusTest, ASpanHasTheGainsOfItsLineOfTheRoom) {
   MixBus bus(1, 16384, BestMixKernel());
-  AS_AUDIO_THREAD(bus.BeginRt(16));
+  AS_AUDIO_THREAD(bus.BeginRt(kFirstFrame, 16));
   AS_AUDIO_THREAD(bus.TakeRoomRt(16384 - 16));
   float* const gains = AS_AUDIO_THREAD(bus.TakeRoomRt(16));
   ASSERT_NE(gains, nullptr);
   std::iota(gains, gains + 16, 1.0f);
   const std::vector<float> samples(16, 0.5f);
-  const WholeSpan spans[] = {{samples.data(), 1.0f, 16, 0},
-                             {samples.data(), 1.0f, 16, bus.GainsLine(gains)}};
+  const WholeSpan spans[] = {Span(samples, 1.0f, 16),
+                             Span(samples, 1.0f, 16, bus.GainsLine(gains))};
   const int16_t map[] = {0};
-  AS_AUDIO_THREAD(bus.AddWholeRt(spans, 2, map, 1, true, false));
+  AS_AUDIO_THREAD(bus.AddWholeRt(spans, 2, {1, map, 1, false}, true));
   for (int i = 0; i < 16; ++i) {
     EXPECT_EQ(bus.planar()[0][i], 0.5f + 0.5f * static_cast<float>(i + 1));
   }
@@ -158,7 +169,7 @@ TEST(MixBusTest, ASpanHasTheGainsOfItsLineOfTheRoom) {
 TEST(MixBusTest, ClipsOneChannel) {
   MixBus bus(2, 4, BestMixKernel());
   const std::vector<float> source = {2.0f, 0.5f, -3.0f, 1.0f};
-  AS_AUDIO_THREAD(bus.BeginRt(4));
+  AS_AUDIO_THREAD(bus.BeginRt(kFirstFrame, 4));
   AS_AUDIO_THREAD(bus.AddRt(0, {source.data(), nullptr, 1.0f, 0, 4}));
   AS_AUDIO_THREAD(bus.AddRt(1, {source.data(), nullptr, 1.0f, 0, 4}));
   EXPECT_EQ(AS_AUDIO_THREAD(bus.ClipRt(0)), 2);

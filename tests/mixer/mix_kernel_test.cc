@@ -27,37 +27,70 @@ bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
 
 class MixKernelTest : public testing::TestWithParam<const MixKernel*> {};
 
+TEST_P(MixKernelTest, LabelsAreCountedUpToOneThatIsTooShort) {
+  constexpr int64_t kBlockEnd = 1000;
+  for (int count = 0; count < 20; ++count) {
+    for (int shorter = 0; shorter <= count; ++shorter) {
+      for (int other = 0; other <= count; ++other) {
+        std::vector<SpanLabel> labels(count + 1, {.route_key = 5, .end_frame = kBlockEnd});
+        labels[count] = {};  // not to be looked at
+        if (other < count) labels[other].route_key = 7 | uint64_t{1} << 63;
+        if (shorter < count) labels[shorter].end_frame = kBlockEnd - 1;
+        uint64_t differing_bits = 8;
+        EXPECT_EQ(GetParam()->count_valid(labels.data(), count, kBlockEnd, 5, &differing_bits),
+                  shorter);
+        EXPECT_EQ(differing_bits, other < shorter ? 10 | uint64_t{1} << 63 : 8);
+      }
+    }
+  }
+}
+
 TEST_P(MixKernelTest, SumOfWholeSpansIsOneFusedMultiplyAddPerSpanInOrder) {
   constexpr int kSpans = 9;
   std::mt19937 engine(7);
-  for (int round = 4; round < 4 * 151; ++round) {
-    const int frames = round / 4;
+  for (int round = 8; round < 8 * 151; ++round) {
+    const int frames = round / 8;
     const bool some_fade = round % 2 == 1;
     const bool fetch_next = round / 2 % 2 == 1;
+    const int channels = 1 + round / 4 % 2;
     const int channel = frames % 3;
+    const int64_t first_frame = frames * int64_t{1} << 50;
     const int lines = (frames + kCacheLineFloats - 1) / kCacheLineFloats;
     const std::vector<float> gains = RandomSamples(&engine, kSpans * lines * kCacheLineFloats);
     std::vector<std::vector<float>> sources;
     std::vector<WholeSpan> spans;
     for (int s = 0; s < kSpans; ++s) {
       const auto stride = static_cast<int16_t>(frames + s);
-      sources.push_back(RandomSamples(&engine, 3 * stride + 3));
+      sources.push_back(RandomSamples(&engine, 4 * stride + 3));
       const bool fades = some_fade && s % 4 == 1;
-      spans.push_back({sources.back().data() + s % 3, 0.3f + static_cast<float>(s), stride,
+      spans.push_back({WholeSpan::Origin(sources.back().data() + s % 3, first_frame),
+                       0.3f + static_cast<float>(s), stride,
                        static_cast<uint16_t>(fades ? s * lines + 1 : 0)});
     }
-    std::vector<float> bus = RandomSamples(&engine, frames + 1);
-    std::vector<float> expected = bus;
-    for (int i = 0; i < frames; ++i) {
-      for (int s = 0; s < kSpans; ++s) {
-        const float gain = spans[s].gains_line > 0 ? gains[s * lines * kCacheLineFloats + i]
-                                                   : 0.3f + static_cast<float>(s);
-        expected[i] = std::fma(gain, spans[s].samples[channel * spans[s].stride + i], expected[i]);
+    std::vector<float> buses[] = {RandomSamples(&engine, frames + 1),
+                                  RandomSamples(&engine, frames + 1)};
+    std::vector<float> expected[] = {buses[0], buses[1]};
+    for (int c = 0; c < channels; ++c) {
+      for (int i = 0; i < frames; ++i) {
+        for (int s = 0; s < kSpans; ++s) {
+          const float gain = spans[s].gains_line > 0 ? gains[s * lines * kCacheLineFloats + i]
+                                                     : 0.3f + static_cast<float>(s);
+          const float sample = sources[s][s % 3 + (channel + c) * spans[s].stride + i];
+          expected[c][i] = std::fma(gain, sample, expected[c][i]);
+        }
       }
     }
-    GetParam()->sum_whole(spans.data(), kSpans, channel, frames, some_fade ? gains.data() : nullptr,
-                          fetch_next, bus.data());
-    ASSERT_TRUE(SameBits(bus, expected)) << frames << " frames";
+    GetParam()->sum_whole({.spans = spans.data(),
+                           .count = kSpans,
+                           .first_frame = first_frame,
+                           .frames = frames,
+                           .gains = some_fade ? gains.data() : nullptr,
+                           .fetch_next = fetch_next,
+                           .channel = channel,
+                           .bus = buses[0].data(),
+                           .next_bus = channels == 2 ? buses[1].data() : nullptr});
+    ASSERT_TRUE(SameBits(buses[0], expected[0])) << frames << " frames";
+    ASSERT_TRUE(SameBits(buses[1], expected[1])) << frames << " frames";
   }
 }
 
@@ -84,7 +117,15 @@ TEST_P(MixKernelTest, SumIsOneFusedMultiplyAddPerSampleOfTheSpan) {
 
 TEST_P(MixKernelTest, SumOfNothingLeavesTheBus) {
   std::vector<float> bus = {1, 2, 3};
-  GetParam()->sum_whole(nullptr, 0, 0, 3, nullptr, false, bus.data());
+  GetParam()->sum_whole({.spans = nullptr,
+                         .count = 0,
+                         .first_frame = 0,
+                         .frames = 3,
+                         .gains = nullptr,
+                         .fetch_next = false,
+                         .channel = 0,
+                         .bus = bus.data(),
+                         .next_bus = nullptr});
   EXPECT_EQ(bus, (std::vector<float>{1, 2, 3}));
 }
 

@@ -16,7 +16,12 @@
 namespace rtmixd {
 namespace {
 
+constexpr int64_t kFirstFrame = 1000;
 constexpr int kFrames = 24;
+
+WholeSpan Span(const std::vector<float>& samples, float gain, int16_t stride) {
+  return {WholeSpan::Origin(samples.data(), kFirstFrame), gain, stride, 0};
+}
 
 VoiceRoute Route(uint64_t bits, const std::vector<int16_t>& channel_map) {
   return {MixRuns::KeyOf(channel_map.front(), bits), channel_map.data(),
@@ -25,7 +30,7 @@ VoiceRoute Route(uint64_t bits, const std::vector<int16_t>& channel_map) {
 
 class MixRunsTest : public testing::Test {
  protected:
-  MixRunsTest() { AS_AUDIO_THREAD(bus.BeginRt(kFrames)); }
+  MixRunsTest() { AS_AUDIO_THREAD(bus.BeginRt(kFirstFrame, kFrames)); }
 
   MixBus bus{2, kFrames, BestMixKernel()};
   MixRuns runs;
@@ -39,7 +44,7 @@ TEST_F(MixRunsTest, RoutesWithoutAChannelInCommonAreOpenTogether) {
   ASSERT_NE(opened, nullptr);
   ASSERT_NE(other, nullptr);
   EXPECT_NE(opened, other);
-  EXPECT_EQ(AS_AUDIO_THREAD(runs.OpenRt(Route(1, first))), opened);
+  EXPECT_EQ(AS_AUDIO_THREAD(runs.FindRt(Route(1, first).key)), opened);
 }
 
 TEST_F(MixRunsTest, ARouteWaitsForAnotherOneThatHasAChannelOfIt) {
@@ -49,14 +54,14 @@ TEST_F(MixRunsTest, ARouteWaitsForAnotherOneThatHasAChannelOfIt) {
   EXPECT_NE(AS_AUDIO_THREAD(runs.OpenRt(Route(1, first))), nullptr);
   EXPECT_EQ(AS_AUDIO_THREAD(runs.OpenRt(Route(2, swapped))), nullptr);
   EXPECT_EQ(AS_AUDIO_THREAD(runs.OpenRt(Route(3, same))), nullptr);  // one that is to fetch, say
-  AS_AUDIO_THREAD(runs.AddRt(&bus));
+  AS_AUDIO_THREAD(runs.AddRt(false, &bus));
   EXPECT_NE(AS_AUDIO_THREAD(runs.OpenRt(Route(2, swapped))), nullptr);
 }
 
 TEST_F(MixRunsTest, AVoiceOfNoChannelAddsNothing) {
   MixRuns::Run* const run = AS_AUDIO_THREAD(runs.OpenRt({1, nullptr, 0, false}));
-  *run->end++ = {nullptr, 1.0f, 0, 0};
-  AS_AUDIO_THREAD(runs.AddRt(&bus));
+  *run->end++ = {0, 1.0f, 0, 0};
+  AS_AUDIO_THREAD(runs.AddRt(false, &bus));
   EXPECT_EQ(bus.planar()[0][0], 0.0f);
 }
 
@@ -85,7 +90,7 @@ TEST_F(MixRunsTest, OnEachChannelTheOrderIsThatOfTheVoices) {
       return false;
     };
     MixBus many(kChannels, kFrames, BestMixKernel());
-    AS_AUDIO_THREAD(many.BeginRt(kFrames));
+    AS_AUDIO_THREAD(many.BeginRt(kFirstFrame, kFrames));
     std::vector<std::vector<float>> expected(kChannels, std::vector<float>(kFrames, 0.0f));
     std::vector<std::vector<float>> sources;
     const auto voices = static_cast<int>(dice.Between(1, MixRuns::kMaxSpans));
@@ -104,16 +109,17 @@ TEST_F(MixRunsTest, OnEachChannelTheOrderIsThatOfTheVoices) {
       }
       // The key of a map with a channel twice is no other's.
       const uint64_t bits = twice(map) ? 1000 + v : 1 + m;
-      MixRuns::Run* run = AS_AUDIO_THREAD(runs.OpenRt(Route(bits, map)));
+      MixRuns::Run* run = AS_AUDIO_THREAD(runs.FindRt(Route(bits, map).key));
+      if (run == nullptr) run = AS_AUDIO_THREAD(runs.OpenRt(Route(bits, map)));
       if (run == nullptr) {
-        AS_AUDIO_THREAD(runs.AddRt(&many));
+        AS_AUDIO_THREAD(runs.AddRt(false, &many));
         run = AS_AUDIO_THREAD(runs.OpenRt(Route(bits, map)));
         ++turns;
       }
       ASSERT_NE(run, nullptr);
-      *run->end++ = {sources.back().data(), 0.7f, kFrames, 0};
+      *run->end++ = Span(sources.back(), 0.7f, kFrames);
     }
-    AS_AUDIO_THREAD(runs.AddRt(&many));
+    AS_AUDIO_THREAD(runs.AddRt(false, &many));
     for (int c = 0; c < kChannels; ++c) {
       for (int i = 0; i < kFrames; ++i) ASSERT_EQ(many.planar()[c][i], expected[c][i]);
     }
@@ -121,33 +127,17 @@ TEST_F(MixRunsTest, OnEachChannelTheOrderIsThatOfTheVoices) {
   EXPECT_GT(turns, 1000);
 }
 
-TEST_F(MixRunsTest, ARunForgetsThatOneBeforeItFaded) {
+TEST_F(MixRunsTest, SpansThatFadeAreAddedWithTheirGains) {
   const std::vector<int16_t> map = {0};
   const std::vector<float> samples(kFrames, 1.0f);
-  for (const bool fades : {true, false}) {
-    AS_AUDIO_THREAD(bus.BeginRt(kFrames));
-    MixRuns::Run* const run = AS_AUDIO_THREAD(runs.OpenRt(Route(1, map)));
-    EXPECT_FALSE(run->fading);
-    float* const gains = AS_AUDIO_THREAD(bus.TakeRoomRt(kFrames));
-    std::fill_n(gains, kFrames, 0.5f);
-    *run->end++ = {samples.data(), 2.0f, kFrames, fades ? bus.GainsLine(gains) : uint16_t{0}};
-    run->fading = fades;
-    AS_AUDIO_THREAD(runs.AddRt(&bus));
-    EXPECT_EQ(bus.planar()[0][kFrames - 1], fades ? 0.5f : 2.0f);
-  }
-}
-
-TEST_F(MixRunsTest, WhatWasGatheredGivesBackTheRoomOfTheBus) {
-  const std::vector<int16_t> map = {0};
-  MixBus wide(1, 4096, BestMixKernel());
-  AS_AUDIO_THREAD(wide.BeginRt(4096));
-  for (int round = 0; round < 3; ++round) {
-    float* const samples = AS_AUDIO_THREAD(wide.TakeRoomRt(4096));
-    ASSERT_NE(samples, nullptr);
-    EXPECT_EQ(AS_AUDIO_THREAD(wide.TakeRoomRt(4096)), nullptr);
-    *AS_AUDIO_THREAD(runs.OpenRt(Route(1, map)))->end++ = {samples, 1.0f, 4096, 0};
-    AS_AUDIO_THREAD(runs.AddRt(&wide));
-  }
+  float* const gains = AS_AUDIO_THREAD(bus.TakeRoomRt(kFrames));
+  std::fill_n(gains, kFrames, 0.5f);
+  MixRuns::Run* const run = AS_AUDIO_THREAD(runs.OpenRt(Route(1, map)));
+  *run->end++ = Span(samples, 2.0f, kFrames);
+  *run->end = Span(samples, 2.0f, kFrames);
+  run->end++->gains_line = bus.GainsLine(gains);
+  AS_AUDIO_THREAD(runs.AddRt(true, &bus));
+  EXPECT_EQ(bus.planar()[0][kFrames - 1], 2.5f);
 }
 
 }  // namespace

@@ -170,7 +170,53 @@ TEST_F(MixerTest, ProgressIsSeenWhileItSounds) {
   EXPECT_EQ(voice->state(), Voice::State::kPending);
   driver_->Step(64);
   EXPECT_EQ(voice->state(), Voice::State::kPlaying);
-  EXPECT_EQ(voice->done_frames(), 54);
+  EXPECT_EQ(voice->progress(64).done_frames, 54);
+}
+
+TEST_F(MixerTest, ProgressFollowsSeamsPausesSkipsAndJumps) {
+  Voice::Spec spec = Quarter(10, 1000);
+  spec.loop = {.begin_frame = 30, .end_frame = 500, .passes = 0};
+  Voice* const voice = Submit(0, {spec})[0];
+  VoiceChange pause = {.kind = VoiceChange::Kind::kPause, .frame = 600};
+  VoiceChange resume = {.kind = VoiceChange::Kind::kResume, .frame = 800};
+  int64_t done = 0;
+  int64_t position = 0;
+  const auto pass = [&](int64_t frames, bool counts) {
+    for (int64_t i = 0; i < frames; ++i) {
+      if (++position == spec.loop.end_frame) position = spec.loop.begin_frame;
+      done += counts ? 1 : 0;
+    }
+  };
+  int64_t jumped = 0;
+  for (int block = 0; block < 100; ++block) {
+    const int64_t first_frame = mixer_->next_frame();
+    const int frames = 17 + block % 48;
+    if (block == 20) {
+      ASSERT_TRUE(mixer_->Change(voice, &pause).ok());
+      ASSERT_TRUE(mixer_->Change(voice, &resume).ok());
+    }
+    if (block % 30 == 29) {
+      ASSERT_TRUE(mixer_->SkipFrames(voice, 700).ok());
+      pass(700, false);
+    }
+    driver_->Step(frames);
+    for (int64_t frame = first_frame; frame < first_frame + frames; ++frame) {
+      const bool paused = frame >= pause.frame && frame < resume.frame;
+      if (frame >= 10 && !paused) pass(1, true);
+    }
+    if (block % 40 == 39) {
+      mixer_->JumpForward(12345);
+      jumped += 12345;
+    }
+    const VoiceProgress::Value progress = voice->progress(mixer_->next_frame());
+    ASSERT_EQ(progress.done_frames, done) << block;
+    ASSERT_EQ(progress.position_frames, position) << block;
+  }
+  ASSERT_TRUE(mixer_->Cancel(voice, 0).ok());
+  driver_->Step(64);
+  EXPECT_EQ(voice->done_frames(), done);
+  EXPECT_EQ(voice->position_frames(), position);
+  EXPECT_EQ(done, mixer_->next_frame() - 64 - jumped - 10 - 200);
 }
 
 TEST_F(MixerTest, OriginNowIsTheBlockThatTakesItUp) {
@@ -515,22 +561,22 @@ TEST_F(MixerTest, JumpBringsWhatIsToHappenToASoundingVoiceNearer) {
 TEST_F(MixerTest, EndAllGivesEverythingBack) {
   Voice* const playing = Submit(0, {Quarter(0, 1000)})[0];
   Voice* const pending = Submit(5000, {Quarter(0, 10)})[0];
-  driver_->Step(64);
+  driver_->Run(192, 64);
   driver_->TakeResults();
   Voice* const unseen = Submit(Batch::kOriginNow, {Quarter(1, 10)})[0];
   ASSERT_TRUE(mixer_->Cancel(playing, 999).ok());
   mixer_->EndAll();
   EXPECT_EQ(playing->end_reason(), EndReason::kCancelled);
-  EXPECT_EQ(playing->end_frame(), 64);
-  EXPECT_EQ(playing->done_frames(), 64);
+  EXPECT_EQ(playing->end_frame(), 192);
+  EXPECT_EQ(playing->done_frames(), 192);
   EXPECT_EQ(pending->end_frame(), 5000);
-  EXPECT_EQ(unseen->end_frame(), 65);
+  EXPECT_EQ(unseen->end_frame(), 193);
   const std::vector<Kind> kinds = TakeKinds();
   EXPECT_EQ(std::count(kinds.begin(), kinds.end(), Kind::kBatchOrigin), 1);
   EXPECT_EQ(std::count(kinds.begin(), kinds.end(), Kind::kVoiceEnded), 3);
   EXPECT_EQ(std::count(kinds.begin(), kinds.end(), Kind::kBatchReleased), 3);
   driver_->Step(64);
-  EXPECT_EQ(driver_->output(0)[64], 0.0f);
+  EXPECT_EQ(driver_->output(0)[192], 0.0f);
 }
 
 TEST_F(MixerTest, WakesOnceIfArmed) {

@@ -45,17 +45,14 @@ class Stage {
 
   // What output channel `channel` gets in the block at `first_frame`.
   Samples Play(int64_t first_frame, int frames = 8, int channel = 0) {
-    AS_AUDIO_THREAD(bus_.BeginRt(frames));
+    AS_AUDIO_THREAD(bus_.BeginRt(first_frame, frames));
     // As the mixer does.
+    const WholeSpan lasting = voice.SpanRt();
     WholeSpan span = {};
-    const bool whole = AS_AUDIO_THREAD(voice.RenderWholeRt(frames, &span)) ||
-                       AS_AUDIO_THREAD(voice.RenderFadingRt(frames, &bus_, &span));
-    goes_on = whole || AS_AUDIO_THREAD(voice.RenderJoinedRt(first_frame, frames, &bus_, &span));
-    way = whole ? Way::kWhole : goes_on ? Way::kJoined : Way::kPieces;
+    goes_on = AS_AUDIO_THREAD(voice.RenderSpanRt(first_frame, frames, &bus_, &span));
+    way = !goes_on ? Way::kPieces : span.origin == lasting.origin ? Way::kWhole : Way::kJoined;
     if (goes_on) {
-      const VoiceRoute route = voice.route();
-      AS_AUDIO_THREAD(bus_.AddWholeRt(&span, 1, route.channel_map, route.channels,
-                                      span.gains_line != 0, route.fetch_next));
+      AS_AUDIO_THREAD(bus_.AddWholeRt(&span, 1, voice.route(), span.gains_line != 0));
     } else {
       goes_on = AS_AUDIO_THREAD(voice.RenderRt(first_frame, frames, &bus_, &done_));
     }
@@ -232,6 +229,7 @@ TEST(VoiceTest, CutAtTheFirstFrameOfABlockLeavesNothingInIt) {
   Stage stage(TenSpec());
   ASSERT_TRUE(stage.Start(0, 0));
   stage.Play(0, 4);
+  AS_AUDIO_THREAD(stage.voice.InterruptRt(4));
   AS_AUDIO_THREAD(stage.voice.CutRt(4));
   EXPECT_EQ(stage.Play(4), Samples(8, 0.0f));
   ExpectOutcome(stage.voice, EndReason::kCancelled, 4, 4);
@@ -295,9 +293,11 @@ TEST(VoiceTest, SkipDropsTheNextFrames) {
   AS_AUDIO_THREAD(stage.voice.SkipRt(5));  // not sounding: nothing happens
   ASSERT_TRUE(stage.Start(0, 0));
   EXPECT_EQ(stage.Play(0, 2), (Samples{1, 2}));
+  AS_AUDIO_THREAD(stage.voice.InterruptRt(2));
   AS_AUDIO_THREAD(stage.voice.SkipRt(3));
   EXPECT_EQ(stage.Play(2, 2), (Samples{6, 7}));
   EXPECT_EQ(stage.voice.trimmed_frames(), 3);
+  AS_AUDIO_THREAD(stage.voice.InterruptRt(4));
   AS_AUDIO_THREAD(stage.voice.SkipRt(100));
   EXPECT_EQ(stage.Play(4, 2), (Samples{0, 0}));
   ExpectOutcome(stage.voice, EndReason::kCompleted, 4, 4);
@@ -349,6 +349,7 @@ TEST(VoiceTest, EndlessLoopIsLeftAtItsEndOrAtOnce) {
     ASSERT_TRUE(stage.Start(0, 0));
     EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 4, 1, 2, 3, 4}));
     VoiceChange leave = {.kind = VoiceChange::Kind::kLeaveLoop, .at_once = at_once, .frame = 9};
+    AS_AUDIO_THREAD(stage.voice.InterruptRt(8));
     AS_AUDIO_THREAD(stage.voice.ChangeRt(&leave));
     EXPECT_EQ(stage.Play(8),
               at_once ? (Samples{1, 5, 6, 7, 8, 9, 10, 0}) : (Samples{1, 2, 3, 4, 5, 6, 7, 8}));
@@ -773,11 +774,12 @@ TEST(VoiceTest, ASeamThatDoesNotFitIntoTheRoomIsPlayedInPieces) {
   Voice voice(spec);
   ASSERT_TRUE(AS_AUDIO_THREAD(voice.StartRt(0, 0, 0, &done)));
   WholeSpan span = {};
-  AS_AUDIO_THREAD(bus.BeginRt(8192));
-  EXPECT_FALSE(AS_AUDIO_THREAD(voice.RenderJoinedRt(0, 8192, &bus, &span)));
+  AS_AUDIO_THREAD(bus.BeginRt(0, 8192));
+  EXPECT_FALSE(AS_AUDIO_THREAD(voice.RenderSpanRt(0, 8192, &bus, &span)));
   EXPECT_TRUE(AS_AUDIO_THREAD(voice.RenderRt(0, 8192, &bus, &done)));
-  AS_AUDIO_THREAD(bus.BeginRt(64));
-  EXPECT_TRUE(AS_AUDIO_THREAD(voice.RenderWholeRt(64, &span)));
+  AS_AUDIO_THREAD(bus.BeginRt(8192, 64));
+  EXPECT_TRUE(AS_AUDIO_THREAD(voice.RenderSpanRt(8192, 64, &bus, &span)));
+  EXPECT_EQ(span.origin, voice.SpanRt().origin);
 }
 
 }  // namespace
