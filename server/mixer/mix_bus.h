@@ -105,8 +105,6 @@ class MixBus {
   // Brings the sum of `channel` into [-1, 1]; returns how many samples changed.
   int64_t ClipRt(int channel) noexcept { return kernel_.clip(planar_[channel], frames_); }
 
-  int channels() const noexcept { return static_cast<int>(planar_.size()); }
-  int frames() const noexcept { return frames_; }
   const float* const* planar() const noexcept { return planar_.data(); }
 
  private:

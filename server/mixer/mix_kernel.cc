@@ -222,36 +222,40 @@ RTMIXD_AVX2 void SumSpans(const WholeSum& sum) noexcept {
   }
 }
 
-template <int kChannels>
+template <int kChannels, bool kFetchNext>
 RTMIXD_AVX2 void SumChannels(const WholeSum& sum) noexcept {
   if (sum.gains != nullptr) {
-    const auto add =
-        sum.fetch_next ? SumSpans<kChannels, true, true> : SumSpans<kChannels, false, true>;
-    add(sum);
+    SumSpans<kChannels, kFetchNext, true>(sum);
   } else {
-    const auto add =
-        sum.fetch_next ? SumSpans<kChannels, true, false> : SumSpans<kChannels, false, false>;
-    add(sum);
+    SumSpans<kChannels, kFetchNext, false>(sum);
   }
 }
 
 RTMIXD_AVX2 void SumWholeAvx2(const WholeSum& sum) noexcept {
-  const auto add = sum.next_bus != nullptr ? SumChannels<2> : SumChannels<1>;
-  add(sum);
+  if (sum.next_bus != nullptr) {
+    SumChannels<2, false>(sum);
+  } else if (sum.fetch_next) {
+    SumChannels<1, true>(sum);
+  } else {
+    SumChannels<1, false>(sum);
+  }
 }
 
 RTMIXD_AVX2 void SumAvx2(const MixSpan& span, float* bus) noexcept {
-  const WholeSpan whole = {WholeSpan::Origin(span.samples, 0), span.gain, 0,
-                           static_cast<uint16_t>(span.gains != nullptr)};
-  SumWholeAvx2({.spans = &whole,
-                .count = 1,
-                .first_frame = 0,
-                .frames = span.frames,
-                .gains = span.gains,
-                .fetch_next = false,
-                .channel = 0,
-                .bus = bus + span.offset,
-                .next_bus = nullptr});
+  float* const out = bus + span.offset;
+  const __m256 gain = _mm256_set1_ps(span.gain);
+  int i = 0;
+  for (; i + 8 <= span.frames; i += 8) {
+    const __m256 own_gain = span.gains != nullptr ? _mm256_loadu_ps(span.gains + i) : gain;
+    const __m256 samples = _mm256_loadu_ps(span.samples + i);
+    _mm256_storeu_ps(out + i, _mm256_fmadd_ps(own_gain, samples, _mm256_loadu_ps(out + i)));
+  }
+  if (i == span.frames) return;
+  const __m256i lanes = FirstLanes(span.frames - i);
+  const __m256 own_gain = span.gains != nullptr ? _mm256_maskload_ps(span.gains + i, lanes) : gain;
+  const __m256 samples = _mm256_maskload_ps(span.samples + i, lanes);
+  _mm256_maskstore_ps(out + i, lanes,
+                      _mm256_fmadd_ps(own_gain, samples, _mm256_maskload_ps(out + i, lanes)));
 }
 
 template <FadeShape kShape>

@@ -33,8 +33,8 @@ static_assert(sizeof(WholeSpan) == 16);
 
 // Of a span that is kept for the blocks to come.
 struct SpanLabel {
-  uint64_t route_key = 0;  // as of VoiceRoute; 0: there is no such span
-  int64_t end_frame = 0;   // it is for blocks that end by this stream frame
+  uint64_t route_key = 0;  // as of VoiceRoute; 0, with no end: its voice comes from a feed
+  int64_t end_frame = 0;   // the span is for blocks that end by this stream frame
 };
 
 // What is to be added of spans of one voice after the other.
@@ -48,8 +48,8 @@ struct WholeSum {
   bool fetch_next;
   int channel;  // of the spans
   float* bus;   // of that channel
-  // Of the one after it; null: that is not added. Two channels at a time cost less than one after
-  // the other.
+  // Of the one after it, which costs less than a sum of its own; null: that is not added, nor can
+  // it be with fetch_next.
   float* next_bus;
 };
 
@@ -94,7 +94,8 @@ struct MixKernel {
   // not. Sets those of the `differing_bits` in which their route keys differ from `route_key`.
   int (*count_valid)(const SpanLabel* labels, int count, int64_t block_end_frame,
                      uint64_t route_key, uint64_t* differing_bits) noexcept;
-  // For each span in order, bus[i] = fma(gain, sample i, bus[i]) on all frames of the block.
+  // For each span in order, bus[i] = fma(gain, sample i, bus[i]) on all frames of the block; and
+  // likewise on next_bus.
   void (*sum_whole)(const WholeSum& sum) noexcept;
   // bus[offset + i] = fma(gain, samples[i], bus[offset + i]), with gains[i] as the gain where there
   // are gains.

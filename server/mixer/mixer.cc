@@ -79,7 +79,8 @@ Mixer::Mixer(const Options& options)
   labels_.clear();
   spans_.resize(options.max_pending_voices);
   spans_.clear();
-  passing_spans_.reserve(MixRuns::kMaxSpans);
+  passing_spans_.resize(MixRuns::kMaxSpans);
+  passing_spans_.clear();
   input_history_.JumpForward(options.first_frame);
   output_history_.JumpForward(options.first_frame);
 }
@@ -166,10 +167,16 @@ void Mixer::InsertRt(Voice* voice, size_t behind) noexcept {
   // together, first.
   size_t at = active_.size();
   while (at > behind && order(voice) < order(active_[at - 1])) --at;
-  const auto place = static_cast<std::ptrdiff_t>(at);
-  active_.insert(active_.begin() + place, voice);
-  labels_.insert(labels_.begin() + place, voice->LabelRt());
-  spans_.insert(spans_.begin() + place, voice->SpanRt());
+  const auto insert = [at](const auto& of_voice, auto* of_voices) {
+    if (at == of_voices->size()) {
+      of_voices->push_back(of_voice);
+    } else {
+      of_voices->insert(of_voices->begin() + static_cast<std::ptrdiff_t>(at), of_voice);
+    }
+  };
+  insert(voice, &active_);
+  insert(voice->LabelRt(), &labels_);
+  insert(voice->SpanRt(), &spans_);
 }
 
 int Mixer::MixVoicesRt(int frames) noexcept {
@@ -181,7 +188,7 @@ int Mixer::MixVoicesRt(int frames) noexcept {
   int started = 0;
   size_t kept = 0;
   for (size_t i = 0; i < active_.size(); ++i) {
-    i = RenderWholeRt(i, frames, &kept);
+    if (labels_[i].route_key != 0) i = RenderWholeRt(i, frames, &kept);
     if (i == active_.size()) break;
     Voice* const voice = active_[i];
     const bool goes_on = voice->RenderRt(frame_, frames, &bus_, &done_changes_);
@@ -236,7 +243,7 @@ Mixer::SpanRow Mixer::RenderSpansRt(size_t begin, int frames) noexcept {
       end += kernel_.count_valid(&labels_[end], static_cast<int>(limit - end), block_end_frame,
                                  route_key, &differing_bits);
     }
-    if (end == limit) break;
+    if (end == limit || labels_[end].route_key == 0) break;
     // Where one label is outdated, the next ones often are.
     __builtin_prefetch(active_[std::min(end + kVoicesAhead, active_.size() - 1)]);
     Voice& voice = *active_[end];

@@ -214,19 +214,20 @@ class Mixer : public AudioBlockSink {
   SpscQueue<MixerResult> results_;
   std::atomic<int64_t> commands_taken_{0};
 
-  // Audio thread. Every array has room for all voices that can be admitted.
+  // Audio thread. Every array has room for all voices that can be admitted, but for passing_spans_.
   int64_t frame_;
   Schedule schedule_;
   MixBus bus_;
   MixRuns runs_;
   std::vector<Voice*> active_;  // sounding, in the order of summation
-  // Of these, kept from block to block, so that most blocks touch no voice.
+  // Of these, kept from block to block, so that most blocks touch no voice but those that fade.
   std::vector<SpanLabel> labels_;
   std::vector<WholeSpan> spans_;
-  std::vector<size_t> passing_spans_;  // entries of spans_ that are for this block alone
+  // A command was about one of these: the next block asks all of them, and need not look for it.
   bool labels_outdated_ = false;
-  std::vector<Voice*> read_;   // sounding in this block from a feed
-  std::vector<Voice*> ended_;  // to be given back after this block
+  std::vector<size_t> passing_spans_;  // of a row: entries of spans_ that are for this block alone
+  std::vector<Voice*> read_;           // sounding in this block from a feed
+  std::vector<Voice*> ended_;          // to be given back after this block
   const MixKernel& kernel_;
   std::vector<float> input_;  // of this block, planar, without what was not finite
   std::vector<const float*> input_pointers_;

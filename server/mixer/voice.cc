@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/memory/memory.h"
+#include "server/mixer/mix_runs.h"
 
 namespace rtmixd {
 namespace {

@@ -12,7 +12,6 @@
 #include "absl/status/status.h"
 #include "server/mixer/fade.h"
 #include "server/mixer/mix_bus.h"
-#include "server/mixer/mix_runs.h"
 #include "server/mixer/play_feed.h"
 #include "server/mixer/voice_change.h"
 #include "server/mixer/voice_progress.h"
@@ -174,8 +173,7 @@ class alignas(kCacheLineBytes) Voice {
                VoiceChangeList* done) noexcept;
   // What it gives in the blocks to come, while nothing happens to it but that time passes.
   SpanLabel LabelRt() const noexcept {
-    const bool goes_on = !fading_ && progress_.until_frame() > progress_.as_of_frame();
-    return {.route_key = route_key_, .end_frame = goes_on ? progress_.until_frame() : 0};
+    return {.route_key = route_key_, .end_frame = fading_ ? 0 : progress_.until_frame()};
   }
   const WholeSpan& SpanRt() const noexcept { return next_; }
   // Sounds in a block in which nothing happens to it, but that it may be in the midst of a fade, or

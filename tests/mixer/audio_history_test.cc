@@ -96,6 +96,23 @@ TEST(AudioHistoryTest, TellsHowManyFramesWereOverwritten) {
   EXPECT_EQ(history.Read(0, 0, 50, out.data(), 1), 50);
 }
 
+// Heads, tails and seams of the ring that are odd, in blocks of every length.
+TEST(AudioHistoryTest, WhatIsToldToBeGoodIsGoodWhereverBlocksBegin) {
+  for (int block_frames = 1; block_frames <= 28; ++block_frames) {
+    AudioHistory history(2, 100, 28);  // a ring of 128 frames
+    while (history.head_frame() < 400) {
+      WriteBlock(&history, block_frames);
+      const int64_t tail = history.tail_frame();
+      for (int c = 0; c < 2; ++c) {
+        std::vector<float> out(history.head_frame() - tail);
+        const auto frames = static_cast<int64_t>(out.size());
+        ASSERT_EQ(history.Read(c, tail, frames, out.data(), 1), 0);
+        for (int64_t i = 0; i < frames; ++i) ASSERT_EQ(out[i], Sample(c, tail + i)) << block_frames;
+      }
+    }
+  }
+}
+
 TEST(AudioHistoryTest, UnpublishedFramesAlreadyOverwrite) {
   AudioHistory history(1, 100, 28);
   for (int i = 0; i < 10; ++i) WriteBlock(&history, 20);
@@ -170,12 +187,14 @@ TEST(AudioHistoryTest, ContentionReadersGetTheRightFramesOrAreTold) {
   std::thread second_reader(read, 1);
   std::array<std::array<float, kBlockFrames>, 2> samples{};
   const std::array<const float*, 2> planar = {samples[0].data(), samples[1].data()};
-  for (int64_t first = 0; first < kFrames; first += kBlockFrames) {
+  for (int64_t first = 0; first < kFrames;) {
+    const int frames = kBlockFrames - static_cast<int>(first % 7);  // odd ones too
     for (int c = 0; c < 2; ++c) {
-      for (int i = 0; i < kBlockFrames; ++i) samples[c][i] = Sample(c, first + i);
+      for (int i = 0; i < frames; ++i) samples[c][i] = Sample(c, first + i);
     }
-    AS_AUDIO_THREAD(history.WriteRt(planar.data(), kBlockFrames));
+    AS_AUDIO_THREAD(history.WriteRt(planar.data(), frames));
     AS_AUDIO_THREAD(history.PublishRt());
+    first += frames;
   }
   done.store(true, std::memory_order_relaxed);
   first_reader.join();

@@ -28,11 +28,13 @@ bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
 class MixKernelTest : public testing::TestWithParam<const MixKernel*> {};
 
 TEST_P(MixKernelTest, LabelsAreCountedUpToOneThatIsTooShort) {
-  constexpr int64_t kBlockEnd = 1000;
+  constexpr int64_t kBlockEnd = (int64_t{1} << 40) + 1000;
   for (int count = 0; count < 20; ++count) {
     for (int shorter = 0; shorter <= count; ++shorter) {
       for (int other = 0; other <= count; ++other) {
-        std::vector<SpanLabel> labels(count + 1, {.route_key = 5, .end_frame = kBlockEnd});
+        std::vector<SpanLabel> labels(count + 1);
+        for (int i = 0; i < count; ++i)
+          labels[i] = {.route_key = 5, .end_frame = kBlockEnd + i % 3};
         labels[count] = {};  // not to be looked at
         if (other < count) labels[other].route_key = 7 | uint64_t{1} << 63;
         if (shorter < count) labels[shorter].end_frame = kBlockEnd - 1;
@@ -51,8 +53,8 @@ TEST_P(MixKernelTest, SumOfWholeSpansIsOneFusedMultiplyAddPerSpanInOrder) {
   for (int round = 8; round < 8 * 151; ++round) {
     const int frames = round / 8;
     const bool some_fade = round % 2 == 1;
-    const bool fetch_next = round / 2 % 2 == 1;
     const int channels = 1 + round / 4 % 2;
+    const bool fetch_next = channels == 1 && round / 2 % 2 == 1;
     const int channel = frames % 3;
     const int64_t first_frame = frames * int64_t{1} << 50;
     const int lines = (frames + kCacheLineFloats - 1) / kCacheLineFloats;

@@ -135,6 +135,12 @@ class MixerContentionTest : public testing::Test {
       spec.channel_map = {0};
       spec.view_offset_frames = static_cast<int64_t>(engine_() % kSoundFrames);
       spec.view = sound_.view();
+      if (engine_() % 3 == 0) {
+        spec.loop = {.begin_frame = spec.view_offset_frames,
+                     .end_frame = std::min<int64_t>(spec.view_offset_frames + 1 + engine_() % 400,
+                                                    kSoundFrames),
+                     .passes = 1 + static_cast<int64_t>(engine_() % 5)};
+      }
       if (!batch->voices.empty() && engine_() % 4 == 0) {
         spec.offset_frames = Voice::kFollows;
         spec.after = batch->voices.back();
@@ -167,7 +173,12 @@ class MixerContentionTest : public testing::Test {
         PollAll();
         waker_->WaitFor(10'000'000);
       }
-      if (engine_() % 4 == 0 && !voices_out_.empty()) Cancel(*voices_out_.begin());
+      if (!voices_out_.empty()) {
+        Voice* const oldest = *voices_out_.begin();
+        if (engine_() % 4 == 0) Cancel(oldest);
+        if (engine_() % 8 == 0) Skip(oldest);
+      }
+      for (const Voice* const voice : voices_out_) CheckProgress(*voice);
       PollAll();
     }
   }
@@ -176,6 +187,30 @@ class MixerContentionTest : public testing::Test {
     const absl::Status status =
         mixer_->Cancel(voice, mixer_->next_frame() + static_cast<int64_t>(engine_() % 2000));
     ASSERT_TRUE(status.ok() || absl::IsResourceExhausted(status)) << status;
+  }
+
+  void Skip(Voice* voice) {
+    const absl::Status status = mixer_->SkipFrames(voice, static_cast<int64_t>(engine_() % 50));
+    ASSERT_TRUE(status.ok() || absl::IsResourceExhausted(status)) << status;
+    skipped_.insert(voice);
+  }
+
+  // Of a voice that may be on its way.
+  void CheckProgress(const Voice& voice) {
+    if (voice.owner() == nullptr) return;  // the one with a feed
+    const VoiceProgress::Value progress = voice.progress(mixer_->next_frame());
+    int64_t& done_frames = done_frames_[&voice];
+    ASSERT_GE(progress.done_frames, done_frames);
+    done_frames = progress.done_frames;
+    const Voice::Spec& spec = *static_cast<const Voice::Spec*>(voice.owner());
+    if (spec.late_policy == LatePolicy::kTrim || skipped_.count(&voice) > 0) return;
+    const int64_t loop_frames = spec.loop.end_frame - spec.loop.begin_frame;
+    const int64_t jumps =
+        spec.loop.passes == 1
+            ? 0
+            : std::min<int64_t>(progress.done_frames / loop_frames, spec.loop.passes - 1);
+    ASSERT_EQ(progress.position_frames,
+              spec.view_offset_frames + progress.done_frames - jumps * loop_frames);
   }
 
   void ChangeGain(Voice* voice) {
@@ -207,6 +242,8 @@ class MixerContentionTest : public testing::Test {
           break;
         case MixerResult::Kind::kVoiceEnded:
           ASSERT_EQ(voices_out_.erase(result.voice), 1U);
+          done_frames_.erase(result.voice);
+          skipped_.erase(result.voice);
           CheckOutcome(*result.voice);
           break;
         case MixerResult::Kind::kBatchReleased:
@@ -220,7 +257,8 @@ class MixerContentionTest : public testing::Test {
   static void CheckOutcome(const Voice& voice) {
     if (voice.owner() == nullptr) return;  // the one with a feed
     const Voice::Spec& spec = *static_cast<const Voice::Spec*>(voice.owner());
-    const int64_t length = spec.view.frames - spec.view_offset_frames;
+    const int64_t length = spec.view.frames - spec.view_offset_frames +
+                           (spec.loop.passes - 1) * (spec.loop.end_frame - spec.loop.begin_frame);
     switch (voice.end_reason()) {
       case EndReason::kCompleted:
         ASSERT_EQ(voice.done_frames() + voice.trimmed_frames(), length);
@@ -253,6 +291,8 @@ class MixerContentionTest : public testing::Test {
   std::deque<Voice::Spec> specs_;  // of all voices but the one with a feed, their owners
   std::set<const Batch*> lent_;
   std::set<Voice*> voices_out_;
+  std::set<const Voice*> skipped_;               // of these
+  std::map<const Voice*, int64_t> done_frames_;  // of these, when last looked at
   std::map<const VoiceChange*, std::unique_ptr<VoiceChange>> changes_out_;
 };
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -556,6 +557,53 @@ TEST_F(MixerTest, JumpBringsWhatIsToHappenToASoundingVoiceNearer) {
   EXPECT_EQ(voice->end_reason(), EndReason::kCancelled);
   EXPECT_EQ(voice->end_frame(), 500);
   EXPECT_EQ(voice->done_frames(), 128 + 52);
+}
+
+// More voices than are added together at a time, on routes that share channels and routes that do
+// not, in the order that the contract names.
+TEST_F(MixerTest, ManyVoicesAreSummedInOrder) {
+  constexpr int kVoices = 400;
+  Mixer::Options options = SmallOptions();
+  options.max_pending_voices = kVoices;
+  Make(options);
+  const PlanarSound stereo(2, 300, [](int c, int64_t f) {
+    return static_cast<float>((f * 7919 + c * 104'729) % 2001 - 1000) * 1e-6f;
+  });
+  const PlanarSound mono(1, 170, [](int, int64_t f) {
+    return static_cast<float>((f * 15'485'863) % 2003 - 1001) * 1e-6f;
+  });
+  const std::vector<std::vector<int>> maps = {{0, 1}, {0}, {1}, {1, 0}};
+  std::vector<Voice::Spec> specs;
+  for (int v = 0; v < kVoices; ++v) {
+    Voice::Spec spec;
+    spec.sequence = v;
+    // Rows of one route, of two that take turns, and of all.
+    spec.channel_map = maps[v < 150 ? 0 : v < 300 ? 1 + v % 2 : v % 4];
+    spec.view = spec.channel_map.size() == 2 ? stereo.view() : mono.view();
+    spec.view_offset_frames = v * 37 % 150;
+    spec.loop = {.begin_frame = v % 5, .end_frame = spec.view.frames - v % 11, .passes = 0};
+    spec.gain = 0.5f + static_cast<float>(v) / 1000;
+    specs.push_back(spec);
+  }
+  Submit(0, specs);
+  driver_->Run(1000, 37);
+  for (int64_t frame = 0; frame < 1000; ++frame) {
+    float sums[] = {0, 0};
+    for (const Voice::Spec& spec : specs) {
+      int64_t position = spec.view_offset_frames + frame;
+      if (position >= spec.loop.end_frame) {
+        const int64_t length = spec.loop.end_frame - spec.loop.begin_frame;
+        position = spec.loop.begin_frame + (position - spec.loop.begin_frame) % length;
+      }
+      for (size_t c = 0; c < spec.channel_map.size(); ++c) {
+        const PlanarSound& sound = spec.channel_map.size() == 2 ? stereo : mono;
+        float& sum = sums[spec.channel_map[c]];
+        sum = std::fma(spec.gain, sound.sample(static_cast<int>(c), position), sum);
+      }
+    }
+    ASSERT_EQ(driver_->output(0)[frame], sums[0]) << frame;
+    ASSERT_EQ(driver_->output(1)[frame], sums[1]) << frame;
+  }
 }
 
 TEST_F(MixerTest, EndAllGivesEverythingBack) {

@@ -707,11 +707,36 @@ TEST(VoiceTest, TheMidstOfAFadeIsRenderedWhole) {
     const Samples samples = stage.Play(block * int64_t{8}, 8, 1);
     // The fade ends in the eighth block.
     EXPECT_EQ(stage.way == Stage::Way::kWhole, 0 < block && block != 7) << block;
+    // After it the sound has 1000 frames, of which the last is no block's that is whole.
+    EXPECT_EQ(stage.voice.LabelRt().end_frame, block < 7 ? 0 : 999) << block;
     for (int i = 0; i < 8; ++i) {
       const int frame = block * 8 + i;
       ASSERT_EQ(samples[i], 0.5f * 2.0f * static_cast<float>(std::min(frame, 64)) / 64) << frame;
     }
   }
+}
+
+TEST(VoiceTest, ItsLabelReachesUpToWhatHappensNext) {
+  Voice::Spec spec = LongSpec(20000);
+  spec.view_offset_frames = AudioView::kSegmentFrames - 500;
+  Stage stage(spec);
+  EXPECT_EQ(stage.voice.LabelRt().end_frame, 0);
+  ASSERT_TRUE(stage.Start(1000, 1000));
+  EXPECT_EQ(stage.voice.LabelRt().end_frame, 0);
+  stage.Play(1000);
+  EXPECT_EQ(stage.voice.LabelRt().end_frame, 1500);  // the end of its first segment
+  EXPECT_EQ(stage.voice.LabelRt().route_key, stage.voice.route().key);
+  const WholeSpan span = stage.voice.SpanRt();
+  EXPECT_EQ(span.Samples(1008, 0)[0], 1.0f);
+  EXPECT_EQ(span.Samples(1499, 1)[0], 2.0f);
+  stage.Play(1496);
+  EXPECT_EQ(stage.way, Stage::Way::kJoined);
+  EXPECT_EQ(stage.voice.LabelRt().end_frame, 1500 + AudioView::kSegmentFrames);
+  AS_AUDIO_THREAD(stage.voice.InterruptRt(1504));
+  EXPECT_LE(stage.voice.LabelRt().end_frame, 1504);
+  AS_AUDIO_THREAD(stage.voice.CutRt(1600));
+  stage.Play(1504);
+  EXPECT_EQ(stage.voice.LabelRt().end_frame, 1599);
 }
 
 TEST(VoiceTest, FadesOfSoundAndSessionTogetherAreRenderedWhole) {
