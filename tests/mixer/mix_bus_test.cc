@@ -71,20 +71,23 @@ TEST(MixBusTest, SpansAreSummedInTheOrderOfAdding) {
 }
 
 TEST(MixBusTest, ChannelsOfAWholeSpanGoWhereTheMapSays) {
-  MixBus bus(3, 4, BestMixKernel());
+  constexpr int kFrames = 37;  // whole vectors, and a rest
+  constexpr int kStride = kFrames + 2;
+  MixBus bus(3, kFrames, BestMixKernel());
+  std::vector<float> samples(4 * kStride);
+  std::iota(samples.begin(), samples.end(), 1.0f);
+  const WholeSpan span = Span(samples, 0.5f, kStride);
   // Three channels, then all that one span may do: two in a row to one, and one more to it.
-  const std::vector<float> samples = {1, 2, 3, 4, 0, 10, 20, 30, 40, 0, 5, 6, 7, 8, 0, 1, 1, 1, 1};
-  const WholeSpan span = Span(samples, 0.5f, 5);
   const int16_t apart[] = {2, 0, 1};
-  AS_AUDIO_THREAD(bus.BeginRt(kFirstFrame, 4));
+  AS_AUDIO_THREAD(bus.BeginRt(kFirstFrame, kFrames));
   AS_AUDIO_THREAD(bus.AddWholeRt(&span, 1, {1, apart, 3, false}, false));
   const int16_t together[] = {2, 2, 0, 2};
   AS_AUDIO_THREAD(bus.AddWholeRt(&span, 1, {2, together, 4, false}, false));
-  for (int i = 0; i < 4; ++i) {
-    const float* const of_frame = &samples[i];
-    EXPECT_EQ(bus.planar()[0][i], 0.5f * (of_frame[5] + of_frame[10]));
-    EXPECT_EQ(bus.planar()[1][i], 0.5f * of_frame[10]);
-    EXPECT_EQ(bus.planar()[2][i], 0.5f * (2 * of_frame[0] + of_frame[5] + of_frame[15]));
+  for (int i = 0; i < kFrames; ++i) {
+    const auto sample = [&](int channel) { return samples[channel * kStride + i]; };
+    EXPECT_EQ(bus.planar()[0][i], 0.5f * (sample(1) + sample(2)));
+    EXPECT_EQ(bus.planar()[1][i], 0.5f * sample(2));
+    EXPECT_EQ(bus.planar()[2][i], 0.5f * (2 * sample(0) + sample(1) + sample(3)));
   }
 }
 

@@ -562,14 +562,14 @@ TEST_F(MixerTest, JumpBringsWhatIsToHappenToASoundingVoiceNearer) {
 // More voices than are added together at a time, on routes that share channels and routes that do
 // not, in the order that the contract names.
 TEST_F(MixerTest, ManyVoicesAreSummedInOrder) {
-  constexpr int kVoices = 400;
+  constexpr int kVoices = 600;
   Mixer::Options options = SmallOptions();
   options.max_pending_voices = kVoices;
   Make(options);
-  const PlanarSound stereo(2, 300, [](int c, int64_t f) {
+  const PlanarSound stereo(2, 900, [](int c, int64_t f) {
     return static_cast<float>((f * 7919 + c * 104'729) % 2001 - 1000) * 1e-6f;
   });
-  const PlanarSound mono(1, 170, [](int, int64_t f) {
+  const PlanarSound mono(1, 700, [](int, int64_t f) {
     return static_cast<float>((f * 15'485'863) % 2003 - 1001) * 1e-6f;
   });
   const std::vector<std::vector<int>> maps = {{0, 1}, {0}, {1}, {1, 0}};
@@ -577,8 +577,8 @@ TEST_F(MixerTest, ManyVoicesAreSummedInOrder) {
   for (int v = 0; v < kVoices; ++v) {
     Voice::Spec spec;
     spec.sequence = v;
-    // Rows of one route, of two that take turns, and of all.
-    spec.channel_map = maps[v < 150 ? 0 : v < 300 ? 1 + v % 2 : v % 4];
+    // Of one route, of two that take turns, and of all: more than are added together at a time.
+    spec.channel_map = maps[v < 150 ? 0 : v < 450 ? 1 + v % 2 : v % 4];
     spec.view = spec.channel_map.size() == 2 ? stereo.view() : mono.view();
     spec.view_offset_frames = v * 37 % 150;
     spec.loop = {.begin_frame = v % 5, .end_frame = spec.view.frames - v % 11, .passes = 0};
@@ -608,6 +608,7 @@ TEST_F(MixerTest, ManyVoicesAreSummedInOrder) {
 
 TEST_F(MixerTest, EndAllGivesEverythingBack) {
   Voice* const playing = Submit(0, {Quarter(0, 1000)})[0];
+  Voice* const unasked = Submit(0, {Quarter(0, 1000)})[0];
   Voice* const pending = Submit(5000, {Quarter(0, 10)})[0];
   driver_->Run(192, 64);
   driver_->TakeResults();
@@ -617,12 +618,13 @@ TEST_F(MixerTest, EndAllGivesEverythingBack) {
   EXPECT_EQ(playing->end_reason(), EndReason::kCancelled);
   EXPECT_EQ(playing->end_frame(), 192);
   EXPECT_EQ(playing->done_frames(), 192);
+  EXPECT_EQ(unasked->done_frames(), 192);
   EXPECT_EQ(pending->end_frame(), 5000);
   EXPECT_EQ(unseen->end_frame(), 193);
   const std::vector<Kind> kinds = TakeKinds();
   EXPECT_EQ(std::count(kinds.begin(), kinds.end(), Kind::kBatchOrigin), 1);
-  EXPECT_EQ(std::count(kinds.begin(), kinds.end(), Kind::kVoiceEnded), 3);
-  EXPECT_EQ(std::count(kinds.begin(), kinds.end(), Kind::kBatchReleased), 3);
+  EXPECT_EQ(std::count(kinds.begin(), kinds.end(), Kind::kVoiceEnded), 4);
+  EXPECT_EQ(std::count(kinds.begin(), kinds.end(), Kind::kBatchReleased), 4);
   driver_->Step(64);
   EXPECT_EQ(driver_->output(0)[192], 0.0f);
 }
