@@ -327,17 +327,21 @@ class alignas(kCacheLineBytes) Voice {
   const LatePolicy late_policy_;
   const FadeShape fade_out_shape_;
 
-  int64_t session_frame_ = kNoFrame;  // before the start: up to which its session's gain has passed
+  // What it takes besides to go on after a seam of its memory: three more cache lines, with what is
+  // above.
   const float* const* const segments_;
+  int64_t cut_frame_ = kNoFrame;
+  VoiceChangeList changes_;
+  const int64_t loop_end_frame_;
+  int64_t jumps_left_;     // back to the begin of the loop; -1: for ever
   GainRamp ramp_;          // passes with the sound; before the start: as it will begin
   GainRamp session_ramp_;  // passes with the stream
-
-  const int64_t view_frames_;
   const int64_t loop_begin_frame_;
-  const int64_t loop_end_frame_;
-  int64_t jumps_left_;  // back to the begin of the loop; -1: for ever
+  const int64_t view_frames_;
   int64_t max_frames_;  // less those that were dropped
   const int64_t fade_out_frames_;
+
+  int64_t session_frame_ = kNoFrame;  // before the start: up to which its session's gain has passed
   const int64_t offset_frames_;
   const int64_t sequence_;
   void* const owner_;
@@ -349,8 +353,6 @@ class alignas(kCacheLineBytes) Voice {
   int64_t late_frames_ = 0;
   int64_t trimmed_frames_ = 0;
   const int64_t cut_offset_frames_;
-  int64_t cut_frame_ = kNoFrame;
-  VoiceChangeList changes_;
   VoiceChange* relative_changes_ = nullptr;  // that count from the origin, before it starts
 
   // Those that follow it, and its place among those that follow the same one.
