@@ -285,6 +285,7 @@ void Mixer::GatherSpansRt(const SpanRow& row) noexcept {
   Cursor there;
   for (size_t i = row.begin; i < row.end; ++i) {
     const uint64_t key = labels_[i].route_key;
+    assert(key != 0);
     if (here.key != key) std::swap(here, there);
     if (here.key != key) {
       here.CloseRt();
