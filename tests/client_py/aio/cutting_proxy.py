@@ -28,6 +28,7 @@ class CuttingProxy:
         self.cuts = 0
         self._silence_after: Optional[int] = None
         self._bytes_per_second: Optional[float] = None
+        self._lost: frozenset[int] = frozenset()
         self.target = ""
         self.connections = 0
 
@@ -93,6 +94,10 @@ class CuttingProxy:
         """Let no connection carry more, each way."""
         self._bytes_per_second = bytes_per_second
 
+    def lose(self, *numbers: int) -> None:
+        """Let nothing pass on these connections, counted from 1, as when the network loses them."""
+        self._lost = frozenset(numbers)
+
     async def refuse(self) -> None:
         """Take no new connections any more."""
         assert self._server is not None
@@ -106,6 +111,7 @@ class CuttingProxy:
             writer.transport.abort()
             return
         link = _Link(writer, far_writer, self._server_told)
+        link.silent = self.connections in self._lost
         self._links.add(link)
         try:
             await asyncio.gather(

@@ -1,6 +1,7 @@
 """A server that is gone is told within 3 s, whatever is waited for.
 
-Servers are frozen (SIGSTOP: their host still answers TCP) and killed (SIGKILL).
+Servers are frozen (SIGSTOP: their host still answers TCP) and killed (SIGKILL). One that only some
+connections do not reach is not gone.
 """
 
 from __future__ import annotations
@@ -188,5 +189,29 @@ def test_a_new_server_in_its_place_is_found(other_server: LocalServer) -> None:
                 assert after.instance_id != before.instance_id
                 with pytest.raises(rtmixd.SessionExpired):
                     await session.stats()
+
+    run(test())
+
+
+@pytest.mark.parametrize("lost", [(1, 3), (1, 2, 3)])
+def test_a_server_is_reached_although_the_network_loses_connections(
+    server: LocalServer, lost: tuple[int, ...]
+) -> None:
+    async def test() -> None:
+        async with CuttingProxy(server.target) as proxy:
+            proxy.lose(*lost)
+            async with aio.Client(proxy.target) as client:
+                assert (await client.info()).api_version == "v1"
+
+    run(test())
+
+
+def test_a_server_that_no_connection_reaches_is_told_within_3_s(server: LocalServer) -> None:
+    async def test() -> None:
+        async with CuttingProxy(server.target) as proxy:
+            proxy.lose(*range(1, 20))
+            client = aio.Client(proxy.target)
+            await assert_told(asyncio.ensure_future(client.info()))
+            await client.close()
 
     run(test())

@@ -79,16 +79,21 @@ def pump(source: socket.socket, sink: socket.socket) -> None:
             one.shutdown(socket.SHUT_RDWR)
 
 
-def accept(listener: socket.socket, namespace: int, target: tuple[str, int]) -> None:
-    """Join every connection that comes with one that is made in a namespace."""
+def join(near: socket.socket, namespace: int, target: tuple[str, int]) -> None:
+    """Join a connection with one that is made in a namespace."""
     _checked(_libc.setns(namespace, _CLONE_NEWNET))
+    far = socket.create_connection(target)
+    for one in (near, far):
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    threading.Thread(target=pump, args=(near, far), daemon=True).start()
+    pump(far, near)
+
+
+def accept(listener: socket.socket, namespace: int, target: tuple[str, int]) -> None:
+    """Join every connection that comes; none waits for another one's lost packets."""
     while True:
         near, _ = listener.accept()
-        far = socket.create_connection(target)
-        for one in (near, far):
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=pump, args=(near, far), daemon=True).start()
-        threading.Thread(target=pump, args=(far, near), daemon=True).start()
+        threading.Thread(target=join, args=(near, namespace, target), daemon=True).start()
 
 
 def main() -> None:

@@ -103,6 +103,8 @@ class _Link:
     small call of its own asks for a sign of life; when that, too, is not answered in time, all end.
     While a large request is on its way that call goes by a second connection, since it would queue
     behind it in the first: a server that answers there is given the time that the request takes.
+    So it does before the server was heard at all: the network may have lost what was to connect,
+    which TCP sends again only after 1 s, and gRPC gives up then.
     """
 
     def __init__(self, target: str, security: Security) -> None:
@@ -110,12 +112,14 @@ class _Link:
         self.lost = False
         # Whether the server was ever heard on it: then what breaks is no handshake.
         self.met = False
+        # Whether it was heard on the second connection before that.
+        self.met_beside = False
         self._target = target
         self._security = security
         # Of every call.
         self._metadata = security.metadata()
         self._channel = security.channel(target, _CHANNEL_OPTIONS)
-        # Beside large requests.
+        # Beside large requests, and beside a first connection that does not come about.
         self._second: Optional[grpc.aio.Channel] = None
         self._loop = asyncio.get_running_loop()
         hush_poller(self._loop)
@@ -226,7 +230,7 @@ class _Link:
                     self._lose()
                     return
                 if silent_beside >= _PROBE_AFTER_SECONDS and (probe is None or probe.done()):
-                    beside = self._allowed_seconds >= _LARGE_SECONDS
+                    beside = self._allowed_seconds >= _LARGE_SECONDS or not self.met
                     probe = self._loop.create_task(self._probe(beside))
         finally:
             if probe is not None:
@@ -256,6 +260,7 @@ class _Link:
             )
         if beside:
             self._heard_beside |= heard
+            self.met_beside |= heard and not self.met
         else:
             self._heard |= heard
 
@@ -324,8 +329,8 @@ class Connection:
             Seconds that it may take on a server that lives.
         retry : bool, optional
             Try again while the server cannot be reached, for up to `SILENCE_SECONDS` or the
-            connection's patience. Only for calls that can be repeated: they change nothing or have
-            a request id.
+            connection's patience, or up to `timeout` while it answers on another connection. Only
+            for calls that can be repeated: they change nothing or have a request id.
 
         Raises
         ------
@@ -337,21 +342,27 @@ class Connection:
             What else the server says.
         """
         loop = asyncio.get_running_loop()
+        too_late = loop.time() + timeout
         give_up = loop.time() + max(SILENCE_SECONDS, self._patience)
         encoded = _encoded(request)
+        explained = False
         while True:
             link = self._current()
             begin = loop.time()
             try:
                 return await self._unary(link, method, encoded, token, timeout)
             except errors.Disconnected as error:
-                if failed := await self._handshake_failed(link, error):
+                took = loop.time() - begin
+                if not explained and (failed := await self._handshake_failed(link, error)):
                     raise failed from None
+                explained = True
+                if link.met_beside:
+                    give_up = max(give_up, min(loop.time() + SILENCE_SECONDS, too_late))
                 # What fell silent was waited for already, by whoever called first.
-                silent = link.lost and self._patience <= SILENCE_SECONDS
+                silent = link.lost and not link.met_beside and self._patience <= SILENCE_SECONDS
                 again = loop.time() + _PAUSE_SECONDS
                 # A frozen server refuses nothing: trying it once more takes as long as this time.
-                late = again + (loop.time() - begin) >= give_up + _OVERTIME_SECONDS
+                late = again + took >= give_up + _OVERTIME_SECONDS
                 if not retry or silent or again >= give_up or late:
                     raise
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -515,6 +526,7 @@ class Connection:
             not isinstance(error, errors.Disconnected)
             or link.lost
             or link.met
+            or link.met_beside
             or any(text in str(error) for text in ("refused", "DNS", "said nothing"))
         ):
             return None
