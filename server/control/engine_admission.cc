@@ -218,7 +218,10 @@ Voice* EngineImpl::AddVoice(Action* action, int64_t offset_frames, Voice* after,
   }
   AddSessionGain(action, &spec);
   Voice* const voice = batch->AddVoice(spec);
-  if (action->setup->cut_frame != Voice::kNoFrame) voice->CutRt(action->setup->cut_frame);
+  if (action->setup->cut_frame != Voice::kNoFrame) {
+    voice->MakeExtras();
+    voice->CutRt(action->setup->cut_frame);
+  }
   return voice;
 }
 

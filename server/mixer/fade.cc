@@ -47,10 +47,6 @@ void GainRamp::StartRt(float to, const Fade& fade) noexcept {
   shape_ = fade.shape;
 }
 
-void GainRamp::AdvanceRt(int64_t frames) noexcept {
-  if (moving()) position_ += std::min(frames, frames_ - position_);
-}
-
 void GainRamp::WriteRt(const MixKernel& kernel, float scale, float* gains, int frames) noexcept {
   const int ramped =
       moving() ? static_cast<int>(std::min<int64_t>(frames, frames_ - position_)) : 0;

@@ -1,6 +1,7 @@
 #ifndef RTMIXD_SERVER_MIXER_FADE_H_
 #define RTMIXD_SERVER_MIXER_FADE_H_
 
+#include <algorithm>
 #include <cstdint>
 
 #include "server/mixer/mix_kernel.h"
@@ -33,7 +34,7 @@ float FadeGain(float from, float to, int64_t frames, FadeShape shape, int64_t fr
 // Threading: thread-compatible. Nothing allocates or waits.
 class GainRamp {
  public:
-  explicit GainRamp(float gain) : from_(gain), to_(gain) {}
+  constexpr explicit GainRamp(float gain) : from_(gain), to_(gain) {}
 
   bool moving() const noexcept { return position_ < frames_; }
   // For how many frames it is in the midst of a fade, as Course asks for; 0 if it is not.
@@ -48,7 +49,9 @@ class GainRamp {
   // Goes to `to` from where it is now.
   void StartRt(float to, const Fade& fade) noexcept;
   // Passes `frames` frames.
-  void AdvanceRt(int64_t frames) noexcept;
+  void AdvanceRt(int64_t frames) noexcept {
+    if (moving()) position_ += std::min(frames, frames_ - position_);
+  }
   // The course of the next frames, each gain times `scale`. Only while it moves, and up to its end;
   // its first frame is only nearly where it came from.
   MixRamp Course(float scale) const noexcept;
@@ -61,9 +64,10 @@ class GainRamp {
  private:
   float from_;
   float to_;
-  int64_t position_ = 0;  // < frames_ while it moves, else equal
+  // These share a word: every voice has a ramp.
+  FadeShape shape_ : 1 = FadeShape::kLinear;
+  int64_t position_ : 63 = 0;  // < frames_ while it moves, else equal
   int64_t frames_ = 0;
-  FadeShape shape_ = FadeShape::kLinear;
 };
 
 }  // namespace rtmixd

@@ -514,6 +514,7 @@ absl::Status Mixer::Submit(std::unique_ptr<Batch>* batch) {
   for (Voice* const voice : lent->voices) {
     Voice* const after = voice->after();
     if (after == nullptr) continue;
+    after->MakeExtras();
     if (after->batch() == lent) {
       Schedule::FollowRt(voice, after);
     } else {
@@ -531,6 +532,7 @@ absl::Status Mixer::Submit(std::unique_ptr<Batch>* batch) {
 }
 
 absl::Status Mixer::Cancel(Voice* voice, int64_t frame) {
+  voice->MakeExtras();
   return SendToVoice({Command::Kind::kCancel, voice->batch(), voice, frame, nullptr, nullptr});
 }
 
@@ -543,6 +545,7 @@ absl::Status Mixer::Change(Voice* voice, VoiceChange* change) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "max_pending_voices (", options_.max_pending_voices, ") voices and changes are pending"));
   }
+  if (voice != nullptr) voice->MakeExtras();
   absl::Status status =
       SendToVoice({Command::Kind::kChange, voice != nullptr ? voice->batch() : nullptr, voice, 0,
                    change, nullptr});

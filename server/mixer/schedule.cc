@@ -45,18 +45,21 @@ void Schedule::DropRt(Voice* voice) noexcept {
 }
 
 void Schedule::FollowRt(Voice* voice, Voice* predecessor) noexcept {
-  Voice** at = &predecessor->first_follower_;
-  while (*at != nullptr) at = &(*at)->next_follower_;
+  Voice** at = &predecessor->LoadExtras()->first_follower;
+  while (*at != nullptr) at = &(*at)->LoadExtras()->next_follower;
   *at = voice;
-  voice->next_follower_ = nullptr;
-  voice->predecessor_ = predecessor;
+  Voice::Extras& extras = *voice->LoadExtras();
+  extras.next_follower = nullptr;
+  extras.predecessor = predecessor;
 }
 
 void Schedule::ReleaseFollowersRt(Voice* ended) noexcept {
-  Voice* follower = std::exchange(ended->first_follower_, nullptr);
+  Voice::Extras* const extras = ended->LoadExtras();
+  if (extras == nullptr) return;
+  Voice* follower = std::exchange(extras->first_follower, nullptr);
   while (follower != nullptr) {
-    Voice* const next = std::exchange(follower->next_follower_, nullptr);
-    follower->predecessor_ = nullptr;
+    Voice* const next = std::exchange(follower->LoadExtras()->next_follower, nullptr);
+    follower->LoadExtras()->predecessor = nullptr;
     follower->requested_frame_ = ended->end_frame();
     [[maybe_unused]] const bool pushed =
         heap_.Push({ended->end_frame(), follower->sequence(), follower->batch(), follower});
@@ -66,12 +69,13 @@ void Schedule::ReleaseFollowersRt(Voice* ended) noexcept {
 }
 
 void Schedule::UnfollowRt(Voice* voice) noexcept {
-  Voice* const predecessor = std::exchange(voice->predecessor_, nullptr);
-  Voice** at = &predecessor->first_follower_;
-  while (*at != voice) at = &(*at)->next_follower_;
-  *at = std::exchange(voice->next_follower_, nullptr);
-  while (Voice* const follower = voice->first_follower_) {
-    voice->first_follower_ = follower->next_follower_;
+  Voice::Extras& extras = *voice->LoadExtras();
+  Voice* const predecessor = std::exchange(extras.predecessor, nullptr);
+  Voice** at = &predecessor->LoadExtras()->first_follower;
+  while (*at != voice) at = &(*at)->LoadExtras()->next_follower;
+  *at = std::exchange(extras.next_follower, nullptr);
+  while (Voice* const follower = extras.first_follower) {
+    extras.first_follower = follower->LoadExtras()->next_follower;
     FollowRt(follower, predecessor);
   }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "absl/memory/memory.h"
@@ -11,7 +12,7 @@ namespace rtmixd {
 namespace {
 
 // A hundred thousand may wait.
-static_assert(sizeof(Voice) <= 6 * kCacheLineBytes);
+static_assert(sizeof(Voice) <= 4 * kCacheLineBytes);
 
 // Whether a sound has more bytes than the nearest cache of a processor.
 bool IsFar(const AudioView& view) {
@@ -47,6 +48,37 @@ uint64_t Voice::RouteKey(const AudioView& view, const ChannelMap& map) {
   return MixRuns::KeyOf(map.empty() ? 0 : map.front(), bits | far);
 }
 
+std::unique_ptr<Voice::Extras> Voice::ExtrasOf(const Spec& spec) {
+  if (spec.cut_offset_frames == kNoFrame && spec.max_frames == kNoFrame &&
+      spec.fade_out.frames == 0 && spec.session_gain == 1.0f && spec.changes.empty() &&
+      spec.after == nullptr && spec.feed == nullptr) {
+    return nullptr;
+  }
+  auto extras = std::make_unique<Extras>();
+  extras->max_frames = spec.max_frames;
+  extras->fade_out_frames = spec.fade_out.frames;
+  extras->fade_out_shape = spec.fade_out.shape;
+  extras->change_count =
+      static_cast<int16_t>(std::min<size_t>(spec.changes.size(), kMaxChanges + 1));
+  extras->session_ramp = GainRamp(spec.session_gain);
+  extras->cut_offset_frames = spec.cut_offset_frames;
+  VoiceChange** relative = &extras->relative_changes;
+  for (VoiceChange* const change : spec.changes) {
+    if (change->absolute) {
+      extras->changes.InsertRt(change);
+    } else {
+      *relative = change;
+      change->next = nullptr;
+      relative = &change->next;
+    }
+  }
+  extras->predecessor = spec.after;
+  if (spec.feed != nullptr) {
+    extras->feed = absl::WrapUnique(new Feed{spec.feed, spec.underrun_policy});
+  }
+  return extras;
+}
+
 Voice::Voice(const Spec& spec)
     : progress_(spec.view_offset_frames),
       next_{.origin = 0,
@@ -54,69 +86,79 @@ Voice::Voice(const Spec& spec)
             .stride = static_cast<int16_t>(spec.view.channel_stride_frames),
             .gains_line = 0},
       channels_(static_cast<int16_t>(spec.channel_map.size())),
-      from_feed_(spec.feed != nullptr),
-      late_policy_(spec.late_policy),
-      fade_out_shape_(spec.fade_out.shape),
-      segments_(spec.view.segments),
-      loop_end_frame_(spec.loop.end_frame),
-      jumps_left_(spec.loop.passes - 1),
-      ramp_(spec.fade_in.frames > 0 ? 0.0f : spec.gain),
-      session_ramp_(spec.session_gain),
-      loop_begin_frame_(spec.loop.begin_frame),
-      view_frames_(spec.view.frames),
-      max_frames_(spec.max_frames),
-      fade_out_frames_(spec.fade_out.frames),
-      offset_frames_(spec.offset_frames),
-      sequence_(spec.sequence),
-      owner_(spec.owner),
-      cut_offset_frames_(spec.cut_offset_frames),
-      predecessor_(spec.after),
       source_channels_(
           static_cast<int16_t>(spec.feed != nullptr ? spec.feed->channels() : spec.view.channels)),
-      change_count_(static_cast<int16_t>(std::min<size_t>(spec.changes.size(), kMaxChanges + 1))),
-      feed_(spec.feed != nullptr ? absl::WrapUnique(new Feed{spec.feed, spec.underrun_policy})
-                                 : nullptr),
-      channel_map_(ToChannelMap(spec.channel_map)) {
+      from_feed_(spec.feed != nullptr),
+      fades_out_(spec.fade_out.frames > 0),
+      late_policy_(spec.late_policy),
+      extras_(ExtrasOf(spec).release()),
+      segments_(spec.view.segments),
+      loop_begin_frame_(spec.loop.begin_frame),
+      loop_end_frame_(spec.loop.end_frame),
+      jumps_left_(spec.loop.passes - 1),
+      view_frames_(spec.view.frames),
+      ramp_(spec.fade_in.frames > 0 ? 0.0f : spec.gain),
+      channel_map_(ToChannelMap(spec.channel_map)),
+      offset_frames_(spec.offset_frames),
+      sequence_(spec.sequence),
+      owner_(spec.owner) {
   if (!from_feed_) route_key_ = RouteKey(spec.view, channel_map_);
   ramp_.StartRt(spec.gain, spec.fade_in);
-  VoiceChange** relative = &relative_changes_;
-  for (VoiceChange* const change : spec.changes) {
-    if (change->absolute) {
-      ChangeRt(change);
-    } else {
-      *relative = change;
-      change->next = nullptr;
-      relative = &change->next;
-    }
-  }
+}
+
+Voice::~Voice() { delete LoadExtras(); }
+
+void Voice::MakeExtras() {
+  if (LoadExtras() != nullptr) return;
+  // Release: who sees them sees what is in them.
+  extras_.store(new Extras, std::memory_order_release);
 }
 
 bool Voice::StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block_first_frame,
                     VoiceChangeList* done) noexcept {
   requested_frame_ = requested_frame;
-  if (cut_offset_frames_ != kNoFrame) CutRt(origin_frame + cut_offset_frames_);
-  while (VoiceChange* const change = relative_changes_) {
-    relative_changes_ = change->next;
-    change->frame += origin_frame;
-    ChangeRt(change);
-  }
   const int64_t start = std::max(requested_frame, block_first_frame);
-  if (cut_frame_ <= start || StopsByRt(start)) {
-    EndRt(EndReason::kCancelled, requested_frame);
-    return false;
+  const Extras* const extras = LoadExtras();
+  if (extras != nullptr) {
+    SetOriginRt(origin_frame);
+    if (extras->cut_frame <= start || StopsByRt(start)) {
+      EndRt(EndReason::kCancelled, requested_frame);
+      return false;
+    }
   }
   late_frames_ = start - requested_frame;
   if (late_frames_ > 0 && late_policy_ == LatePolicy::kSkip) {
     EndRt(EndReason::kSkipped, requested_frame);
     return false;
   }
-  PassSessionGainRt(start, done);
+  if (extras != nullptr) PassChangesRt(requested_frame, start, done);
+  start_frame_.store(start, std::memory_order_relaxed);
+  begin_ = static_cast<int16_t>(start - block_first_frame);
+  state_.store(State::kPlaying, std::memory_order_relaxed);
+  if (late_frames_ > 0 && late_policy_ == LatePolicy::kTrim) SkipRt(late_frames_);
+  return true;
+}
+
+void Voice::SetOriginRt(int64_t origin_frame) noexcept {
+  Extras& extras = *LoadExtras();
+  if (extras.cut_offset_frames != kNoFrame) CutRt(origin_frame + extras.cut_offset_frames);
+  while (VoiceChange* const change = extras.relative_changes) {
+    extras.relative_changes = change->next;
+    change->frame += origin_frame;
+    ChangeRt(change);
+  }
+}
+
+void Voice::PassChangesRt(int64_t requested_frame, int64_t start_frame,
+                          VoiceChangeList* done) noexcept {
+  PassSessionGainRt(start_frame, done);
+  VoiceChangeList& changes = LoadExtras()->changes;
   float gain = ramp_.target();
   const Fade fade_in = ramp_.fade();
   const VoiceChange* fades = nullptr;
-  while (!changes_.empty() && changes_.front()->frame <= start) {
-    VoiceChange* const change = changes_.PopRt();
-    change->applied_frame = start;
+  while (!changes.empty() && changes.front()->frame <= start_frame) {
+    VoiceChange* const change = changes.PopRt();
+    change->applied_frame = start_frame;
     if (change->kind == VoiceChange::Kind::kGain) {
       // A fade that was to begin with the sound does; one that was to begin before is over.
       const bool begins_here = change->frame >= requested_frame && change->fade.frames > 0;
@@ -130,29 +172,28 @@ bool Voice::StartRt(int64_t origin_frame, int64_t requested_frame, int64_t block
   ramp_ = GainRamp(fade_in.frames > 0 ? 0.0f : gain);
   ramp_.StartRt(gain, fade_in);
   if (fades != nullptr) ramp_.StartRt(fades->gain, fades->fade);
-  start_frame_.store(start, std::memory_order_relaxed);
-  begin_ = static_cast<int16_t>(start - block_first_frame);
-  state_.store(State::kPlaying, std::memory_order_relaxed);
-  if (late_frames_ > 0 && late_policy_ == LatePolicy::kTrim) SkipRt(late_frames_);
-  return true;
 }
 
 void Voice::PassSessionGainRt(int64_t frame, VoiceChangeList* done) noexcept {
+  Extras& extras = *LoadExtras();
   while (VoiceChange* const change =
-             changes_.RemoveFirstRt(VoiceChange::Kind::kSessionGain, frame)) {
-    if (session_frame_ != kNoFrame) session_ramp_.AdvanceRt(change->frame - session_frame_);
-    session_frame_ = change->frame;
+             extras.changes.RemoveFirstRt(VoiceChange::Kind::kSessionGain, frame)) {
+    if (extras.session_frame != kNoFrame) {
+      extras.session_ramp.AdvanceRt(change->frame - extras.session_frame);
+    }
+    extras.session_frame = change->frame;
     change->applied_frame = change->frame;
-    session_ramp_.StartRt(change->gain, change->fade);
+    extras.session_ramp.StartRt(change->gain, change->fade);
     done->AppendRt(change);
   }
-  if (session_frame_ == kNoFrame) return;
-  session_ramp_.AdvanceRt(frame - session_frame_);
-  session_frame_ = frame;
+  if (extras.session_frame == kNoFrame) return;
+  extras.session_ramp.AdvanceRt(frame - extras.session_frame);
+  extras.session_frame = frame;
 }
 
 bool Voice::StopsByRt(int64_t frame) noexcept {
-  for (VoiceChange* change = changes_.empty() ? nullptr : changes_.front();
+  const VoiceChangeList& changes = LoadExtras()->changes;
+  for (VoiceChange* change = changes.empty() ? nullptr : changes.front();
        change != nullptr && change->frame <= frame; change = change->next) {
     if (change->kind != VoiceChange::Kind::kStop) continue;
     change->applied_frame = frame;
@@ -161,14 +202,19 @@ bool Voice::StopsByRt(int64_t frame) noexcept {
   return false;
 }
 
-void Voice::CutRt(int64_t frame) noexcept { cut_frame_ = std::min(frame, cut_frame_); }
+void Voice::CutRt(int64_t frame) noexcept {
+  Extras& extras = *LoadExtras();
+  extras.cut_frame = std::min(frame, extras.cut_frame);
+}
 
-void Voice::ChangeRt(VoiceChange* change) noexcept { changes_.InsertRt(change); }
+void Voice::ChangeRt(VoiceChange* change) noexcept { LoadExtras()->changes.InsertRt(change); }
 
 void Voice::GiveBackChangesRt(VoiceChangeList* done) noexcept {
-  while (!changes_.empty()) done->AppendRt(changes_.PopRt());
-  while (VoiceChange* const change = relative_changes_) {
-    relative_changes_ = change->next;
+  Extras* const extras = LoadExtras();
+  if (extras == nullptr) return;
+  while (!extras->changes.empty()) done->AppendRt(extras->changes.PopRt());
+  while (VoiceChange* const change = extras->relative_changes) {
+    extras->relative_changes = change->next;
     done->AppendRt(change);
   }
 }
@@ -180,7 +226,7 @@ void Voice::TakeEffectRt(const VoiceChange& change) noexcept {
       if (!fading_out_) ramp_.StartRt(change.gain, change.fade);
       break;
     case VoiceChange::Kind::kSessionGain:
-      session_ramp_.StartRt(change.gain, change.fade);
+      LoadExtras()->session_ramp.StartRt(change.gain, change.fade);
       break;
     case VoiceChange::Kind::kPause:
       paused_.store(true, std::memory_order_relaxed);
@@ -202,13 +248,9 @@ void Voice::TakeEffectRt(const VoiceChange& change) noexcept {
   }
 }
 
-int64_t Voice::LeftOfMaxFrames() const noexcept {
-  if (max_frames_ == kNoFrame) return kNoFrame;
-  return std::max<int64_t>(max_frames_ - done_frames(), 0);
-}
-
 void Voice::DropFramesRt(int64_t frames) noexcept {
-  if (max_frames_ != kNoFrame) max_frames_ -= frames;
+  Extras* const extras = LoadExtras();
+  if (extras != nullptr && extras->max_frames != kNoFrame) extras->max_frames -= frames;
 }
 
 int64_t Voice::RemainingFrames() const noexcept {
@@ -223,16 +265,17 @@ int64_t Voice::RemainingFrames() const noexcept {
 }
 
 int64_t Voice::FadeOutDistance() const noexcept {
-  if (fade_out_frames_ == 0 || fading_out_) return kNoFrame;
+  if (!fades_out_ || fading_out_) return kNoFrame;
   const int64_t remaining = RemainingFrames();
-  return remaining == kNoFrame ? kNoFrame : std::max<int64_t>(remaining - fade_out_frames_, 0);
+  if (remaining == kNoFrame) return kNoFrame;
+  return std::max<int64_t>(remaining - LoadExtras()->fade_out_frames, 0);
 }
 
 int64_t Voice::FadeOutRt() noexcept {
   const int64_t distance = FadeOutDistance();
   if (distance > 0) return distance;
   fading_out_ = true;
-  ramp_.StartRt(0.0f, {.frames = RemainingFrames(), .shape = fade_out_shape_});
+  ramp_.StartRt(0.0f, {.frames = RemainingFrames(), .shape = LoadExtras()->fade_out_shape});
   return kNoFrame;
 }
 
@@ -254,7 +297,7 @@ void Voice::PassViewRt(int64_t frames) noexcept {
 void Voice::SkipRt(int64_t frames) noexcept {
   if (state() != State::kPlaying || paused()) return;
   if (from_feed_) {
-    if (!feed_->idling) feed_->trim_debt_frames += frames;
+    if (!LoadFeed().idling) LoadFeed().trim_debt_frames += frames;
     return;
   }
   progress_.BeginRt();
@@ -270,21 +313,28 @@ void Voice::SkipRt(int64_t frames) noexcept {
 }
 
 void Voice::LookAheadRt(int64_t next_frame) noexcept {
-  next_.gain = ramp_.target() * session_ramp_.target();
-  fading_ = ramp_.moving() || session_ramp_.moving();
-  plain_ = !paused() && !fading_ && !(from_feed_ && max_frames_ != kNoFrame);
+  const Extras* const extras = LoadExtras();
+  next_.gain = ramp_.target();
+  fading_ = ramp_.moving();
+  if (extras != nullptr) {
+    next_.gain *= extras->session_ramp.target();
+    fading_ |= extras->session_ramp.moving();
+  }
+  plain_ = !paused() && !fading_ && !(from_feed_ && LeftOfMaxFrames() != kNoFrame);
   progress_.GoOnRt(next_frame, next_frame);
   if (paused() || from_feed_) return;
   const int64_t position = position_frames();
   // A view is at most as long as its position can be, so that no sum overflows.
-  const int64_t view_left = (jumps_left_ != 0 ? loop_end_frame_ : view_frames_) - position;
-  // What happens on the frame after a block belongs to it.
-  int64_t quiet = std::min(view_left, LeftOfMaxFrames());
-  if (fade_out_frames_ > 0) quiet = std::min(quiet, FadeOutDistance());
+  int64_t quiet = (jumps_left_ != 0 ? loop_end_frame_ : view_frames_) - position;
   if (ramp_.moving()) quiet = std::min(quiet, ramp_.midst_frames());
-  if (session_ramp_.moving()) quiet = std::min(quiet, session_ramp_.midst_frames());
-  if (EventFrame() != kNoFrame) quiet = std::min(quiet, EventFrame() - next_frame);
-  --quiet;
+  if (extras != nullptr) {
+    quiet = std::min({quiet, LeftOfMaxFrames(), FadeOutDistance()});
+    const GainRamp& session_ramp = extras->session_ramp;
+    if (session_ramp.moving()) quiet = std::min(quiet, session_ramp.midst_frames());
+    const int64_t event_frame = extras->EventFrame();
+    if (event_frame != kNoFrame) quiet = std::min(quiet, event_frame - next_frame);
+  }
+  --quiet;  // what happens on the frame after a block belongs to it
   if (quiet <= 0) return;
   const int64_t offset = OffsetInSegment(position);
   next_.origin = WholeSpan::Origin(SamplesAt(position), next_frame);
@@ -298,7 +348,7 @@ void Voice::EndRt(EndReason reason, int64_t frame) noexcept {
 }
 
 void Voice::AddGapRt(int64_t first_frame, int64_t frames) noexcept {
-  Feed& own = *feed_;
+  Feed& own = LoadFeed();
   // Only this thread writes the totals: no need for atomic additions.
   own.gap_total_frames.store(own.gap_total_frames.load(std::memory_order_relaxed) + frames,
                              std::memory_order_relaxed);

@@ -64,11 +64,14 @@ struct VoiceGap {
 
 // One sound, from admission to report. A control thread makes and later frees it; in between it
 // belongs to the audio thread, which writes its progress for everyone to read. A hundred thousand
-// may wait for their starts: it keeps no more than it plays by.
+// may wait for their starts: it keeps no more than it plays by, and what few voices need apart.
 //
 // Threading: what it was made with is constant. Progress: written by the audio thread, readable by
 // any other thread at any time. Outcome: written by the audio thread, readable after the voice came
-// back through Mixer::PollResult. Methods in Rt: the mixer only.
+// back through Mixer::PollResult. Methods in Rt: the mixer only. MakeExtras: the control thread
+// that submits and gives commands, before those that bring what few voices need. The audio thread,
+// which must not allocate, may see the extras before such a command: until then they say what their
+// absence says.
 class alignas(kCacheLineBytes) Voice {
  public:
   static constexpr int kGapSlots = 8;
@@ -115,6 +118,7 @@ class alignas(kCacheLineBytes) Voice {
   };
 
   explicit Voice(const Spec& spec);
+  ~Voice();
   Voice(const Voice&) = delete;
   Voice& operator=(const Voice&) = delete;
   // INVALID_ARGUMENT, naming the field, for what would make no sense to the audio thread. Before it
@@ -126,9 +130,19 @@ class alignas(kCacheLineBytes) Voice {
   int64_t sequence() const { return sequence_; }
   void* owner() const { return owner_; }
   // Before it is submitted.
-  Voice* after() const { return predecessor_; }
+  Voice* after() const {
+    const Extras* const extras = LoadExtras();
+    return extras != nullptr ? extras->predecessor : nullptr;
+  }
   // How many changes came with it, whatever they count from.
-  int64_t change_count() const { return change_count_; }
+  int64_t change_count() const {
+    const Extras* const extras = LoadExtras();
+    return extras != nullptr ? extras->change_count : 0;
+  }
+
+  // --- Control, at any time ---
+  // Before CutRt, ChangeRt, and before another voice follows it. Once is enough.
+  void MakeExtras();
 
   // --- Progress, any thread ---
   enum class State : uint8_t { kPending, kPlaying, kEnded };
@@ -141,10 +155,10 @@ class alignas(kCacheLineBytes) Voice {
   bool paused() const { return paused_.load(std::memory_order_relaxed); }
   // How often its stream ran dry, and for how long in all.
   int64_t gap_count() const {
-    return feed_ != nullptr ? feed_->gap_count.load(std::memory_order_relaxed) : 0;
+    return from_feed_ ? LoadFeed().gap_count.load(std::memory_order_relaxed) : 0;
   }
   int64_t gap_total_frames() const {
-    return feed_ != nullptr ? feed_->gap_total_frames.load(std::memory_order_relaxed) : 0;
+    return from_feed_ ? LoadFeed().gap_total_frames.load(std::memory_order_relaxed) : 0;
   }
 
   // --- Outcome, after it came back ---
@@ -163,7 +177,7 @@ class alignas(kCacheLineBytes) Voice {
   int64_t trimmed_frames() const { return trimmed_frames_; }
   // min(gap_count, kGapSlots) slots. Their frames add up to gap_total_frames: the last slot holds
   // the start of its first gap and the frames of all gaps from that one on.
-  const VoiceGap* gaps() const { return feed_ != nullptr ? feed_->gaps.data() : nullptr; }
+  const VoiceGap* gaps() const { return from_feed_ ? LoadFeed().gaps.data() : nullptr; }
 
   // --- Audio thread ---
   // Starts it in the block that begins at `block_first_frame`; false if it ended instead, since it
@@ -238,6 +252,41 @@ class alignas(kCacheLineBytes) Voice {
     int64_t gap_end_frame = -1;  // after the latest gap: one that begins here continues it
     std::array<VoiceGap, kGapSlots> gaps{};
   };
+  // What only a voice has to which more happens than that it sounds to its end. As made without a
+  // Spec it says what holds for a voice that has none.
+  struct alignas(kCacheLineBytes) Extras {
+    // What it takes at a seam: a cache line.
+    int64_t cut_frame = kNoFrame;
+    VoiceChangeList changes;
+    GainRamp session_ramp{1.0f};    // passes with the stream
+    int64_t max_frames = kNoFrame;  // less those that were dropped
+    std::unique_ptr<Feed> feed;
+
+    int64_t fade_out_frames = 0;
+    FadeShape fade_out_shape = FadeShape::kLinear;
+    int16_t change_count = 0;
+    // Before the start: up to which its session's gain has passed.
+    int64_t session_frame = kNoFrame;
+    int64_t cut_offset_frames = kNoFrame;
+    VoiceChange* relative_changes = nullptr;  // that count from the origin, before it starts
+    // Those that follow it, and its place among those that follow the same one.
+    Voice* predecessor = nullptr;
+    Voice* first_follower = nullptr;
+    Voice* next_follower = nullptr;
+
+    // Of the next cut or change.
+    int64_t EventFrame() const noexcept {
+      return changes.empty() ? cut_frame : std::min(cut_frame, changes.front()->frame);
+    }
+  };
+
+  static std::unique_ptr<Extras> ExtrasOf(const Spec& spec);  // null if it needs none
+  Extras* LoadExtras() const noexcept { return extras_.load(std::memory_order_acquire); }
+  Feed& LoadFeed() const noexcept { return *LoadExtras()->feed; }
+  const GainRamp& SessionRamp() const noexcept {
+    const Extras* const extras = LoadExtras();
+    return extras != nullptr ? extras->session_ramp : kStandingRamp;
+  }
 
   static int64_t OffsetInSegment(int64_t position) noexcept {
     return static_cast<int64_t>(static_cast<uint64_t>(position) % AudioView::kSegmentFrames);
@@ -279,11 +328,19 @@ class alignas(kCacheLineBytes) Voice {
   // Passes frames of the view, through its loop.
   void PassViewRt(int64_t frames) noexcept;
   void TakeEffectRt(const VoiceChange& change) noexcept;
+  // The origin is known: what counts from it gets its frame.
+  void SetOriginRt(int64_t origin_frame) noexcept;
+  // Changes up to its start take effect.
+  void PassChangesRt(int64_t requested_frame, int64_t start_frame, VoiceChangeList* done) noexcept;
   // Whether a stop is due by `frame`, at which it would start.
   bool StopsByRt(int64_t frame) noexcept;
   // Frames of sound that are left; kNoFrame: no end in sight.
   int64_t RemainingFrames() const noexcept;
-  int64_t LeftOfMaxFrames() const noexcept;
+  int64_t LeftOfMaxFrames() const noexcept {
+    const Extras* const extras = LoadExtras();
+    if (extras == nullptr || extras->max_frames == kNoFrame) return kNoFrame;
+    return std::max<int64_t>(extras->max_frames - done_frames(), 0);
+  }
   // These count for max_frames, and do not sound.
   void DropFramesRt(int64_t frames) noexcept;
   // Frames of sound until the fade out is to begin; kNoFrame if it has begun or never will.
@@ -292,7 +349,8 @@ class alignas(kCacheLineBytes) Voice {
   int64_t FadeOutRt() noexcept;
   // Of the next cut or change.
   int64_t EventFrame() const noexcept {
-    return changes_.empty() ? cut_frame_ : std::min(cut_frame_, changes_.front()->frame);
+    const Extras* const extras = LoadExtras();
+    return extras != nullptr ? extras->EventFrame() : kNoFrame;
   }
   // Looks at what is to happen, and how soon, as of the block that begins at `next_frame`.
   void LookAheadRt(int64_t next_frame) noexcept;
@@ -306,6 +364,7 @@ class alignas(kCacheLineBytes) Voice {
   absl::Status CheckLoop() const;
 
   static constexpr uint64_t kFarBit = 1;
+  static constexpr GainRamp kStandingRamp{1.0f};
   using ChannelMap = absl::InlinedVector<int16_t, 8>;
   static ChannelMap ToChannelMap(const std::vector<int>& outputs);
   static uint64_t RouteKey(const AudioView& view, const ChannelMap& map);
@@ -315,56 +374,41 @@ class alignas(kCacheLineBytes) Voice {
   VoiceProgress progress_;
   WholeSpan next_;          // while it goes on; the gain if it does not fade
   uint64_t route_key_ = 0;  // of its label
+
+  // What it takes besides to go on after a seam of its memory: two more cache lines.
   const int16_t channels_;  // at most 1024
+  const int16_t source_channels_;
   int16_t begin_ = 0;  // where it starts in the block that comes next; 0 but in its first block
   const bool from_feed_;
   bool plain_ = false;  // neither paused, nor fading, nor a feed that has to end by itself
   std::atomic<State> state_{State::kPending};
   std::atomic<bool> paused_{false};
-  bool fading_ = false;  // in the midst of a fade, while it goes on
+  bool fading_ = false;   // in the midst of a fade, while it goes on
+  const bool fades_out_;  // before its end
   bool fading_out_ = false;
   EndReason end_reason_ = EndReason::kNone;
   const LatePolicy late_policy_;
-  const FadeShape fade_out_shape_;
-
-  // What it takes besides to go on after a seam of its memory: three more cache lines, with what is
-  // above.
+  std::atomic<Extras*> extras_;  // its own; null: it has none
   const float* const* const segments_;
-  int64_t cut_frame_ = kNoFrame;
-  VoiceChangeList changes_;
-  const int64_t loop_end_frame_;
-  int64_t jumps_left_;     // back to the begin of the loop; -1: for ever
-  GainRamp ramp_;          // passes with the sound; before the start: as it will begin
-  GainRamp session_ramp_;  // passes with the stream
   const int64_t loop_begin_frame_;
+  const int64_t loop_end_frame_;
+  int64_t jumps_left_;  // back to the begin of the loop; -1: for ever
   const int64_t view_frames_;
-  int64_t max_frames_;  // less those that were dropped
-  const int64_t fade_out_frames_;
 
-  int64_t session_frame_ = kNoFrame;  // before the start: up to which its session's gain has passed
+  GainRamp ramp_;  // passes with the sound; before the start: as it will begin
+  const ChannelMap channel_map_;
+  Batch* batch_ = nullptr;
+  int32_t heap_index_ = -1;  // where the schedule has it, once its start is known
+
+  // Around its start and its end.
   const int64_t offset_frames_;
   const int64_t sequence_;
   void* const owner_;
-  Batch* batch_ = nullptr;
-
   std::atomic<int64_t> start_frame_{-1};
   int64_t requested_frame_ = kNoFrame;
   int64_t end_frame_ = -1;
   int64_t late_frames_ = 0;
   int64_t trimmed_frames_ = 0;
-  const int64_t cut_offset_frames_;
-  VoiceChange* relative_changes_ = nullptr;  // that count from the origin, before it starts
-
-  // Those that follow it, and its place among those that follow the same one.
-  Voice* predecessor_;
-  Voice* first_follower_ = nullptr;
-  Voice* next_follower_ = nullptr;
-  int32_t heap_index_ = -1;  // where the schedule has it, once its start is known
-
-  const int16_t source_channels_;
-  const int16_t change_count_;
-  const std::unique_ptr<Feed> feed_;
-  const ChannelMap channel_map_;
 };
 
 }  // namespace rtmixd

@@ -39,24 +39,28 @@ absl::Status Voice::Check(int output_channels) const {
                                                      " (from 0) of ", output_channels));
     }
   }
+  const Extras none = {};
+  const Extras* const own = LoadExtras();
+  const Extras& extras = own != nullptr ? *own : none;
   absl::Status status = CheckGain("gain", ramp_.target());
-  status.Update(CheckGain("session_gain", session_ramp_.target()));
+  status.Update(CheckGain("session_gain", extras.session_ramp.target()));
   status.Update(CheckFade("fade_in.frames", ramp_.fade().frames));
-  status.Update(CheckFade("fade_out.frames", fade_out_frames_));
+  status.Update(CheckFade("fade_out.frames", extras.fade_out_frames));
   status.Update(CheckLoop());
-  status.Update(CheckRange("changes", change_count_, 0, kMaxChanges));
-  for (const VoiceChange* change = relative_changes_; change != nullptr; change = change->next) {
+  status.Update(CheckRange("changes", extras.change_count, 0, kMaxChanges));
+  for (const VoiceChange* change = extras.relative_changes; change != nullptr;
+       change = change->next) {
     status.Update(CheckChange(*change));
   }
-  status.Update(CheckRange("max_frames", max_frames_, 1, kNoFrame));
+  status.Update(CheckRange("max_frames", extras.max_frames, 1, kNoFrame));
   if (!from_feed_) {
     status.Update(CheckRange("view_offset_frames", position_frames(), 0, view_frames_));
   }
   if (!status.ok()) return status;
-  if (from_feed_ && fade_out_frames_ > 0 && max_frames_ == kNoFrame) {
+  if (from_feed_ && extras.fade_out_frames > 0 && extras.max_frames == kNoFrame) {
     return absl::InvalidArgumentError("a feed without max_frames has no end to fade out before");
   }
-  const Voice* const after = predecessor_;
+  const Voice* const after = extras.predecessor;
   if ((after != nullptr) != (offset_frames_ == kFollows)) {
     return absl::InvalidArgumentError("offset_frames must be kFollows with after, and only then");
   }

@@ -30,22 +30,28 @@ bool Voice::RenderPiecesRt(int64_t block_first_frame, int frames, MixBus* bus,
                            VoiceChangeList* done) noexcept {
   FeedBlock feed = {};
   if (from_feed_ && !BeginFeedBlockRt(&feed)) return false;
+  Extras* const extras = LoadExtras();
   for (int at = std::exchange(begin_, 0); at < frames;) {
     const int64_t now = block_first_frame + at;
-    while (!changes_.empty() && changes_.front()->frame <= now) {
-      VoiceChange* const change = changes_.PopRt();
-      change->applied_frame = now;
-      TakeEffectRt(*change);
-      done->AppendRt(change);
+    int64_t cut = kNoFrame;
+    int stop = frames;
+    if (extras != nullptr) {
+      VoiceChangeList& changes = extras->changes;
+      while (!changes.empty() && changes.front()->frame <= now) {
+        VoiceChange* const change = changes.PopRt();
+        change->applied_frame = now;
+        TakeEffectRt(*change);
+        done->AppendRt(change);
+      }
+      const int64_t next_change =
+          changes.empty() ? kNoFrame : changes.front()->frame - block_first_frame;
+      cut = std::max<int64_t>(extras->cut_frame - block_first_frame, at);
+      stop = static_cast<int>(std::min({int64_t{frames}, next_change, cut}));
     }
-    const int64_t next_change =
-        changes_.empty() ? kNoFrame : changes_.front()->frame - block_first_frame;
-    const int64_t cut = std::max<int64_t>(cut_frame_ - block_first_frame, at);
-    int stop = static_cast<int>(std::min({int64_t{frames}, next_change, cut}));
-    if (paused()) {
-      session_ramp_.AdvanceRt(stop - at);
+    if (paused()) {  // by a change, so that it has extras
+      extras->session_ramp.AdvanceRt(stop - at);
     } else {
-      next_.gain = ramp_.target() * session_ramp_.target();
+      next_.gain = ramp_.target() * SessionRamp().target();
       const int64_t sounds = std::min(LeftOfMaxFrames(), FadeOutRt());
       if (stop - at > sounds) stop = at + static_cast<int>(sounds);
       if (from_feed_ ? !RenderFeedRt(block_first_frame, at, stop, &feed, bus)
@@ -55,7 +61,7 @@ bool Voice::RenderPiecesRt(int64_t block_first_frame, int frames, MixBus* bus,
     }
     at = stop;
     if (cut == at) {
-      EndRt(EndReason::kCancelled, cut_frame_);
+      EndRt(EndReason::kCancelled, extras->cut_frame);
       return false;
     }
   }
@@ -93,7 +99,7 @@ bool Voice::RenderJoinedRt(int64_t block_first_frame, int frames, MixBus* bus,
   float* const samples = bus->TakeRoomRt(int64_t{channels_} * frames);
   if (samples == nullptr) return false;
   float* gains = nullptr;
-  if (ramp_.moving() || session_ramp_.moving()) {
+  if (ramp_.moving() || SessionRamp().moving()) {
     gains = bus->TakeRoomRt(frames);
     if (gains == nullptr) return false;
   }
@@ -101,7 +107,7 @@ bool Voice::RenderJoinedRt(int64_t block_first_frame, int frames, MixBus* bus,
   if (RemainingFrames() <= frames || FadeOutDistance() <= frames) return false;
   if (gains != nullptr) WriteGainsRt(frames, bus, gains);
   progress_.BeginRt();
-  *span = {WholeSpan::Origin(samples, block_first_frame), ramp_.target() * session_ramp_.target(),
+  *span = {WholeSpan::Origin(samples, block_first_frame), ramp_.target() * SessionRamp().target(),
            static_cast<int16_t>(frames), gains != nullptr ? bus->GainsLine(gains) : uint16_t{0}};
   for (int at = 0; at < frames;) {
     const Piece piece = NextPieceRt(frames - at);
@@ -119,20 +125,21 @@ bool Voice::RenderJoinedRt(int64_t block_first_frame, int frames, MixBus* bus,
 }
 
 const float* Voice::MidstGainsRt(int frames, MixBus* bus) noexcept {
-  if (ramp_.moving() && session_ramp_.moving()) {
+  const bool session_moves = SessionRamp().moving();
+  if (ramp_.moving() && session_moves) {
     float* const room = bus->TakeRoomRt(frames);
     if (room != nullptr) WriteGainsRt(frames, bus, room);
     return room;
   }
-  GainRamp& moving = ramp_.moving() ? ramp_ : session_ramp_;
-  const GainRamp& standing = ramp_.moving() ? session_ramp_ : ramp_;
+  GainRamp& moving = session_moves ? LoadExtras()->session_ramp : ramp_;
+  const GainRamp& standing = session_moves ? ramp_ : SessionRamp();
   const float* const gains = bus->RampGainsRt(moving, standing.target());
   if (gains != nullptr) moving.AdvanceRt(frames);
   return gains;
 }
 
 const float* Voice::GainsRt(int frames, MixBus* bus) noexcept {
-  if (!ramp_.moving() && !session_ramp_.moving()) return nullptr;
+  if (!ramp_.moving() && !SessionRamp().moving()) return nullptr;
   bus->ReleaseRoomRt();
   float* const gains = bus->TakeRoomRt(frames);
   WriteGainsRt(frames, bus, gains);
@@ -140,14 +147,17 @@ const float* Voice::GainsRt(int frames, MixBus* bus) noexcept {
 }
 
 void Voice::WriteGainsRt(int frames, MixBus* bus, float* gains) noexcept {
-  if (!session_ramp_.moving()) {
-    ramp_.WriteRt(bus->kernel(), session_ramp_.target(), gains, frames);
-  } else if (!ramp_.moving()) {
-    session_ramp_.WriteRt(bus->kernel(), ramp_.target(), gains, frames);
+  if (!SessionRamp().moving()) {
+    ramp_.WriteRt(bus->kernel(), SessionRamp().target(), gains, frames);
+    return;
+  }
+  GainRamp& session_ramp = LoadExtras()->session_ramp;
+  if (!ramp_.moving()) {
+    session_ramp.WriteRt(bus->kernel(), ramp_.target(), gains, frames);
   } else {
     ramp_.WriteRt(bus->kernel(), 1.0f, gains, frames);
     float* const session_gains = bus->ScratchGainsRt();
-    session_ramp_.WriteRt(bus->kernel(), 1.0f, session_gains, frames);
+    session_ramp.WriteRt(bus->kernel(), 1.0f, session_gains, frames);
     bus->kernel().multiply(session_gains, gains, frames);
   }
 }
@@ -180,7 +190,7 @@ bool Voice::RenderViewRt(int64_t block_first_frame, int begin, int stop, MixBus*
 }
 
 bool Voice::BeginFeedBlockRt(FeedBlock* feed) noexcept {
-  Feed& own = *feed_;
+  Feed& own = LoadFeed();
   PlayFeed& source = *own.source;
   feed->look = source.LookRt();
   const PlayFeed::Look& look = feed->look;
@@ -197,9 +207,11 @@ bool Voice::BeginFeedBlockRt(FeedBlock* feed) noexcept {
   }
   const int64_t trimmed = PayRt(&own.trim_debt_frames, &read, look.write);
   const int64_t paid = trimmed + PayRt(&own.timeline_debt_frames, &read, look.write);
-  trimmed_frames_ += trimmed;
-  DropFramesRt(paid);
-  ramp_.AdvanceRt(paid);
+  if (paid > 0) {
+    trimmed_frames_ += trimmed;
+    DropFramesRt(paid);
+    ramp_.AdvanceRt(paid);
+  }
   if (read > look.read) source.AdvanceRt(read - look.read);
 
   if (own.idling && (look.write - read >= source.prebuffer_frames() || look.idle > read ||
@@ -212,7 +224,7 @@ bool Voice::BeginFeedBlockRt(FeedBlock* feed) noexcept {
 
 bool Voice::RenderFeedRt(int64_t block_first_frame, int begin, int stop, FeedBlock* feed,
                          MixBus* bus) noexcept {
-  Feed& own = *feed_;
+  Feed& own = LoadFeed();
   const PlayFeed::Look& look = feed->look;
   if (LeftOfMaxFrames() == 0) {
     EndRt(EndReason::kCompleted, block_first_frame + begin);
@@ -221,7 +233,7 @@ bool Voice::RenderFeedRt(int64_t block_first_frame, int begin, int stop, FeedBlo
   const int played =
       own.idling ? 0 : static_cast<int>(std::min<int64_t>(stop - begin, look.write - feed->read));
   const float* const gains = played > 0 ? GainsRt(played, bus) : nullptr;
-  session_ramp_.AdvanceRt(stop - begin - played);
+  LoadExtras()->session_ramp.AdvanceRt(stop - begin - played);
   int at = begin;
   int64_t before = own.uncommitted_frames;  // what this block has read already
   for (const SpscFrameRing::Stretch& stretch : own.source->PeekRt(before + played)) {
@@ -266,13 +278,13 @@ bool Voice::RenderFeedRt(int64_t block_first_frame, int begin, int stop, FeedBlo
 }
 
 bool Voice::RunDryRt(int64_t first_frame, int64_t frames) noexcept {
-  if (feed_->underrun_policy == UnderrunPolicy::kEnd) {
+  if (LoadFeed().underrun_policy == UnderrunPolicy::kEnd) {
     EndRt(EndReason::kUnderrun, first_frame);
     return false;
   }
   AddGapRt(first_frame, frames);
-  if (feed_->underrun_policy == UnderrunPolicy::kKeepTimeline)
-    feed_->timeline_debt_frames += frames;
+  if (LoadFeed().underrun_policy == UnderrunPolicy::kKeepTimeline)
+    LoadFeed().timeline_debt_frames += frames;
   return true;
 }
 
@@ -284,7 +296,7 @@ int64_t Voice::PayRt(int64_t* debt_frames, int64_t* read, int64_t write) noexcep
 }
 
 void Voice::CommitRt() noexcept {
-  Feed& own = *feed_;
+  Feed& own = LoadFeed();
   own.source->AdvanceRt(own.uncommitted_frames);
   own.uncommitted_frames = 0;
 }

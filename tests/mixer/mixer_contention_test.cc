@@ -144,6 +144,12 @@ class MixerContentionTest : public testing::Test {
       if (!batch->voices.empty() && engine_() % 4 == 0) {
         spec.offset_frames = Voice::kFollows;
         spec.after = batch->voices.back();
+      } else if (!voices_out_.empty() && engine_() % 4 == 0) {
+        Voice* const out = *voices_out_.rbegin();
+        if (out->owner() != nullptr) {  // not the one with a feed, which sounds all the time
+          spec.offset_frames = Voice::kFollows;
+          spec.after = out;
+        }
       }
       specs_.push_back(spec);
       spec.owner = &specs_.back();

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -419,6 +421,67 @@ TEST_F(MixerTest, SkipFramesDropsFromTheNextBlockOn) {
 }
 
 // 1 + 2^-24 is 1 in float: only the order (start, requested start, sequence) gives these sums.
+// Commands before whose first one it had no more than a plain sound needs. Of its twin it was known
+// from the start that more might happen.
+TEST_F(MixerTest, CommandsDoTheSameToAPlainSoundAsToItsTwin) {
+  const PlanarSound ramp(1, 300, [](int, int64_t f) { return static_cast<float>(f + 1) / 512; });
+  using Send = std::function<void(Voice*, VoiceChange*)>;
+  std::vector<std::pair<std::string, Send>> commands;
+  for (const int64_t frame : {0, 110, 250}) {
+    commands.emplace_back("cancel", [this, frame](Voice* voice, VoiceChange*) {
+      EXPECT_TRUE(mixer_->Cancel(voice, frame).ok());
+    });
+  }
+  for (const auto kind :
+       {VoiceChange::Kind::kGain, VoiceChange::Kind::kSessionGain, VoiceChange::Kind::kPause,
+        VoiceChange::Kind::kLeaveLoop, VoiceChange::Kind::kStop}) {
+    for (const int64_t frame : {0, 110, 250}) {
+      commands.emplace_back("change", [this, kind, frame](Voice* voice, VoiceChange* change) {
+        *change = {.kind = kind, .gain = 0.5f, .fade = {.frames = 40}, .frame = frame};
+        EXPECT_TRUE(mixer_->Change(voice, change).ok());
+      });
+    }
+  }
+  commands.emplace_back("skip", [this](Voice* voice, VoiceChange*) {
+    EXPECT_TRUE(mixer_->SkipFrames(voice, 30).ok());
+  });
+  commands.emplace_back("follow", [this](Voice* voice, VoiceChange*) {
+    Voice::Spec spec = Quarter(Voice::kFollows, 50);
+    spec.after = voice;
+    Submit(0, {spec});
+  });
+
+  using Outcome = std::tuple<Samples, EndReason, int64_t, int64_t, int64_t, int64_t>;
+  const auto outcome = [&](const Voice::Spec& spec, int64_t start_frame, int64_t sent_frame,
+                           const Send& send) -> Outcome {
+    Make(SmallOptions());
+    VoiceChange change;
+    Voice* const voice = Submit(start_frame, {spec})[0];
+    driver_->Run(sent_frame, 64);
+    send(voice, &change);
+    driver_->Run(1024 - sent_frame, 64);
+    EXPECT_EQ(voice->paused(),
+              change.kind == VoiceChange::Kind::kPause && change.applied_frame >= 0);
+    return {driver_->output(0),   voice->end_reason(),     voice->end_frame(),
+            voice->done_frames(), voice->trimmed_frames(), change.applied_frame};
+  };
+  Voice::Spec plain = Quarter(0, 0);
+  plain.view = ramp.view();
+  plain.loop = {.begin_frame = 20, .end_frame = 120, .passes = 2};
+  Voice::Spec twin = plain;
+  twin.cut_offset_frames = Voice::kMaxFrame;
+  for (const int64_t start_frame : {10, 100}) {
+    // With its batch, before it starts, while it sounds, and after its end.
+    for (const int64_t sent_frame : {0, 64, 192, 576}) {
+      for (const auto& [name, send] : commands) {
+        EXPECT_EQ(outcome(plain, start_frame, sent_frame, send),
+                  outcome(twin, start_frame, sent_frame, send))
+            << name << " on " << sent_frame << ", start on " << start_frame;
+      }
+    }
+  }
+}
+
 TEST_F(MixerTest, VoicesAreSummedInOrder) {
   const PlanarSound big(1, 64, [](int, int64_t) { return 1.0f; });
   const PlanarSound tiny(1, 64, [](int, int64_t) { return 0x1p-24f; });

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "server/mixer/mix_bus.h"
@@ -64,6 +65,15 @@ class Stage {
     return AS_AUDIO_THREAD(voice.StartRt(requested_frame - voice.offset_frames(), requested_frame,
                                          block_first_frame, &done_));
   }
+  // As Mixer::Cancel and Mixer::Change, but that whoever calls interrupts it.
+  void Cut(int64_t frame) {
+    voice.MakeExtras();
+    AS_AUDIO_THREAD(voice.CutRt(frame));
+  }
+  void Change(VoiceChange* change) {
+    voice.MakeExtras();
+    AS_AUDIO_THREAD(voice.ChangeRt(change));
+  }
 
   Voice voice;
   bool goes_on = true;
@@ -95,6 +105,7 @@ class FeedStage {
   bool Start(int64_t requested_frame, int64_t block_first_frame) {
     return stage_.Start(requested_frame, block_first_frame);
   }
+  void Cut(int64_t frame) { stage_.Cut(frame); }
   Voice& voice() { return stage_.voice; }
   bool goes_on() const { return stage_.goes_on; }
 
@@ -125,6 +136,20 @@ TEST(VoiceTest, IsPendingAtFirst) {
   EXPECT_EQ(voice.start_frame(), -1);
   EXPECT_EQ(voice.done_frames(), 0);
   EXPECT_EQ(voice.end_reason(), EndReason::kNone);
+}
+
+TEST(VoiceTest, APlainSoundTakesNoMemoryButItsOwn) {
+  EXPECT_EQ(sizeof(Voice), 256U);
+  const PlanarSound sound(8, 10, [](int, int64_t) { return 1.0f; });
+  Voice::Spec spec;
+  spec.gain = 0.5f;
+  spec.channel_map = {0, 1, 2, 3, 4, 5, 6, 7};
+  spec.view = sound.view();
+  spec.fade_in = {.frames = 4};
+  spec.loop = {.begin_frame = 2, .end_frame = 5, .passes = 0};
+  std::optional<Voice> voice;
+  AS_AUDIO_THREAD(voice.emplace(spec));  // whose guard sees every allocation
+  EXPECT_TRUE(voice->Check(8).ok());
 }
 
 TEST(VoiceTest, StartsWithinTheBlockAndEndsWithinTheNext) {
@@ -210,8 +235,8 @@ TEST(VoiceTest, TrimmedPastItsLengthEndsWithNothing) {
 TEST(VoiceTest, CutEndsItBeforeTheFrame) {
   Stage stage(TenSpec());
   ASSERT_TRUE(stage.Start(0, 0));
-  AS_AUDIO_THREAD(stage.voice.CutRt(5));
-  AS_AUDIO_THREAD(stage.voice.CutRt(7));  // the earliest holds
+  stage.Cut(5);
+  stage.Cut(7);  // the earliest holds
   EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 4, 5, 0, 0, 0}));
   EXPECT_FALSE(stage.goes_on);
   ExpectOutcome(stage.voice, EndReason::kCancelled, 5, 5);
@@ -220,7 +245,7 @@ TEST(VoiceTest, CutEndsItBeforeTheFrame) {
 TEST(VoiceTest, CutAtItsOwnEndIsTooLate) {
   Stage stage(TenSpec());
   ASSERT_TRUE(stage.Start(0, 0));
-  AS_AUDIO_THREAD(stage.voice.CutRt(10));
+  stage.Cut(10);
   stage.Play(0, 16);
   ExpectOutcome(stage.voice, EndReason::kCompleted, 10, 10);
 }
@@ -230,14 +255,14 @@ TEST(VoiceTest, CutAtTheFirstFrameOfABlockLeavesNothingInIt) {
   ASSERT_TRUE(stage.Start(0, 0));
   stage.Play(0, 4);
   AS_AUDIO_THREAD(stage.voice.InterruptRt(4));
-  AS_AUDIO_THREAD(stage.voice.CutRt(4));
+  stage.Cut(4);
   EXPECT_EQ(stage.Play(4), Samples(8, 0.0f));
   ExpectOutcome(stage.voice, EndReason::kCancelled, 4, 4);
 }
 
 TEST(VoiceTest, CutAtItsStartKeepsItFromStarting) {
   Stage stage(TenSpec());
-  AS_AUDIO_THREAD(stage.voice.CutRt(103));
+  stage.Cut(103);
   EXPECT_FALSE(stage.Start(103, 100));
   ExpectOutcome(stage.voice, EndReason::kCancelled, 103, 0);
   EXPECT_EQ(stage.voice.start_frame(), -1);
@@ -350,7 +375,7 @@ TEST(VoiceTest, EndlessLoopIsLeftAtItsEndOrAtOnce) {
     EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 4, 1, 2, 3, 4}));
     VoiceChange leave = {.kind = VoiceChange::Kind::kLeaveLoop, .at_once = at_once, .frame = 9};
     AS_AUDIO_THREAD(stage.voice.InterruptRt(8));
-    AS_AUDIO_THREAD(stage.voice.ChangeRt(&leave));
+    stage.Change(&leave);
     EXPECT_EQ(stage.Play(8),
               at_once ? (Samples{1, 5, 6, 7, 8, 9, 10, 0}) : (Samples{1, 2, 3, 4, 5, 6, 7, 8}));
     EXPECT_EQ(leave.applied_frame, 9);
@@ -372,8 +397,8 @@ TEST(VoiceTest, PauseHoldsPositionAndFade) {
   Stage stage(spec);
   VoiceChange pause = {.kind = VoiceChange::Kind::kPause, .frame = 2};
   VoiceChange resume = {.kind = VoiceChange::Kind::kResume, .frame = 5};
-  AS_AUDIO_THREAD(stage.voice.ChangeRt(&resume));
-  AS_AUDIO_THREAD(stage.voice.ChangeRt(&pause));
+  stage.Change(&resume);
+  stage.Change(&pause);
   ASSERT_TRUE(stage.Start(0, 0));
   EXPECT_EQ(stage.Play(0), (Samples{0, 0.125, 0, 0, 0, 0.25, 0.375, 0.5}));
   EXPECT_EQ(stage.voice.done_frames(), 5);
@@ -384,8 +409,8 @@ TEST(VoiceTest, GainChangesFadeFromWhereTheyAre) {
   VoiceChange down = {.gain = 0, .fade = {.frames = 4}, .frame = 0};
   VoiceChange up = {.gain = 1, .fade = {.frames = 2}, .frame = 3};
   ASSERT_TRUE(stage.Start(0, 0));
-  AS_AUDIO_THREAD(stage.voice.ChangeRt(&down));
-  AS_AUDIO_THREAD(stage.voice.ChangeRt(&up));
+  stage.Change(&down);
+  stage.Change(&up);
   EXPECT_EQ(stage.Play(0), (Samples{1, 0.75, 0.5, 0.25, 0.625, 1, 1, 1}));
 }
 
@@ -422,7 +447,7 @@ TEST(VoiceTest, StopFadesAndEnds) {
   Stage stage(OnesSpec());
   VoiceChange stop = {.kind = VoiceChange::Kind::kStop, .fade = {.frames = 4}, .frame = 2};
   ASSERT_TRUE(stage.Start(0, 0));
-  AS_AUDIO_THREAD(stage.voice.ChangeRt(&stop));
+  stage.Change(&stop);
   EXPECT_EQ(stage.Play(0), (Samples{1, 1, 1, 0.75, 0.5, 0.25, 0, 0}));
   ExpectOutcome(stage.voice, EndReason::kCancelled, 6, 6);
 }
@@ -436,8 +461,7 @@ TEST(VoiceTest, SessionGainMultipliesAndPassesWithTheStream) {
   VoiceChange pause = {.kind = VoiceChange::Kind::kPause, .frame = 2};
   VoiceChange resume = {.kind = VoiceChange::Kind::kResume, .frame = 4};
   ASSERT_TRUE(stage.Start(0, 0));
-  for (VoiceChange* const change : {&session, &pause, &resume})
-    AS_AUDIO_THREAD(stage.voice.ChangeRt(change));
+  for (VoiceChange* const change : {&session, &pause, &resume}) stage.Change(change);
   EXPECT_EQ(stage.Play(0), (Samples{0.5, 0.4375, 0, 0, 0.25, 0.1875, 0.125, 0.0625}));
 }
 
@@ -681,7 +705,7 @@ TEST(VoiceFeedTest, CutInAnUnderrunEndsTheGap) {
   FeedStage stage(UnderrunPolicy::kSilence);
   stage.Write(2);
   ASSERT_TRUE(stage.Start(0, 0));
-  AS_AUDIO_THREAD(stage.voice().CutRt(5));
+  stage.Cut(5);
   stage.Play(0);
   ExpectOutcome(stage.voice(), EndReason::kCancelled, 5, 2);
   EXPECT_EQ(stage.voice().gap_total_frames(), 3);
@@ -734,7 +758,7 @@ TEST(VoiceTest, ItsLabelReachesUpToWhatHappensNext) {
   EXPECT_EQ(stage.voice.LabelRt().end_frame, 1500 + AudioView::kSegmentFrames);
   AS_AUDIO_THREAD(stage.voice.InterruptRt(1504));
   EXPECT_LE(stage.voice.LabelRt().end_frame, 1504);
-  AS_AUDIO_THREAD(stage.voice.CutRt(1600));
+  stage.Cut(1600);
   stage.Play(1504);
   EXPECT_EQ(stage.voice.LabelRt().end_frame, 1599);
 }
