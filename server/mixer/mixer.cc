@@ -422,7 +422,7 @@ void Mixer::CancelRt(Voice* voice, int64_t frame) noexcept {
     if (cut > frame_) return;
     Schedule::UnfollowRt(voice);
     requested = cut;
-  } else if (cut > requested) {
+  } else if (cut > std::max(requested, frame_)) {
     return;  // StartRt looks at the cut again
   }
   voice->EndRt(EndReason::kCancelled, requested);

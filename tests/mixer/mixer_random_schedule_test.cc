@@ -212,6 +212,12 @@ class RandomRun {
       script.channel_map.push_back(
           static_cast<int>(dice_.Between(0, options_.output_channels - 1)));
     }
+    const bool in_step = !making_.empty() && dice_.OneIn(3);
+    if (in_step) {
+      const SoundScript& before = making_.back()->script;
+      script.offset_frames = before.offset_frames;
+      script.gain = before.gain;
+    }
     Voice::Spec spec;
     spec.offset_frames = script.offset_frames;
     spec.sequence = script.sequence;
@@ -233,6 +239,11 @@ class RandomRun {
       spec.view_offset_frames = offset;
     }
     if (dice_.OneIn(2)) MakeEventful(script);
+    if (in_step) {
+      const SoundScript& before = making_.back()->script;
+      script.session_gain = before.session_gain;
+      script.fade_in = before.fade_in;
+    }
     spec.session_gain = script.session_gain;
     spec.fade_in = script.fade_in;
     spec.fade_out = script.fade_out;

@@ -7,6 +7,8 @@
 #include <optional>
 #include <tuple>
 
+#include "server/realtime/denormals.h"
+
 namespace rtmixd {
 namespace {
 
@@ -16,16 +18,20 @@ float FlushDenormal(float x) {
   return std::fpclassify(x) == FP_SUBNORMAL ? std::copysign(0.0f, x) : x;
 }
 
-// A gain on its way, a frame at a time. That the gains of a fade are those of their formula is
-// fade_test's to show.
+// A gain on its way, a frame at a time, as the audio thread computes it. That the gains of a fade
+// are those of their formula is fade_test's to show.
 class Ramp {
  public:
   explicit Ramp(float gain) : gains_(gain) {}
-  void Start(float to, const Fade& fade) { gains_.StartRt(to, fade); }
+  void Start(float to, const Fade& fade) {
+    const ScopedFlushDenormals flush_denormals;
+    gains_.StartRt(to, fade);
+  }
   float Next() {
+    const ScopedFlushDenormals flush_denormals;
     float gain = 0;
     gains_.WriteRt(PortableMixKernel(), 1.0f, &gain, 1);
-    return FlushDenormal(gain);
+    return gain;
   }
 
  private:
