@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "server/mixer/fade.h"
+#include "server/mixer/common_fades.h"
 #include "server/mixer/mix_kernel.h"
 
 namespace rtmixd {
@@ -44,41 +44,27 @@ class MixBus {
     taken_ += (floats + kCacheLineFloats - 1) / kCacheLineFloats * kCacheLineFloats;
     return room;
   }
-  void ReleaseRoomRt() noexcept {
-    taken_ = 0;
-    last_gains_ = nullptr;
-  }
-  // The gains of a block in the midst of `ramp`, each times `scale`, in the room; null if there is
-  // none left. Voices often fade in step: if these are those of the ramp before, they are where
-  // those are.
-  const float* RampGainsRt(const GainRamp& ramp, float scale) noexcept {
-    if (last_gains_ != nullptr && scale == last_scale_ && ramp == last_ramp_) return last_gains_;
-    float* const gains = TakeRoomRt(frames_);
-    if (gains == nullptr) return nullptr;
-    kernel_.ramp(ramp.Course(scale), gains, frames_);
-    last_ramp_ = ramp;
-    last_scale_ = scale;
-    return last_gains_ = gains;
-  }
+  void ReleaseRoomRt() noexcept { taken_ = 0; }
   // Room for as many gains as the block has frames, for a moment: whoever calls next writes over
   // it.
   float* ScratchGainsRt() noexcept { return scratch_gains_.data(); }
   const MixKernel& kernel() const noexcept { return kernel_; }
 
+  CommonFades& fades() noexcept { return fades_; }
   // Where gains in the room are, for a span.
   uint16_t GainsLine(const float* gains) const noexcept {
-    return static_cast<uint16_t>((gains - room_) / kCacheLineFloats + 1);
+    return static_cast<uint16_t>((gains - gains_) / kCacheLineFloats + 1);
   }
 
   // Adds `count` spans of one route, one after the other. `fading`: some may have a gains_line, of
-  // the room.
+  // fades() or of the room.
   void AddWholeRt(const WholeSpan* spans, int count, const VoiceRoute& route,
                   bool fading) noexcept {
     WholeSum sum = {.spans = spans,
                     .count = count,
                     .first_frame = first_frame_,
                     .frames = frames_,
-                    .gains = fading ? room_ : nullptr,
+                    .gains = fading ? gains_ : nullptr,
                     .fetch_next = route.fetch_next,
                     .channel = 0,
                     .bus = nullptr,
@@ -114,12 +100,11 @@ class MixBus {
   std::vector<float> samples_;
   std::vector<float*> planar_;
   const int64_t room_floats_;
-  std::vector<float> room_memory_;
-  float* room_;        // in there, at the begin of a cache line
+  std::vector<float> gains_memory_;  // of common fades, then the room
+  float* gains_;                     // in there, at the begin of a cache line
+  float* room_;
   int64_t taken_ = 0;  // floats
-  GainRamp last_ramp_{1.0f};
-  float last_scale_ = 1.0f;
-  const float* last_gains_ = nullptr;  // of these, in the room; null: none
+  CommonFades fades_;
   std::vector<float> scratch_gains_;
 };
 

@@ -236,7 +236,7 @@ Mixer::SpanRow Mixer::RenderSpansRt(size_t begin, int frames) noexcept {
   const size_t limit = std::min(active_.size(), begin + MixRuns::kMaxSpans);
   const uint64_t route_key = labels_[begin].route_key;
   uint64_t differing_bits = 0;
-  bool fading = false;
+  bool fading = bus_.fades().any();
   size_t end = begin;
   for (;; ++end) {
     if (end < limit && labels_[end].end_frame >= block_end_frame) {
@@ -306,7 +306,7 @@ void Mixer::GatherSpansRt(const SpanRow& row) noexcept {
 }
 
 void Mixer::InterruptRt(Voice* voice) noexcept {
-  voice->InterruptRt(frame_);
+  voice->InterruptRt(frame_, &bus_);
   labels_outdated_ = true;
 }
 
@@ -625,7 +625,7 @@ void Mixer::EndAll() {
   while (TakeCommandRt()) {
   }
   for (Voice* const voice : active_) {
-    voice->InterruptRt(frame_);
+    voice->InterruptRt(frame_, &bus_);
     voice->EndRt(EndReason::kCancelled, frame_);
     EndedRt(voice);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/memory/memory.h"
@@ -312,7 +313,7 @@ void Voice::SkipRt(int64_t frames) noexcept {
   progress_.EndRt();
 }
 
-void Voice::LookAheadRt(int64_t next_frame) noexcept {
+void Voice::LookAheadRt(int64_t next_frame, MixBus* bus) noexcept {
   const Extras* const extras = LoadExtras();
   next_.gain = ramp_.target();
   fading_ = ramp_.moving();
@@ -339,6 +340,28 @@ void Voice::LookAheadRt(int64_t next_frame) noexcept {
   const int64_t offset = OffsetInSegment(position);
   next_.origin = WholeSpan::Origin(SamplesAt(position), next_frame);
   progress_.GoOnRt(next_frame, next_frame + std::min(quiet, AudioView::kSegmentFrames - offset));
+  if (fading_) {
+    next_.gains_line = JoinFadeRt(next_frame, bus);
+    fading_ = next_.gains_line == 0;
+  }
+}
+
+uint16_t Voice::JoinFadeRt(int64_t next_frame, MixBus* bus) const noexcept {
+  const GainRamp& session_ramp = SessionRamp();
+  if (!session_ramp.moving()) return bus->fades().JoinRt(ramp_, session_ramp.target(), next_frame);
+  if (!ramp_.moving()) return bus->fades().JoinRt(session_ramp, ramp_.target(), next_frame);
+  return 0;
+}
+
+void Voice::StopRt(int64_t frame, MixBus* bus) noexcept {
+  if (next_.gains_line != 0) bus->fades().LeaveRt(std::exchange(next_.gains_line, 0));
+  AdvanceGainRt(progress_.StopRt(frame));
+}
+
+void Voice::AdvanceGainRt(int64_t frames) noexcept {
+  ramp_.AdvanceRt(frames);
+  Extras* const extras = LoadExtras();
+  if (extras != nullptr) extras->session_ramp.AdvanceRt(frames);
 }
 
 void Voice::EndRt(EndReason reason, int64_t frame) noexcept {

@@ -216,10 +216,11 @@ class alignas(kCacheLineBytes) Voice {
   // Hands over the changes that have not taken effect.
   void GiveBackChangesRt(VoiceChangeList* done) noexcept;
   // Something might happen from frame `frame` on, of which its label does not know. Before CutRt,
-  // ChangeRt, SkipRt and EndRt of one that sounds.
-  void InterruptRt(int64_t frame) noexcept {
+  // ChangeRt, SkipRt and EndRt of one that sounds. It leaves the fade of the bus in whose midst it
+  // is, if any.
+  void InterruptRt(int64_t frame, MixBus* bus) noexcept {
     progress_.BeginRt();
-    progress_.StopRt(frame);
+    StopRt(frame, bus);
     progress_.EndRt();
   }
   // Drops the next `frames` of a sounding voice; see Mixer::SkipFrames.
@@ -309,12 +310,11 @@ class alignas(kCacheLineBytes) Voice {
                     MixBus* bus) noexcept;
   // False if it turned out to have run dry and that ends it.
   bool BeginFeedBlockRt(FeedBlock* feed) noexcept;
-  // Writes the gains of the next `frames` frames that sound; the fades pass them.
-  void WriteGainsRt(int frames, MixBus* bus, float* gains) noexcept;
-  // The same in the midst of a fade, in room of the bus; null, and no frame has passed, if there is
-  // none.
-  const float* MidstGainsRt(int frames, MixBus* bus) noexcept;
-  // The same, in all the room of the bus; null if next_.gain holds for all.
+  // Writes the gains of `frames` frames, from the one on that sounds `ahead` frames after the next.
+  void WriteGainsRt(int64_t ahead, int frames, MixBus* bus, float* gains) const noexcept;
+  // Its fades pass `frames` frames.
+  void AdvanceGainRt(int64_t frames) noexcept;
+  // Both of the next `frames` frames, in all the room of the bus; null if next_.gain holds for all.
   const float* GainsRt(int frames, MixBus* bus) noexcept;
   // A piece of the view that is to sound next: of its first channel.
   struct Piece {
@@ -353,7 +353,12 @@ class alignas(kCacheLineBytes) Voice {
     return extras != nullptr ? extras->EventFrame() : kNoFrame;
   }
   // Looks at what is to happen, and how soon, as of the block that begins at `next_frame`.
-  void LookAheadRt(int64_t next_frame) noexcept;
+  void LookAheadRt(int64_t next_frame, MixBus* bus) noexcept;
+  // The gains_line of the fade in whose midst it is; 0 if there is no room for it, or two fades
+  // make its gain.
+  uint16_t JoinFadeRt(int64_t next_frame, MixBus* bus) const noexcept;
+  // Counts what sounded before stream frame `frame`.
+  void StopRt(int64_t frame, MixBus* bus) noexcept;
   // Drops the part of a debt that is there, of frames [*read, write); returns how many frames.
   static int64_t PayRt(int64_t* debt_frames, int64_t* read, int64_t write) noexcept;
   // There was nothing to play on these frames. False: that ends it.
@@ -370,9 +375,9 @@ class alignas(kCacheLineBytes) Voice {
   static uint64_t RouteKey(const AudioView& view, const ChannelMap& map);
 
   // It goes on while nothing can happen, memory is in one piece, and it stands or is in the midst
-  // of a fade.
+  // of a fade. Meanwhile its ramps, too, are as of progress_.as_of_frame().
   VoiceProgress progress_;
-  WholeSpan next_;          // while it goes on; the gain if it does not fade
+  WholeSpan next_;  // while it goes on; the gain if it does not fade, the line if it does in common
   uint64_t route_key_ = 0;  // of its label
 
   // What it takes besides to go on after a seam of its memory: two more cache lines.
@@ -383,7 +388,7 @@ class alignas(kCacheLineBytes) Voice {
   bool plain_ = false;  // neither paused, nor fading, nor a feed that has to end by itself
   std::atomic<State> state_{State::kPending};
   std::atomic<bool> paused_{false};
-  bool fading_ = false;   // in the midst of a fade, while it goes on
+  bool fading_ = false;   // by itself, while it goes on
   const bool fades_out_;  // before its end
   bool fading_out_ = false;
   EndReason end_reason_ = EndReason::kNone;

@@ -48,14 +48,16 @@ class VoiceProgress {
     StoreRt(frame, &as_of_frame_);
     StoreRt(until_frame, &until_frame_);
   }
-  // Counts what sounded before stream frame `frame`; from there on it may not go on.
-  void StopRt(int64_t frame) noexcept {
-    const int64_t passed = std::min(frame, until_frame()) - as_of_frame();
+  // Counts what sounded before stream frame `frame`; from there on it may not go on. Returns how
+  // many frames that were.
+  int64_t StopRt(int64_t frame) noexcept {
+    const int64_t passed = std::max<int64_t>(std::min(frame, until_frame()) - as_of_frame(), 0);
     if (passed > 0) {
       SetDoneRt(done_frames() + passed);
       SetPositionRt(position_frames() + passed);
     }
     GoOnRt(frame, frame);
+    return passed;
   }
 
  private:

@@ -12,7 +12,7 @@ namespace rtmixd {
 bool Voice::RenderRt(int64_t block_first_frame, int frames, MixBus* bus,
                      VoiceChangeList* done) noexcept {
   progress_.BeginRt();
-  progress_.StopRt(block_first_frame);
+  StopRt(block_first_frame, bus);
   bool goes_on = false;
   if (from_feed_ && plain_ && EventFrame() > block_first_frame + frames) {
     FeedBlock feed = {};
@@ -20,7 +20,7 @@ bool Voice::RenderRt(int64_t block_first_frame, int frames, MixBus* bus,
               RenderFeedRt(block_first_frame, std::exchange(begin_, 0), frames, &feed, bus);
   } else {
     goes_on = RenderPiecesRt(block_first_frame, frames, bus, done);
-    if (goes_on) LookAheadRt(block_first_frame + frames);
+    if (goes_on) LookAheadRt(block_first_frame + frames, bus);
   }
   progress_.EndRt();
   return goes_on;
@@ -84,8 +84,9 @@ bool Voice::RenderWholeRt(int64_t block_first_frame, int frames, WholeSpan* span
 bool Voice::RenderFadingRt(int64_t block_first_frame, int frames, MixBus* bus,
                            WholeSpan* span) noexcept {
   if (!fading_ || block_first_frame + frames > progress_.until_frame()) return false;
-  const float* const gains = MidstGainsRt(frames, bus);
+  float* const gains = bus->TakeRoomRt(frames);
   if (gains == nullptr) return false;
+  WriteGainsRt(block_first_frame - progress_.as_of_frame(), frames, bus, gains);
   *span = next_;
   span->gains_line = bus->GainsLine(gains);
   return true;
@@ -99,16 +100,20 @@ bool Voice::RenderJoinedRt(int64_t block_first_frame, int frames, MixBus* bus,
   float* const samples = bus->TakeRoomRt(int64_t{channels_} * frames);
   if (samples == nullptr) return false;
   float* gains = nullptr;
-  if (ramp_.moving() || SessionRamp().moving()) {
+  uint16_t gains_line = next_.gains_line;
+  const bool moving = ramp_.moving() || SessionRamp().moving();
+  if (moving && (gains_line == 0 || !bus->fades().Covers(gains_line))) {
     gains = bus->TakeRoomRt(frames);
     if (gains == nullptr) return false;
+    gains_line = bus->GainsLine(gains);
   }
-  InterruptRt(block_first_frame);
+  InterruptRt(block_first_frame, bus);
   if (RemainingFrames() <= frames || FadeOutDistance() <= frames) return false;
-  if (gains != nullptr) WriteGainsRt(frames, bus, gains);
+  if (gains != nullptr) WriteGainsRt(0, frames, bus, gains);
+  AdvanceGainRt(frames);
   progress_.BeginRt();
   *span = {WholeSpan::Origin(samples, block_first_frame), ramp_.target() * SessionRamp().target(),
-           static_cast<int16_t>(frames), gains != nullptr ? bus->GainsLine(gains) : uint16_t{0}};
+           static_cast<int16_t>(frames), gains_line};
   for (int at = 0; at < frames;) {
     const Piece piece = NextPieceRt(frames - at);
     for (int c = 0; c < channels_; ++c) {
@@ -119,45 +124,33 @@ bool Voice::RenderJoinedRt(int64_t block_first_frame, int frames, MixBus* bus,
     PassViewRt(piece.frames);
   }
   AddDoneRt(frames);
-  LookAheadRt(block_first_frame + frames);
+  LookAheadRt(block_first_frame + frames, bus);
   progress_.EndRt();
   return true;
-}
-
-const float* Voice::MidstGainsRt(int frames, MixBus* bus) noexcept {
-  const bool session_moves = SessionRamp().moving();
-  if (ramp_.moving() && session_moves) {
-    float* const room = bus->TakeRoomRt(frames);
-    if (room != nullptr) WriteGainsRt(frames, bus, room);
-    return room;
-  }
-  GainRamp& moving = session_moves ? LoadExtras()->session_ramp : ramp_;
-  const GainRamp& standing = session_moves ? ramp_ : SessionRamp();
-  const float* const gains = bus->RampGainsRt(moving, standing.target());
-  if (gains != nullptr) moving.AdvanceRt(frames);
-  return gains;
 }
 
 const float* Voice::GainsRt(int frames, MixBus* bus) noexcept {
   if (!ramp_.moving() && !SessionRamp().moving()) return nullptr;
   bus->ReleaseRoomRt();
   float* const gains = bus->TakeRoomRt(frames);
-  WriteGainsRt(frames, bus, gains);
+  WriteGainsRt(0, frames, bus, gains);
+  AdvanceGainRt(frames);
   return gains;
 }
 
-void Voice::WriteGainsRt(int frames, MixBus* bus, float* gains) noexcept {
-  if (!SessionRamp().moving()) {
-    ramp_.WriteRt(bus->kernel(), SessionRamp().target(), gains, frames);
-    return;
-  }
-  GainRamp& session_ramp = LoadExtras()->session_ramp;
-  if (!ramp_.moving()) {
-    session_ramp.WriteRt(bus->kernel(), ramp_.target(), gains, frames);
+void Voice::WriteGainsRt(int64_t ahead, int frames, MixBus* bus, float* gains) const noexcept {
+  GainRamp own = ramp_;
+  GainRamp session = SessionRamp();
+  own.AdvanceRt(ahead);
+  session.AdvanceRt(ahead);
+  if (!session.moving()) {
+    own.WriteRt(bus->kernel(), session.target(), gains, frames);
+  } else if (!own.moving()) {
+    session.WriteRt(bus->kernel(), own.target(), gains, frames);
   } else {
-    ramp_.WriteRt(bus->kernel(), 1.0f, gains, frames);
+    own.WriteRt(bus->kernel(), 1.0f, gains, frames);
     float* const session_gains = bus->ScratchGainsRt();
-    session_ramp.WriteRt(bus->kernel(), 1.0f, session_gains, frames);
+    session.WriteRt(bus->kernel(), 1.0f, session_gains, frames);
     bus->kernel().multiply(session_gains, gains, frames);
   }
 }

@@ -113,44 +113,6 @@ TEST(MixBusTest, ThereIsRoomForTheLongestBlock) {
   EXPECT_EQ(AS_AUDIO_THREAD(bus.TakeRoomRt(16384)), nullptr);
 }
 
-TEST(MixBusTest, GainsOfARampThatComesAgainAreWrittenOnce) {
-  MixBus bus(1, 16, BestMixKernel());
-  AS_AUDIO_THREAD(bus.BeginRt(kFirstFrame, 16));
-  GainRamp ramp(0.0f);
-  AS_AUDIO_THREAD(ramp.StartRt(1.0f, {.frames = 64}));
-  AS_AUDIO_THREAD(ramp.AdvanceRt(8));
-  const auto gains = [&](const GainRamp& of, float scale) {
-    return AS_AUDIO_THREAD(bus.RampGainsRt(of, scale));
-  };
-  const float* const first = gains(ramp, 1.0f);
-  EXPECT_EQ(first[4], 12.0f / 64);
-  const GainRamp in_step = ramp;
-  EXPECT_EQ(gains(in_step, 1.0f), first);
-  const float* const scaled = gains(ramp, 0.5f);
-  EXPECT_EQ(scaled, first + 16);  // what came again took no room
-  EXPECT_EQ(first[4], 12.0f / 64);
-  EXPECT_EQ(scaled[4], 6.0f / 64);
-  GainRamp behind = ramp;
-  AS_AUDIO_THREAD(behind.AdvanceRt(1));
-  EXPECT_EQ(gains(behind, 0.5f)[4], 6.5f / 64);
-  // Once the room is released, others write there.
-  AS_AUDIO_THREAD(bus.ReleaseRoomRt());
-  std::fill_n(AS_AUDIO_THREAD(bus.TakeRoomRt(64)), 64, 0.0f);
-  EXPECT_EQ(gains(behind, 0.5f)[4], 6.5f / 64);
-}
-
-TEST(MixBusTest, ThereAreNoGainsOfARampWhereThereIsNoRoom) {
-  MixBus bus(1, 16384, BestMixKernel());
-  AS_AUDIO_THREAD(bus.BeginRt(kFirstFrame, 16384));
-  GainRamp ramp(0.0f);
-  AS_AUDIO_THREAD(ramp.StartRt(1.0f, {.frames = 20000}));
-  AS_AUDIO_THREAD(ramp.AdvanceRt(1));
-  const float* const first = AS_AUDIO_THREAD(bus.RampGainsRt(ramp, 1.0f));
-  ASSERT_NE(first, nullptr);
-  EXPECT_EQ(AS_AUDIO_THREAD(bus.RampGainsRt(ramp, 0.5f)), nullptr);
-  EXPECT_EQ(AS_AUDIO_THREAD(bus.RampGainsRt(ramp, 1.0f)), first);
-}
-
 // Gains in the last line of the room, which has more lines than a byte can count.
 TEST(MixBusTest, ASpanHasTheGainsOfItsLineOfTheRoom) {
   MixBus bus(1, 16384, BestMixKernel());

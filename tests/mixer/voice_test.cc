@@ -65,6 +65,7 @@ class Stage {
     return AS_AUDIO_THREAD(voice.StartRt(requested_frame - voice.offset_frames(), requested_frame,
                                          block_first_frame, &done_));
   }
+  void Interrupt(int64_t frame) { AS_AUDIO_THREAD(voice.InterruptRt(frame, &bus_)); }
   // As Mixer::Cancel and Mixer::Change, but that whoever calls interrupts it.
   void Cut(int64_t frame) {
     voice.MakeExtras();
@@ -74,6 +75,8 @@ class Stage {
     voice.MakeExtras();
     AS_AUDIO_THREAD(voice.ChangeRt(change));
   }
+
+  const CommonFades& fades() { return bus_.fades(); }
 
   Voice voice;
   bool goes_on = true;
@@ -254,7 +257,7 @@ TEST(VoiceTest, CutAtTheFirstFrameOfABlockLeavesNothingInIt) {
   Stage stage(TenSpec());
   ASSERT_TRUE(stage.Start(0, 0));
   stage.Play(0, 4);
-  AS_AUDIO_THREAD(stage.voice.InterruptRt(4));
+  stage.Interrupt(4);
   stage.Cut(4);
   EXPECT_EQ(stage.Play(4), Samples(8, 0.0f));
   ExpectOutcome(stage.voice, EndReason::kCancelled, 4, 4);
@@ -318,11 +321,11 @@ TEST(VoiceTest, SkipDropsTheNextFrames) {
   AS_AUDIO_THREAD(stage.voice.SkipRt(5));  // not sounding: nothing happens
   ASSERT_TRUE(stage.Start(0, 0));
   EXPECT_EQ(stage.Play(0, 2), (Samples{1, 2}));
-  AS_AUDIO_THREAD(stage.voice.InterruptRt(2));
+  stage.Interrupt(2);
   AS_AUDIO_THREAD(stage.voice.SkipRt(3));
   EXPECT_EQ(stage.Play(2, 2), (Samples{6, 7}));
   EXPECT_EQ(stage.voice.trimmed_frames(), 3);
-  AS_AUDIO_THREAD(stage.voice.InterruptRt(4));
+  stage.Interrupt(4);
   AS_AUDIO_THREAD(stage.voice.SkipRt(100));
   EXPECT_EQ(stage.Play(4, 2), (Samples{0, 0}));
   ExpectOutcome(stage.voice, EndReason::kCompleted, 4, 4);
@@ -374,7 +377,7 @@ TEST(VoiceTest, EndlessLoopIsLeftAtItsEndOrAtOnce) {
     ASSERT_TRUE(stage.Start(0, 0));
     EXPECT_EQ(stage.Play(0), (Samples{1, 2, 3, 4, 1, 2, 3, 4}));
     VoiceChange leave = {.kind = VoiceChange::Kind::kLeaveLoop, .at_once = at_once, .frame = 9};
-    AS_AUDIO_THREAD(stage.voice.InterruptRt(8));
+    stage.Interrupt(8);
     stage.Change(&leave);
     EXPECT_EQ(stage.Play(8),
               at_once ? (Samples{1, 5, 6, 7, 8, 9, 10, 0}) : (Samples{1, 2, 3, 4, 5, 6, 7, 8}));
@@ -731,12 +734,54 @@ TEST(VoiceTest, TheMidstOfAFadeIsRenderedWhole) {
     const Samples samples = stage.Play(block * int64_t{8}, 8, 1);
     // The fade ends in the eighth block.
     EXPECT_EQ(stage.way == Stage::Way::kWhole, 0 < block && block != 7) << block;
-    // After it the sound has 1000 frames, of which the last is no block's that is whole.
-    EXPECT_EQ(stage.voice.LabelRt().end_frame, block < 7 ? 0 : 999) << block;
+    // As far as its fade and, after it, as its 1000 frames: what happens on the frame after a block
+    // belongs to it.
+    EXPECT_EQ(stage.voice.LabelRt().end_frame, block < 7 ? 63 : 999) << block;
     for (int i = 0; i < 8; ++i) {
       const int frame = block * 8 + i;
       ASSERT_EQ(samples[i], 0.5f * 2.0f * static_cast<float>(std::min(frame, 64)) / 64) << frame;
     }
+  }
+}
+
+TEST(VoiceTest, WhatHappensInTheMidstOfAFadeMakesItLeaveTheCommonOne) {
+  Voice::Spec spec = LongSpec(1000);
+  spec.fade_in = {.frames = 64};
+  Stage stage(spec);
+  ASSERT_TRUE(stage.Start(0, 0));
+  EXPECT_FALSE(stage.fades().any());
+  stage.Play(0);
+  EXPECT_TRUE(stage.fades().any());
+  stage.Play(8);
+  // Between blocks: what has sounded of the fade has passed.
+  stage.Interrupt(16);
+  EXPECT_FALSE(stage.fades().any());
+  EXPECT_EQ(stage.Play(16)[0], 16.0f / 64);
+  EXPECT_TRUE(stage.fades().any());
+  // In a block that ends the voice.
+  stage.Interrupt(24);
+  stage.Cut(27);
+  EXPECT_EQ(stage.Play(24)[2], 26.0f / 64);
+  EXPECT_FALSE(stage.goes_on);
+  EXPECT_FALSE(stage.fades().any());
+}
+
+TEST(VoiceTest, ASeamInTheMidstOfACommonFadeTakesItsGains) {
+  Voice::Spec spec = TenSpec();
+  spec.loop = {.begin_frame = 2, .end_frame = 10, .passes = 0};
+  spec.fade_in = {.frames = 128};
+  Stage stage(spec);
+  ASSERT_TRUE(stage.Start(0, 0));
+  for (int block = 0; block < 20; ++block) {
+    const Samples samples = stage.Play(block * int64_t{6}, 6);
+    for (int i = 0; i < 6; ++i) {
+      const int frame = block * 6 + i;
+      const float sample = frame < 10 ? 1.0f + static_cast<float>(frame)
+                                      : 3.0f + static_cast<float>((frame - 2) % 8);
+      ASSERT_EQ(samples[i], sample * static_cast<float>(std::min(frame, 128)) / 128) << frame;
+    }
+    // Once its first block is over it is always in one.
+    ASSERT_TRUE(stage.fades().any()) << block;
   }
 }
 
@@ -756,7 +801,7 @@ TEST(VoiceTest, ItsLabelReachesUpToWhatHappensNext) {
   stage.Play(1496);
   EXPECT_EQ(stage.way, Stage::Way::kJoined);
   EXPECT_EQ(stage.voice.LabelRt().end_frame, 1500 + AudioView::kSegmentFrames);
-  AS_AUDIO_THREAD(stage.voice.InterruptRt(1504));
+  stage.Interrupt(1504);
   EXPECT_LE(stage.voice.LabelRt().end_frame, 1504);
   stage.Cut(1600);
   stage.Play(1504);
