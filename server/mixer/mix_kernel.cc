@@ -172,16 +172,25 @@ RTMIXD_AVX2 int SumGroups(const WholeSum& sum, float* const* buses, int from) no
           }
         }
       }
-      for (; kFading && span != end && span->gains_line != 0; ++span) {
+      while (kFading && span != end && span->gains_line != 0) {
+        // Those of a common fade have one line, whose gains stay in registers, if there are any
+        // left.
+        constexpr bool kHold = kVectors <= 4;
+        const uint16_t line = span->gains_line;
         const float* const gains = GainsOf(*span, sum.gains) + from;
-        const float* samples = span->Samples(frame, channel);
-#pragma GCC unroll 2
-        for (int c = 0; c < kChannels; ++c, samples += span->stride) {
-          if (kFetchNext) FetchLines<kVectors>(samples + sum.frames);
+        __m256 held[kVectors];
 #pragma GCC unroll 8
-          for (int v = 0; v < kVectors; ++v) {
-            sums[c][v] = _mm256_fmadd_ps(_mm256_loadu_ps(gains + v * 8),
-                                         _mm256_loadu_ps(samples + v * 8), sums[c][v]);
+        for (int v = 0; kHold && v < kVectors; ++v) held[v] = _mm256_loadu_ps(gains + v * 8);
+        for (; span != end && span->gains_line == line; ++span) {
+          const float* samples = span->Samples(frame, channel);
+#pragma GCC unroll 2
+          for (int c = 0; c < kChannels; ++c, samples += span->stride) {
+            if (kFetchNext) FetchLines<kVectors>(samples + sum.frames);
+#pragma GCC unroll 8
+            for (int v = 0; v < kVectors; ++v) {
+              const __m256 gain = kHold ? held[v] : _mm256_loadu_ps(gains + v * 8);
+              sums[c][v] = _mm256_fmadd_ps(gain, _mm256_loadu_ps(samples + v * 8), sums[c][v]);
+            }
           }
         }
       }
