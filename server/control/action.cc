@@ -2,9 +2,6 @@
 
 namespace rtmixd {
 
-// A hundred thousand may wait.
-static_assert(sizeof(Action) <= 208);
-
 ActionReport Action::Report() const {
   ActionReport report = outcome != nullptr ? outcome->report : ActionReport();
   report.action_id = id();
@@ -13,10 +10,12 @@ ActionReport Action::Report() const {
   report.kind = kind;
   report.state = state;
   report.stream_id = common->stream_id;
-  report.requested_start_frame = requested_start_frame;
-  report.total_frames = total_frames;
+  report.requested_start_frame = requested_start_frame();
+  report.total_frames = total_frames();
   if (buffer_number != 0) report.buffer_id = common->ids.Make('b', buffer_number);
-  if (request != nullptr) report.target_action_id = common->ids.Make('a', request->target_number);
+  if (request() != nullptr) {
+    report.target_action_id = common->ids.Make('a', request()->target_number);
+  }
   if (links != nullptr && links->after_number != 0) {
     report.after_action_id = common->ids.Make('a', links->after_number);
   }

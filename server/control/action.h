@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -79,6 +80,7 @@ struct PlaySetup {
 
 // A recording's own.
 struct RecordState {
+  std::shared_ptr<LiveStream> stream;    // that it is of; null once that was closed
   std::shared_ptr<Recording> recording;  // after the end only if another call may come for it
   int64_t noted_gap_frames = 0;          // of which the event log knows
   bool spooled = false;                  // the spool knows it
@@ -139,6 +141,7 @@ struct ActionCommon {
   // Of the members of a batch, from number `first_number` on; empty if none has one.
   std::vector<std::string> keys;
   int64_t first_number = 0;
+  Submission* submission = nullptr;  // that they came with; null when that is over
 };
 
 // The converter whose clock a start given in time is on.
@@ -148,14 +151,10 @@ enum class ConverterClock : uint8_t { kNone, kInput, kOutput };
 // wait: what not all of them need, or not yet, is kept apart.
 //
 // Threading: guarded by the engine's mutex, but for what its recording and its feed let others do.
-struct Action : std::enable_shared_from_this<Action> {
+struct Action {
   int64_t number = 0;  // counts all actions: the order of admission
   std::shared_ptr<ActionCommon> common;
-  std::shared_ptr<LiveStream> stream;  // null once that was closed
-  Submission* submission = nullptr;    // that it came with; null when that is over
-  int64_t start_frames = 0;            // kOffset: from the origin; kFrame, kStreamTime: the frame
-  std::optional<int64_t> requested_start_frame;
-  std::optional<int64_t> total_frames;
+  int64_t start_frames = 0;   // kOffset: from the origin; kFrame, kStreamTime: the frame
   int64_t buffer_number = 0;  // 0: none
   ActionKind kind = ActionKind::kPlay;
   ActionState state = ActionState::kPending;
@@ -177,12 +176,12 @@ struct Action : std::enable_shared_from_this<Action> {
   bool reattachable = false;
   int pending_changes = 0;  // of its voice: with `setup`, or with the mixer
 
-  Voice* voice = nullptr;  // while the mixer has it
-  std::shared_ptr<const AudioStorage> audio;
+  Voice* voice = nullptr;            // while the mixer has it
   std::unique_ptr<PlaySetup> setup;  // of a play that was not lent
-  std::unique_ptr<PlayFeedState> play_feed;
-  std::unique_ptr<RecordState> record;
-  std::unique_ptr<ActionRequest> request;
+  // What only its kind has; of a play the audio, until the mixer has given back its voice.
+  std::variant<std::shared_ptr<const AudioStorage>, std::unique_ptr<PlayFeedState>,
+               std::unique_ptr<RecordState>, std::unique_ptr<ActionRequest>>
+      of_kind;
   std::unique_ptr<ActionLinks> links;
   std::unique_ptr<ActionOutcome> outcome;
 
@@ -195,6 +194,21 @@ struct Action : std::enable_shared_from_this<Action> {
     return *outcome;
   }
 
+  // Null with other kinds.
+  const AudioStorage* audio() const { return OfKind<std::shared_ptr<const AudioStorage>>(); }
+  PlayFeedState* play_feed() const { return OfKind<std::unique_ptr<PlayFeedState>>(); }
+  RecordState* record() const { return OfKind<std::unique_ptr<RecordState>>(); }
+  ActionRequest* request() const { return OfKind<std::unique_ptr<ActionRequest>>(); }
+
+  std::optional<int64_t> requested_start_frame() const { return IfKnown(requested_start_frame_); }
+  void set_requested_start_frame(std::optional<int64_t> frame) {
+    requested_start_frame_ = frame.value_or(Voice::kNoFrame);
+  }
+  std::optional<int64_t> total_frames() const { return IfKnown(total_frames_); }
+  void set_total_frames(std::optional<int64_t> frames) {
+    total_frames_ = frames.value_or(Voice::kNoFrame);
+  }
+
   std::string id() const { return common->ids.Make('a', number); }
   std::string key() const {
     return common->keys.empty() ? "" : common->keys[number - common->first_number];
@@ -205,8 +219,8 @@ struct Action : std::enable_shared_from_this<Action> {
     return outcome != nullptr ? outcome->report.start_frame : std::nullopt;
   }
   Action* after() const { return links != nullptr ? links->after.get() : nullptr; }
-  Action* target() const { return request != nullptr ? request->target.get() : nullptr; }
-  Recording* recording() const { return record != nullptr ? record->recording.get() : nullptr; }
+  Action* target() const { return request() != nullptr ? request()->target.get() : nullptr; }
+  Recording* recording() const { return record() != nullptr ? record()->recording.get() : nullptr; }
 
   bool is_play() const { return kind == ActionKind::kPlay || kind == ActionKind::kPlayStream; }
   bool is_record() const {
@@ -228,7 +242,24 @@ struct Action : std::enable_shared_from_this<Action> {
   bool ended() const { return state == ActionState::kEnded; }
   // It does not count as active any more.
   bool done() const { return ended() || state == ActionState::kDone; }
+
+ private:
+  template <typename Pointer>
+  typename Pointer::element_type* OfKind() const {
+    const Pointer* const own = std::get_if<Pointer>(&of_kind);
+    return own != nullptr ? own->get() : nullptr;
+  }
+  static std::optional<int64_t> IfKnown(int64_t frames) {
+    return frames != Voice::kNoFrame ? std::optional(frames) : std::nullopt;
+  }
+
+  // Voice::kNoFrame: not known. An std::optional would take twice as much.
+  int64_t requested_start_frame_ = Voice::kNoFrame;
+  int64_t total_frames_ = Voice::kNoFrame;
 };
+
+// A hundred thousand may wait: with what a shared_ptr and malloc keep beside it, 160 bytes each.
+static_assert(sizeof(Action) <= 136);
 
 }  // namespace rtmixd
 

@@ -26,16 +26,25 @@ void ActionRegistry::Add(std::shared_ptr<Action> action) {
   const ActionCommon& common = *action->common;
   Session& session = sessions_[common.session_id];
   ++session.unfinished;
-  session.actions.emplace(action->number, action);
   if (!common.batch_id.empty()) {
     ++batches_.try_emplace(common.batch_id, Batch{action->number, 0}).first->second.count;
   }
-  unfinished_.emplace(action->number, std::move(action));
+  unfinished_.emplace(action->number, action.get());
+  session.actions.emplace(action->number, std::move(action));
 }
 
-bool ActionRegistry::Knows(const Action& action) const {
+std::shared_ptr<Action> ActionRegistry::Hold(const Action& action) const {
   const auto session = sessions_.find(action.common->session_id);
-  return session != sessions_.end() && session->second.actions.contains(action.number);
+  if (session == sessions_.end()) return nullptr;
+  const auto found = session->second.actions.find(action.number);
+  return found != session->second.actions.end() ? found->second : nullptr;
+}
+
+std::vector<std::shared_ptr<Action>> ActionRegistry::HoldUnfinished() const {
+  std::vector<std::shared_ptr<Action>> actions;
+  actions.reserve(unfinished_.size());
+  for (const auto& [number, action] : unfinished_) actions.push_back(Hold(*action));
+  return actions;
 }
 
 std::shared_ptr<Action> ActionRegistry::NoteEnded(const Action& action) {
@@ -51,8 +60,8 @@ std::shared_ptr<Action> ActionRegistry::NoteEnded(const Action& action) {
     session.ended.pop_front();
     dropped = Forget(&session, oldest);
   }
-  if (forgotten && session.unfinished == 0) sessions_.erase(found);
   unfinished_.erase(number);
+  if (forgotten && session.unfinished == 0) sessions_.erase(found);
   return dropped;
 }
 

@@ -22,6 +22,7 @@ namespace rtmixd {
 // Actions by their numbers, which are the order of admission. Not a node for each: there may be a
 // hundred thousand.
 using ActionMap = absl::btree_map<int64_t, std::shared_ptr<Action>>;
+using UnfinishedMap = absl::btree_map<int64_t, Action*>;
 
 // All actions by their ids: the unfinished ones, which are those that are not done, and per session
 // the latest others, for their reports. An id can be looked up for as long as its report is kept.
@@ -54,13 +55,15 @@ class ActionRegistry {
   // all of them are kept.
   absl::StatusOr<std::vector<std::shared_ptr<Action>>> FindBatch(const std::string& session_id,
                                                                  const std::string& batch_id) const;
-  // Whether its report is kept.
-  bool Knows(const Action& action) const;
+  // Its own pointer to it; null unless its report is kept.
+  std::shared_ptr<Action> Hold(const Action& action) const;
   // In order of admission.
   std::vector<std::shared_ptr<Action>> List(const std::string& session_id,
                                             bool unfinished_only) const;
   // Of all sessions, in order of admission.
-  const ActionMap& unfinished() const { return unfinished_; }
+  const UnfinishedMap& unfinished() const { return unfinished_; }
+  // The same, for whoever ends them.
+  std::vector<std::shared_ptr<Action>> HoldUnfinished() const;
   // Of all sessions, those whose reports are kept included.
   void ForEach(absl::FunctionRef<void(Action&)> visit) const {
     for (const auto& [id, session] : sessions_) {
@@ -83,7 +86,7 @@ class ActionRegistry {
   const Limits limits_;
   const InstanceIds ids_;
   int64_t last_number_ = 0;
-  ActionMap unfinished_;
+  UnfinishedMap unfinished_;  // held by `sessions_`
   // The numbers of the members of a batch: `count` from `first` on.
   struct Batch {
     int64_t first = 0;

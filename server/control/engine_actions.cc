@@ -31,7 +31,7 @@ void EngineImpl::Register(const std::shared_ptr<Action>& action) {
   ++pending_actions_;
   waker_->Arm();
   LogEntry entry = Event(EventKind::kActionScheduled, *action);
-  entry.frame = action->requested_start_frame;
+  entry.frame = action->requested_start_frame();
   events_.Append(std::move(entry));
   actions_.Add(action);
 }
@@ -46,10 +46,10 @@ void EngineImpl::SetState(Action* action, ActionState state) {
 void EngineImpl::Began(Action* action, int64_t start_frame) {
   ActionOutcome& outcome = action->MutableOutcome();
   outcome.report.start_frame = start_frame;
-  outcome.mark = action->stream->run_stats().MarkAt(start_frame);
+  outcome.mark = StreamOf(*action).run_stats().MarkAt(start_frame);
   SetState(action, ActionState::kActive);
   NoteStartWallTime(action);
-  TellFollowers(action->shared_from_this());
+  TellFollowers(*action);
   LogEntry entry = Event(EventKind::kActionStarted, *action);
   entry.frame = start_frame;
   events_.Append(std::move(entry));
@@ -65,11 +65,11 @@ void EngineImpl::OnVoiceStarted(const Voice& voice, int64_t frame) {
   auto* const action = static_cast<Action*>(voice.owner());
   if (action->ended() || action->start_frame().has_value()) return;
   // Of one that follows another, it is known only now.
-  if (!action->requested_start_frame.has_value() && !action->floats()) {
-    action->requested_start_frame = voice.requested_frame();
+  if (!action->requested_start_frame().has_value() && !action->floats()) {
+    action->set_requested_start_frame(voice.requested_frame());
   }
-  if (action->requested_start_frame.has_value()) {
-    action->MutableOutcome().report.late_frames = frame - *action->requested_start_frame;
+  if (action->requested_start_frame().has_value()) {
+    action->MutableOutcome().report.late_frames = frame - *action->requested_start_frame();
   }
   Began(action, frame);
   NotifyCall(*action);
@@ -80,9 +80,9 @@ void EngineImpl::CopyOutcome(const Voice& voice, Action* action) {
   DescribeProgress(voice, *action, NextFrame(), &report);
   report.late_frames = voice.late_frames();
   report.dropped_frames = voice.trimmed_frames();
-  if (!action->requested_start_frame.has_value() && !action->floats() &&
+  if (!action->requested_start_frame().has_value() && !action->floats() &&
       voice.requested_frame() != Voice::kNoFrame) {
-    action->requested_start_frame = voice.requested_frame();
+    action->set_requested_start_frame(voice.requested_frame());
   }
   report.gap_count = voice.gap_count();
   report.gap_frames = voice.gap_total_frames();
@@ -92,10 +92,10 @@ void EngineImpl::CopyOutcome(const Voice& voice, Action* action) {
     report.gaps.push_back(
         {.position = gap.position, .frame = gap.first_frame, .frames = gap.frames});
   }
-  if (action->play_feed != nullptr) {
+  if (action->play_feed() != nullptr) {
     report.underruns = report.gap_count;
     // All that left the ring and did not sound.
-    report.dropped_frames = action->play_feed->read_position() - report.done_frames;
+    report.dropped_frames = action->play_feed()->read_position() - report.done_frames;
   }
 }
 
@@ -104,23 +104,24 @@ void EngineImpl::DescribeProgress(const Voice& voice, const Action& action, int6
   const VoiceProgress::Value progress = voice.progress(next_frame);
   report->done_frames = progress.done_frames;
   report->paused = voice.paused();
-  if (action.play_feed == nullptr) report->position_frames = progress.position_frames;
+  if (action.play_feed() == nullptr) report->position_frames = progress.position_frames;
 }
 
 void EngineImpl::OnVoiceEnded(const Voice& voice) {
-  const std::shared_ptr<Action> action = static_cast<Action*>(voice.owner())->shared_from_this();
+  auto* const action = static_cast<Action*>(voice.owner());
   action->voice = nullptr;
   if (!action->over) {
-    CopyOutcome(voice, action.get());
+    CopyOutcome(voice, action);
     if (voice.start_frame() >= 0 && !action->start_frame().has_value()) {
-      Began(action.get(), voice.start_frame());
+      Began(action, voice.start_frame());
     }
     ActionEnd reason = ToActionEnd(voice.end_reason());
     if (reason == ActionEnd::kCancelled && action->doom != ActionEnd::kNone) reason = action->doom;
-    Conclude(action, reason, voice.end_frame());
+    Conclude(actions_.Hold(*action), reason, voice.end_frame());
   }
-  action->audio = nullptr;
-  GiveUpFeed(action.get());
+  // Its submission holds it, for as long as the mixer has its batch.
+  if (action->kind == ActionKind::kPlay) action->of_kind = std::shared_ptr<const AudioStorage>();
+  GiveUpFeed(action);
 }
 
 void EngineImpl::NotifyCall(const Action& action) {
@@ -129,8 +130,8 @@ void EngineImpl::NotifyCall(const Action& action) {
 }
 
 void EngineImpl::GiveUpFeed(Action* action) {
-  if (action->play_feed == nullptr || action->play_feed->feed == nullptr) return;
-  PlayFeedState& state = *action->play_feed;
+  if (action->play_feed() == nullptr || action->play_feed()->feed == nullptr) return;
+  PlayFeedState& state = *action->play_feed();
   state.last_write_position = state.feed->write_position();
   state.last_read_position = state.feed->read_position();
   // Freed without the lock.
@@ -152,12 +153,12 @@ void EngineImpl::CopyGaps(const Recording::Status& status, ActionReport* report)
 }
 
 void EngineImpl::NoteGaps(const Recording::Status& status, Action* action) {
-  if (status.gap_frames <= action->record->noted_gap_frames) return;
+  if (status.gap_frames <= action->record()->noted_gap_frames) return;
   LogEntry entry = Event(EventKind::kOverrun, *action);
   entry.frame = status.gaps.back().frame;
-  entry.frames = status.gap_frames - action->record->noted_gap_frames;
+  entry.frames = status.gap_frames - action->record()->noted_gap_frames;
   events_.Append(std::move(entry));
-  action->record->noted_gap_frames = status.gap_frames;
+  action->record()->noted_gap_frames = status.gap_frames;
 }
 
 void EngineImpl::LookAtRecording(const std::shared_ptr<Action>& action) {
@@ -196,12 +197,12 @@ void EngineImpl::LookAtRecording(const std::shared_ptr<Action>& action) {
   constexpr int64_t kLongestWaitNanos = 400'000'000;
   const int64_t now_nanos = NowNanos();
   const int64_t there = status.recorded_frames;
-  if (there <= status.copied_frames || action->record->seen_frames <= status.copied_frames) {
-    action->record->seen_since_nanos = now_nanos;
+  if (there <= status.copied_frames || action->record()->seen_frames <= status.copied_frames) {
+    action->record()->seen_since_nanos = now_nanos;
   }
-  action->record->seen_frames = there;
+  action->record()->seen_frames = there;
   const bool waited = there > status.copied_frames && call.wake_position != Recording::kNever &&
-                      now_nanos - action->record->seen_since_nanos >= kLongestWaitNanos;
+                      now_nanos - action->record()->seen_since_nanos >= kLongestWaitNanos;
   if (there >= call.wake_position || waited || status.stopping || status.end_position.has_value()) {
     NotifyCall(*action);
   }
@@ -209,12 +210,12 @@ void EngineImpl::LookAtRecording(const std::shared_ptr<Action>& action) {
 
 void EngineImpl::LookAtFeed(const std::shared_ptr<Action>& action) {
   if (action->over) return;
-  PlayFeedState& state = *action->play_feed;
+  PlayFeedState& state = *action->play_feed();
   bool tell = false;
   if (action->voice != nullptr) {
     const int64_t underruns = action->voice->gap_count();
-    if (underruns > action->play_feed->noted_underruns) {
-      action->play_feed->noted_underruns = underruns;
+    if (underruns > action->play_feed()->noted_underruns) {
+      action->play_feed()->noted_underruns = underruns;
       LogEntry entry = Event(EventKind::kUnderrun, *action);
       entry.frame = NextFrame();
       entry.frames = action->voice->gap_total_frames();
@@ -232,7 +233,7 @@ void EngineImpl::LookAtFeed(const std::shared_ptr<Action>& action) {
 
 void EngineImpl::OnDue(const std::shared_ptr<Action>& action) {
   if (action->over) return;
-  const int64_t frame = action->requested_start_frame.value_or(0);
+  const int64_t frame = action->requested_start_frame().value_or(0);
   switch (action->kind) {
     case ActionKind::kRecord:
     case ActionKind::kRecordStream:
@@ -243,7 +244,7 @@ void EngineImpl::OnDue(const std::shared_ptr<Action>& action) {
       break;
     case ActionKind::kCancel:
       // Held here: the target lets go of its cancels when it ends.
-      if (const std::shared_ptr<Action> target = action->request->target) {
+      if (const std::shared_ptr<Action> target = action->request()->target) {
         // What the audio thread cuts says itself when it is over.
         if (action->handed_on && target->voice != nullptr) return;
         if (!action->handed_on) Cancel(target, frame);
@@ -265,7 +266,7 @@ void EngineImpl::OnDue(const std::shared_ptr<Action>& action) {
 }
 
 void EngineImpl::TakeStats(const std::shared_ptr<Action>& action) {
-  const int64_t frame = *action->requested_start_frame;
+  const int64_t frame = *action->requested_start_frame();
   ActionReport& report = action->MutableOutcome().report;
   const int64_t end_frame = report.late_frames > 0
                                 ? NextFrame()

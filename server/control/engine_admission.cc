@@ -26,20 +26,20 @@ absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
   }
   if (s->waiting) return KeepWaiting(std::move(submission));
   for (const std::shared_ptr<Action>& action : s->members) {
-    action->requested_start_frame = FrameOf(*action, *s);
+    action->set_requested_start_frame(FrameOf(*action, *s));
   }
   for (const std::shared_ptr<Action>& action : s->members) {
     const Action* const after = action->after();
-    action->with_origin =
-        action->is_play() && !action->requested_start_frame.has_value() &&
-        (action->floats() || (after != nullptr && after->submission == s && after->with_origin));
+    action->with_origin = action->is_play() && !action->requested_start_frame().has_value() &&
+                          (action->floats() ||
+                           (after != nullptr && after->common == s->common && after->with_origin));
   }
   // Cuts and changes that are known now go with the voices, so that they hold however soon they
   // come.
   for (const std::shared_ptr<Action>& action : s->members) {
     const Action* const target = action->target();
-    if (target == nullptr || target->submission != s || !target->waits_for_voice()) continue;
-    const ActionRequest& request = *action->request;
+    if (target == nullptr || target->common != s->common || !target->waits_for_voice()) continue;
+    const ActionRequest& request = *action->request();
     if (action->kind == ActionKind::kChange) {
       SendWithVoice(action, request.change);
     } else if (request.cancel_fade.frames > 0) {
@@ -75,7 +75,7 @@ absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
   for (const std::shared_ptr<Action>& action : s->members) {
     if (action->target() == nullptr) continue;
     if (action->target()->over) {
-      action->request->target = nullptr;
+      action->request()->target = nullptr;
     } else {
       action->target()->MutableLinks().cancels.push_back(action);
     }
@@ -85,7 +85,7 @@ absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
     unanswered_.insert(s);
   }
   for (const std::shared_ptr<Action>& action : std::vector<std::shared_ptr<Action>>(s->members)) {
-    if (!action->is_play() && action->requested_start_frame.has_value()) {
+    if (!action->is_play() && action->requested_start_frame().has_value()) {
       Place(action, /*can_be_late=*/true);
     }
   }
@@ -101,7 +101,7 @@ absl::Status EngineImpl::Admit(std::unique_ptr<Submission> submission) {
 
 void EngineImpl::CutWithVoice(const std::shared_ptr<Action>& cancel) {
   const Action& target = *cancel->target();
-  const std::optional<int64_t> frame = cancel->requested_start_frame;
+  const std::optional<int64_t> frame = cancel->requested_start_frame();
   const bool late = frame.has_value() && *frame < NextFrame();
   if (frame.has_value() && !(late && cancel->late_policy == LatePolicy::kSkip)) {
     target.setup->cut_frame = std::min(target.setup->cut_frame, *frame);
@@ -124,10 +124,10 @@ absl::Status EngineImpl::Lend(Submission* submission) {
     for (const std::weak_ptr<Action>& weak : action->links->successors) {
       const std::shared_ptr<Action> successor = weak.lock();
       if (successor == nullptr || !successor->waits_for_voice() ||
-          successor->submission == nullptr) {
+          successor->common->submission == nullptr) {
         continue;
       }
-      if (!LendOwn(successor->submission, &lent).ok()) {
+      if (!LendOwn(successor->common->submission, &lent).ok()) {
         Conclude(successor, ActionEnd::kLimitExceeded, NextFrame());
       }
     }
@@ -143,17 +143,17 @@ absl::Status EngineImpl::LendOwn(Submission* submission,
   // Those that go, with their voices: first who, so that their voices lie in a row.
   absl::flat_hash_map<const Action*, Voice*> made;
   const auto batch_of = [&](const Action& action) {
-    return (action.with_origin && !action.requested_start_frame.has_value() ? floating : placed)
+    return (action.with_origin && !action.requested_start_frame().has_value() ? floating : placed)
         .get();
   };
   const auto follows = [](const Action& action) {
-    return !action.requested_start_frame.has_value() &&
+    return !action.requested_start_frame().has_value() &&
            action.start_kind == StartSpec::Kind::kAfter;
   };
   absl::flat_hash_map<const Batch*, size_t> counts;
   for (const std::shared_ptr<Action>& action : submission->members) {
     if (!action->waits_for_voice() ||
-        (action->play_feed != nullptr && !action->play_feed->handed_over)) {
+        (action->play_feed() != nullptr && !action->play_feed()->handed_over)) {
       continue;
     }
     if (follows(*action)) {
@@ -178,8 +178,8 @@ absl::Status EngineImpl::LendOwn(Submission* submission,
     }
     const int64_t offset_frames =
         after != nullptr ? Voice::kFollows
-                         : action->requested_start_frame.value_or(action->start_frames);
-    voice->second = AddVoice(action.get(), offset_frames, after, batch_of(*action));
+                         : action->requested_start_frame().value_or(action->start_frames);
+    voice->second = AddVoice(action, offset_frames, after, batch_of(*action));
   }
   for (std::unique_ptr<Batch>* batch : {&placed, &floating}) {
     if ((*batch)->voices.empty()) continue;
@@ -196,25 +196,27 @@ absl::Status EngineImpl::LendOwn(Submission* submission,
     }
     ++submission->lent;
   }
-  for (const auto& [unused, voice] : made) {
-    auto* const action = static_cast<Action*>(voice->owner());
-    action->voice = voice;
+  for (const std::shared_ptr<Action>& action : submission->members) {
+    const auto voice = made.find(action.get());
+    if (voice == made.end()) continue;
+    action->voice = voice->second;
     action->lent = true;
     action->setup = nullptr;
-    lent->push_back(action->shared_from_this());
+    lent->push_back(action);
   }
   return absl::OkStatus();
 }
 
-Voice* EngineImpl::AddVoice(Action* action, int64_t offset_frames, Voice* after, Batch* batch) {
+Voice* EngineImpl::AddVoice(const std::shared_ptr<Action>& action, int64_t offset_frames,
+                            Voice* after, Batch* batch) {
   // Copied: the mixer may refuse it.
   Voice::Spec spec = action->setup->spec;
   spec.offset_frames = offset_frames;
   spec.after = after;
-  if (action->play_feed != nullptr) {
-    spec.feed = action->play_feed->feed.get();
+  if (action->play_feed() != nullptr) {
+    spec.feed = action->play_feed()->feed.get();
   } else {
-    spec.view = action->audio->View();
+    spec.view = action->audio()->View();
   }
   AddSessionGain(action, &spec);
   Voice* const voice = batch->AddVoice(spec);
@@ -240,7 +242,7 @@ std::optional<int64_t> EngineImpl::FrameOf(const Action& action,
       return clock == ConverterClock::kOutput ? frame - info.output_latency_frames : frame;
     }
     case StartSpec::Kind::kAfter:
-      return action.requested_start_frame;
+      return action.requested_start_frame();
     case StartSpec::Kind::kOffset:
     case StartSpec::Kind::kWallTime:  // is no action's own
       break;
@@ -253,9 +255,9 @@ std::optional<int64_t> EngineImpl::FrameOf(const Action& action,
 void EngineImpl::Resolve(Submission* submission) {
   for (const std::shared_ptr<Action>& action :
        std::vector<std::shared_ptr<Action>>(submission->members)) {
-    if (action->requested_start_frame.has_value()) continue;
-    action->requested_start_frame = FrameOf(*action, *submission);
-    if (!action->requested_start_frame.has_value()) continue;
+    if (action->requested_start_frame().has_value()) continue;
+    action->set_requested_start_frame(FrameOf(*action, *submission));
+    if (!action->requested_start_frame().has_value()) continue;
     if (!action->is_play() && !action->over) {
       Place(action, /*can_be_late=*/false);
     }
@@ -264,12 +266,12 @@ void EngineImpl::Resolve(Submission* submission) {
 }
 
 void EngineImpl::Place(const std::shared_ptr<Action>& action, bool can_be_late) {
-  const int64_t frame = *action->requested_start_frame;
+  const int64_t frame = *action->requested_start_frame();
   switch (action->kind) {
     case ActionKind::kRecord:
     case ActionKind::kRecordStream:
       // Nothing has to be there to record nothing.
-      AddDue(action->total_frames == 0 ? frame - 1 : frame, action);
+      AddDue(action->total_frames() == 0 ? frame - 1 : frame, action);
       break;
     case ActionKind::kCancel:
       HandOnCancel(action, can_be_late);
@@ -307,7 +309,7 @@ void EngineImpl::Answer(Submission* submission) {
     admitted.actions.push_back(
         {.action_id = member->id(),
          .key = member->key(),
-         .start_frame = member->requested_start_frame,
+         .start_frame = member->requested_start_frame(),
          .buffer_id = member->is_record() ? ids_.Make('b', member->buffer_number) : ""});
   }
   for (auto& other : requests_.Finish(submission->common->session_id, submission->request_id,
@@ -326,7 +328,7 @@ void EngineImpl::DropSubmission(Submission* submission) {
     if (action->waits_for_voice()) return;
     if (!submission->origin.has_value() && !action->over) return;
   }
-  for (const std::shared_ptr<Action>& action : submission->members) action->submission = nullptr;
+  submission->common->submission = nullptr;
   submissions_.erase(submission);
 }
 

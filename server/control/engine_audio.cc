@@ -100,7 +100,6 @@ std::shared_ptr<Action> EngineImpl::MakePlayAction(const std::shared_ptr<ActionC
   auto action = std::make_shared<Action>();
   action->number = actions_.TakeNumber();
   action->common = common;
-  action->stream = stream_;
   SetStart(FromOrigin(spec.start), action.get());
   action->late_policy = spec.late_policy;
   action->xrun_policy = spec.xrun_policy;
@@ -116,14 +115,15 @@ std::shared_ptr<Action> EngineImpl::MakePlayAction(const std::shared_ptr<ActionC
       *ResolvePlayMap(spec.channel_map, spec.channels, Shape(), prefix + "channel_map");
   voice.max_frames = spec.max_frames.value_or(Voice::kNoFrame);
   voice.owner = action.get();
-  action->total_frames = spec.max_frames;
+  action->set_total_frames(spec.max_frames);
   action->kind = ActionKind::kPlayStream;
-  action->play_feed = std::make_unique<PlayFeedState>();
-  action->play_feed->feed = ring.feed;
-  action->play_feed->channels = spec.channels;
-  action->play_feed->ring_frames = ring.frames;
+  auto feed = std::make_unique<PlayFeedState>();
+  feed->feed = ring.feed;
+  feed->channels = spec.channels;
+  feed->ring_frames = ring.frames;
   // What starts at a frame starts there, whatever has come by then.
-  action->play_feed->handed_over = !StartsNow(spec.start);
+  feed->handed_over = !StartsNow(spec.start);
+  action->of_kind = std::move(feed);
   action->MutableLinks().call = std::make_shared<StreamCall>();
   action->reattachable = spec.reattachable;
   return action;
@@ -137,14 +137,14 @@ absl::StatusOr<std::shared_ptr<Action>> EngineImpl::MakeRecordAction(
   auto action = std::make_shared<Action>();
   action->number = actions_.TakeNumber();
   action->common = common;
-  action->stream = stream_;
   SetStart(FromOrigin(spec.start), action.get());
   action->late_policy = spec.late_policy;
   action->source = spec.source;
   action->kind = ActionKind::kRecordStream;
-  action->total_frames = spec.frames;
-  action->record = std::make_unique<RecordState>();
-  action->record->recording = std::make_shared<Recording>(
+  action->set_total_frames(spec.frames);
+  action->of_kind = std::make_unique<RecordState>();
+  action->record()->stream = stream_;
+  action->record()->recording = std::make_shared<Recording>(
       Recording::Spec{.source = {.owner = stream_,
                                  .history = &stream_->history(spec.source),
                                  .sample_rate_hz = stream_->rate_hz()},
@@ -171,6 +171,7 @@ absl::Status EngineImpl::AdmitStreams(const std::vector<std::shared_ptr<Action>>
   common->wall_origin = wall_origin;
   auto submission = std::make_unique<Submission>();
   submission->common = common;
+  common->submission = submission.get();
   submission->stream = stream_;
   submission->members = actions;
   submission->record_shift_frames = record_shift_frames;
@@ -178,8 +179,7 @@ absl::Status EngineImpl::AdmitStreams(const std::vector<std::shared_ptr<Action>>
   if (submission->waiting) submission->record_shift_frames = RoundTripFrames();
   bool origin_comes_with_audio = false;
   for (const std::shared_ptr<Action>& action : actions) {
-    action->submission = submission.get();
-    if (action->play_feed != nullptr && !action->play_feed->handed_over) {
+    if (action->play_feed() != nullptr && !action->play_feed()->handed_over) {
       origin_comes_with_audio = true;
     }
   }
@@ -373,22 +373,22 @@ absl::StatusOr<Engine::DuplexStream> EngineImpl::ReattachDuplex(const std::strin
 bool EngineImpl::FeedChanged(const std::shared_ptr<Action>& action, int64_t flushed_position,
                              bool enough) {
   Lock lock(this);
-  PlayFeedState& state = *action->play_feed;
+  PlayFeedState& state = *action->play_feed();
   state.flushed_position = flushed_position;
   if (!state.handed_over && !action->over && enough) HandOver(action);
   return state.handed_over || action->over;
 }
 
 void EngineImpl::HandOver(const std::shared_ptr<Action>& action) {
-  Submission* const submission = action->submission;
-  action->play_feed->handed_over = true;
+  Submission* const submission = action->common->submission;
+  action->play_feed()->handed_over = true;
   submission->floating = running();
   if (!submission->floating) {
     submission->origin = NextFrame();
-    action->requested_start_frame = submission->origin;
+    action->set_requested_start_frame(submission->origin);
   }
   if (absl::Status status = Lend(submission); !status.ok()) {
-    action->play_feed->handed_over = false;
+    action->play_feed()->handed_over = false;
     Conclude(action, ActionEnd::kLimitExceeded, NextFrame());
     return;
   }
@@ -400,7 +400,7 @@ void EngineImpl::HandOver(const std::shared_ptr<Action>& action) {
 void EngineImpl::EndCall(const std::shared_ptr<Action>& action, bool complete) {
   Lock lock(this);
   action->attached = false;
-  if (action->play_feed != nullptr && complete) action->play_feed->ended = true;
+  if (action->play_feed() != nullptr && complete) action->play_feed()->ended = true;
   if (action->ended()) LetGoOfStream(action.get());
   if (action->over || complete) return;
   if (action->reattachable) {
@@ -413,13 +413,12 @@ void EngineImpl::EndCall(const std::shared_ptr<Action>& action, bool complete) {
 
 PlayStreamProgress EngineImpl::ProgressOf(const std::shared_ptr<Action>& action) {
   Lock lock(this);
-  const PlayFeedState& state = *action->play_feed;
+  const PlayFeedState& state = *action->play_feed();
   PlayStreamProgress progress;
   progress.received_position = state.write_position();
   progress.played_position = state.read_position();
   progress.granted_position = progress.played_position + state.ring_frames;
-  progress.next_frame =
-      action->stream != nullptr ? action->stream->mixer().next_frame() : action->outcome->end_frame;
+  progress.next_frame = IsOfOpenStream(*action) ? NextFrame() : action->outcome->end_frame;
   progress.underruns = action->voice != nullptr     ? action->voice->gap_count()
                        : action->outcome != nullptr ? action->outcome->report.underruns
                                                     : 0;

@@ -49,18 +49,18 @@ absl::StatusOr<std::vector<ActionReport>> EngineImpl::CancelActions(
 }
 
 void EngineImpl::HandOnCancel(const std::shared_ptr<Action>& cancel, bool can_be_late) {
-  const int64_t frame = *cancel->requested_start_frame;
+  const int64_t frame = *cancel->requested_start_frame();
   const int64_t late = can_be_late ? NextFrame() - frame : 0;
   if (late > 0) cancel->MutableOutcome().report.late_frames = late;
   if (late > 0 && cancel->late_policy == LatePolicy::kSkip) {
     Conclude(cancel, ActionEnd::kSkipped, frame);
     return;
   }
-  const std::shared_ptr<Action> target = cancel->request->target;
+  const std::shared_ptr<Action> target = cancel->request()->target;
   if (cancel->handed_on || target == nullptr) return;
   if (target->is_play()) {
     cancel->handed_on = true;
-    const Fade& fade = cancel->request->cancel_fade;
+    const Fade& fade = cancel->request()->cancel_fade;
     if (fade.frames > 0) {
       FadeOut(target, frame, fade, cancel);
     } else {
@@ -68,7 +68,7 @@ void EngineImpl::HandOnCancel(const std::shared_ptr<Action>& cancel, bool can_be
     }
   } else if (target->is_record()) {
     cancel->handed_on = true;
-    const std::optional<int64_t>& start = target->requested_start_frame;
+    const std::optional<int64_t> start = target->requested_start_frame();
     if (start.has_value() && frame <= *start && !target->start_frame().has_value()) {
       CancelRecord(target, frame);
     } else {
@@ -95,13 +95,13 @@ void EngineImpl::Cancel(const std::shared_ptr<Action>& action, std::optional<int
     return;
   }
   // A cancel that its target has cannot be taken back, and what happens at one frame happens there.
-  const std::optional<int64_t>& start = action->requested_start_frame;
+  const std::optional<int64_t> start = action->requested_start_frame();
   if (action->handed_on || (frame.has_value() && (!start.has_value() || *start < *frame))) return;
   Conclude(action, ActionEnd::kCancelled, start.value_or(NextFrame()));
 }
 
 void EngineImpl::CancelPlay(const std::shared_ptr<Action>& action, std::optional<int64_t> frame) {
-  const std::optional<int64_t>& requested = action->requested_start_frame;
+  const std::optional<int64_t> requested = action->requested_start_frame();
   const int64_t next_frame = NextFrame();
   const bool at_once =
       !frame.has_value() || *frame <= next_frame ||
@@ -125,10 +125,11 @@ void EngineImpl::CancelPlay(const std::shared_ptr<Action>& action, std::optional
   if (still && at_once) {
     const Voice& voice = *action->voice;
     CopyOutcome(voice, action.get());
+    // CopyOutcome may have learnt it from the voice.
+    const std::optional<int64_t> known = action->requested_start_frame();
     action->MutableOutcome().report.late_frames =
-        voice.start_frame() >= 0 && requested.has_value() ? voice.start_frame() - *requested : 0;
-    const int64_t end_frame =
-        voice.start_frame() >= 0 ? next_frame : requested.value_or(next_frame);
+        voice.start_frame() >= 0 && known.has_value() ? voice.start_frame() - *known : 0;
+    const int64_t end_frame = voice.start_frame() >= 0 ? next_frame : known.value_or(next_frame);
     Conclude(action, action->doom != ActionEnd::kNone ? action->doom : ActionEnd::kCancelled,
              end_frame);
   }
@@ -137,7 +138,7 @@ void EngineImpl::CancelPlay(const std::shared_ptr<Action>& action, std::optional
 void EngineImpl::FadeOut(const std::shared_ptr<Action>& action, std::optional<int64_t> frame,
                          const Fade& fade, const std::shared_ptr<Action>& by) {
   const bool sounds = action->start_frame().has_value();
-  const std::optional<int64_t>& requested = action->requested_start_frame;
+  const std::optional<int64_t> requested = action->requested_start_frame();
   const bool before_start =
       !sounds && (!frame.has_value() || (requested.has_value() && *frame <= *requested));
   // Nothing fades that does not sound. What is to end at once does not wait for a stopped stream to
@@ -162,7 +163,7 @@ void EngineImpl::CutVoice(const std::shared_ptr<Action>& action, int64_t frame) 
 
 void EngineImpl::CancelRecord(const std::shared_ptr<Action>& action, std::optional<int64_t> frame) {
   const ActionEnd reason = action->doom != ActionEnd::kNone ? action->doom : ActionEnd::kCancelled;
-  const std::optional<int64_t>& requested = action->requested_start_frame;
+  const std::optional<int64_t> requested = action->requested_start_frame();
   if (!action->recording()->status().start_frame.has_value()) {
     const bool never_begins = !frame.has_value() || (requested.has_value() && *frame <= *requested);
     if (never_begins) {
@@ -192,7 +193,7 @@ void EngineImpl::Doom(const std::shared_ptr<Action>& action, ActionEnd reason) {
       LookAtRecording(action);
     }
   } else {
-    Conclude(action, action->doom, action->requested_start_frame.value_or(NextFrame()));
+    Conclude(action, action->doom, action->requested_start_frame().value_or(NextFrame()));
   }
 }
 

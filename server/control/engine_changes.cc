@@ -117,18 +117,18 @@ void EngineImpl::OnChangeDone(const VoiceChange* change) {
     entry.frame = frame;
     entry.text = ChangeText(*change);
     events_.Append(std::move(entry));
-    TellFollowers(target);
+    TellFollowers(*target);
   }
   const std::shared_ptr<Action>& by = done->by;
   if (by == nullptr || by->over) return;
   if (applied) {
     ActionReport& report = by->MutableOutcome().report;
     report.start_frame = frame;
-    report.late_frames = std::max<int64_t>(frame - by->requested_start_frame.value_or(frame), 0);
+    report.late_frames = std::max<int64_t>(frame - by->requested_start_frame().value_or(frame), 0);
     Conclude(by, ActionEnd::kCompleted, frame);
   } else if (by->kind == ActionKind::kChange) {
     Conclude(by, by->doom != ActionEnd::kNone ? by->doom : ActionEnd::kTargetEnded,
-             by->requested_start_frame.value_or(NextFrame()));
+             by->requested_start_frame().value_or(NextFrame()));
   }
 }
 
@@ -148,7 +148,7 @@ void EngineImpl::DropWaitingChanges(Action* action) {
 }
 
 void EngineImpl::SendWithVoice(const std::shared_ptr<Action>& action, VoiceChange change) {
-  const std::optional<int64_t> frame = action->requested_start_frame;
+  const std::optional<int64_t> frame = action->requested_start_frame();
   const bool late = frame.has_value() && *frame < NextFrame();
   if (frame.has_value() && !(late && action->late_policy == LatePolicy::kSkip)) {
     change.frame = *frame;
@@ -159,11 +159,11 @@ void EngineImpl::SendWithVoice(const std::shared_ptr<Action>& action, VoiceChang
     return;
   }
   action->handed_on = true;
-  SendChange(change, action->request->target, action);
+  SendChange(change, action->request()->target, action);
 }
 
 void EngineImpl::HandOnChange(const std::shared_ptr<Action>& action, bool can_be_late) {
-  const int64_t frame = *action->requested_start_frame;
+  const int64_t frame = *action->requested_start_frame();
   const int64_t late = can_be_late ? NextFrame() - frame : 0;
   if (late > 0) action->MutableOutcome().report.late_frames = late;
   if (late > 0 && action->late_policy == LatePolicy::kSkip) {
@@ -176,10 +176,10 @@ void EngineImpl::HandOnChange(const std::shared_ptr<Action>& action, bool can_be
     return;
   }
   action->handed_on = true;
-  VoiceChange change = action->request->change;
+  VoiceChange change = action->request()->change;
   change.frame = frame;
   change.absolute = true;
-  SendChange(change, action->request->target, action);
+  SendChange(change, action->request()->target, action);
 }
 
 absl::StatusOr<ChangesAdmitted> EngineImpl::ChangeActions(
@@ -248,7 +248,7 @@ void EngineImpl::NoteGain(const std::string& session_id, const GainTimeline::Cha
   events_.Append(std::move(entry));
 }
 
-void EngineImpl::AddSessionGain(Action* action, Voice::Spec* spec) {
+void EngineImpl::AddSessionGain(const std::shared_ptr<Action>& action, Voice::Spec* spec) {
   const auto found = session_gains_.find(action->common->session_id);
   if (found == session_gains_.end()) return;
   found->second.Settle(NextFrame());
@@ -260,7 +260,7 @@ void EngineImpl::AddSessionGain(Action* action, Voice::Spec* spec) {
                        .gain = change.gain,
                        .fade = change.fade,
                        .frame = change.frame};
-    pending->target = action->shared_from_this();
+    pending->target = action;
     ++action->pending_changes;
     spec->changes.push_back(&pending->change);
     changes_.emplace(&pending->change, std::move(pending));

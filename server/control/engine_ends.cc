@@ -31,10 +31,10 @@ void EngineImpl::Conclude(const std::shared_ptr<Action>& action, ActionEnd reaso
   for (const std::weak_ptr<Action>& weak : cancels) {
     const std::shared_ptr<Action> cancel = weak.lock();
     if (cancel == nullptr || cancel->over) continue;
-    cancel->request->target = nullptr;
+    cancel->request()->target = nullptr;
     // The mixer tells when a change took effect, or that it never will.
     if (cancel->kind == ActionKind::kChange) continue;
-    const std::optional<int64_t>& frame = cancel->requested_start_frame;
+    const std::optional<int64_t> frame = cancel->requested_start_frame();
     if (!cancel->handed_on || reason != ActionEnd::kCancelled || !frame.has_value()) continue;
     const bool sounded = action->start_frame().has_value();
     const int64_t start_frame = sounded ? std::max(*frame, end_frame) : *frame;
@@ -56,7 +56,7 @@ void EngineImpl::Conclude(const std::shared_ptr<Action>& action, ActionEnd reaso
 
 void EngineImpl::AwaitJudgement(const std::shared_ptr<Action>& action) {
   ActionOutcome& outcome = *action->outcome;
-  action->stream->DescribeBlocks(outcome.mark, outcome.end_frame, &outcome.report);
+  StreamOf(*action).DescribeBlocks(outcome.mark, outcome.end_frame, &outcome.report);
   SetState(action.get(), ActionState::kDone);
   TellSpool(*action);
   judging_.emplace(std::pair(outcome.end_frame, action->number), action);
@@ -71,10 +71,10 @@ void EngineImpl::Finish(const std::shared_ptr<Action>& action) {
   report.touched = Touched::kNo;
   if (report.start_frame.has_value() && action->has_audio()) {
     if (!action->done()) {
-      action->stream->DescribeBlocks(outcome.mark, outcome.end_frame, &report);
+      StreamOf(*action).DescribeBlocks(outcome.mark, outcome.end_frame, &report);
     }
-    action->stream->DescribeXruns(outcome.mark, outcome.end_frame, action->is_record_of_input(),
-                                  &report);
+    StreamOf(*action).DescribeXruns(outcome.mark, outcome.end_frame, action->is_record_of_input(),
+                                    &report);
   }
   if (action->voice == nullptr) GiveUpFeed(action.get());
   LetGoOfStream(action.get());
@@ -87,31 +87,32 @@ void EngineImpl::Finish(const std::shared_ptr<Action>& action) {
     NoteOver(action);
   }
   TellEnd(action);
-  if (action->request != nullptr) action->request->target = nullptr;
+  if (action->request() != nullptr) action->request()->target = nullptr;
   action->setup = nullptr;
   // Of a play that the mixer never had, and of what waited for the origin that such a play would
   // have brought, nothing else will.
-  if (action->submission != nullptr && !action->lent &&
-      (action->is_play() || !action->submission->origin.has_value())) {
-    DropSubmission(action->submission);
+  if (action->common->submission != nullptr && !action->lent &&
+      (action->is_play() || !action->common->submission->origin.has_value())) {
+    DropSubmission(action->common->submission);
   }
-  if (Waits(*action)) DropIfOver(action->submission);
+  if (Waits(*action)) DropIfOver(action->common->submission);
 }
 
 void EngineImpl::LetGoOfStream(Action* action) {
-  const bool closed = action->stream != stream_;
+  if (action->record() == nullptr) return;
+  const bool closed = !IsOfOpenStream(*action);
   // Its call takes it at the end of admission; another call may come for what the client lacks.
-  if (action->record != nullptr && (closed || !(action->reattachable || action->attached))) {
-    action->record->recording = nullptr;
+  if (closed || !(action->reattachable || action->attached)) {
+    action->record()->recording = nullptr;
   }
-  if (closed) action->stream = nullptr;
+  if (closed) action->record()->stream = nullptr;
 }
 
 void EngineImpl::TellEnd(const std::shared_ptr<Action>& action) {
   const ActionOutcome& outcome = *action->outcome;
   if (action->ended() && outcome.end_reason == ActionEnd::kSkipped) {
     LogEntry skipped = Event(EventKind::kActionSkipped, *action);
-    skipped.frame = action->requested_start_frame;
+    skipped.frame = action->requested_start_frame();
     skipped.frames = outcome.report.late_frames;
     events_.Append(std::move(skipped));
   }
@@ -124,7 +125,7 @@ void EngineImpl::TellEnd(const std::shared_ptr<Action>& action) {
 
   if (action->links != nullptr) TellWaits(action.get());
   NotifyCall(*action);
-  TellFollowers(action);
+  TellFollowers(*action);
 }
 
 void EngineImpl::TellWaits(Action* action) {

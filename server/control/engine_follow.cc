@@ -18,7 +18,7 @@ absl::Status EngineImpl::Follow(const std::shared_ptr<Action>& action,
   }
   action->MutableLinks().after_number = after->number;
   if (after->over) {
-    action->requested_start_frame = after->outcome->end_frame;
+    action->set_requested_start_frame(after->outcome->end_frame);
     return absl::OkStatus();
   }
   const size_t successors = CountSuccessors(after.get()) + 1;
@@ -70,10 +70,11 @@ void EngineImpl::StartSuccessors(Action* action) {
     successor->links->after = nullptr;
     if (all_end) continue;
     if (successor->is_play() && successor->lent) continue;  // the mixer sees to it
-    successor->requested_start_frame = end_frame;
+    successor->set_requested_start_frame(end_frame);
     if (!successor->is_play()) {
       Place(successor, /*can_be_late=*/true);
-    } else if (successor->submission != nullptr && !Lend(successor->submission).ok()) {
+    } else if (successor->common->submission != nullptr &&
+               !Lend(successor->common->submission).ok()) {
       Conclude(successor, ActionEnd::kLimitExceeded, NextFrame());
     }
   }

@@ -252,7 +252,7 @@ void EngineImpl::CopyRecordings() {
   {
     Lock lock(this);
     for (const std::shared_ptr<Action>& action : recordings_) {
-      if (action->recording()->to_buffer()) recordings.push_back(action->record->recording);
+      if (action->recording()->to_buffer()) recordings.push_back(action->record()->recording);
     }
   }
   for (const std::shared_ptr<Recording>& recording : recordings) recording->CopyToBuffer();
@@ -354,10 +354,10 @@ void EngineImpl::TakeBlocks() {
 }
 
 void EngineImpl::NameTouched(int64_t earliest_frame, int64_t latest_frame, LogEntry* entry) const {
-  const auto look = [&, stream = stream_.get()](const Action& action) {
+  const auto look = [&](const Action& action) {
+    mu_.AssertHeld();
     const std::optional<int64_t>& start_frame = action.start_frame();
-    if (action.stream.get() != stream || !start_frame.has_value() ||
-        !(action.is_play() || action.is_record())) {
+    if (!start_frame.has_value() || !action.has_audio() || !IsOfOpenStream(action)) {
       return;
     }
     // What was lost before its first frame is not its own.
@@ -487,9 +487,7 @@ void EngineImpl::CheckShutdown() {
 
 void EngineImpl::EndEverything(ActionEnd reason) {
   Judge(/*all=*/true);
-  std::vector<std::shared_ptr<Action>> actions;
-  for (const auto& [number, action] : actions_.unfinished()) actions.push_back(action);
-  for (const std::shared_ptr<Action>& action : actions) Doom(action, reason);
+  for (const std::shared_ptr<Action>& action : actions_.HoldUnfinished()) Doom(action, reason);
 }
 
 // --- Events ---

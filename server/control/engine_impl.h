@@ -399,7 +399,8 @@ class EngineImpl : public Engine {
   // The first frame that can be kept for so many changes more.
   int64_t CommonFrame(int64_t changes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The session's gain for a voice to be lent.
-  void AddSessionGain(Action* action, Voice::Spec* spec) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddSessionGain(const std::shared_ptr<Action>& action, Voice::Spec* spec)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The mixer did not take it.
   void TakeBackSessionGain(const Voice& voice) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ChangeMasterGain(const GainTimeline::Change& change, bool clears_later)
@@ -423,8 +424,8 @@ class EngineImpl : public Engine {
   absl::Status Lend(Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status LendOwn(Submission* submission, std::vector<std::shared_ptr<Action>>* lent)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  Voice* AddVoice(Action* action, int64_t offset_frames, Voice* after, Batch* batch)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Voice* AddVoice(const std::shared_ptr<Action>& action, int64_t offset_frames, Voice* after,
+                  Batch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The frame that a start means; absent while it counts from an origin that is not known.
   std::optional<int64_t> FrameOf(const Action& action, const Submission& submission) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -437,7 +438,7 @@ class EngineImpl : public Engine {
 
   // --- Batches that wait for the wall clock (engine_wall_time.cc) ---
   static bool Waits(const Action& action) {
-    return action.submission != nullptr && action.submission->waiting;
+    return action.common->submission != nullptr && action.common->submission->waiting;
   }
   // Registers what is not for the mixer yet, and answers.
   absl::Status KeepWaiting(std::unique_ptr<Submission> submission)
@@ -547,10 +548,17 @@ class EngineImpl : public Engine {
   int64_t NextFrame() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return stream_ == nullptr ? 0 : stream_->mixer().next_frame();
   }
+  bool IsOfOpenStream(const Action& action) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return stream_ != nullptr && action.common->stream_id == stream_->id();
+  }
+  // Of an action that has not ended. When a stream is closed only recordings may have to go on.
+  LiveStream& StreamOf(const Action& action) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return action.record() != nullptr ? *action.record()->stream : *stream_;
+  }
 
   // --- Who follows it (engine_watch.cc) ---
   absl::Status CheckRoomForWatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void TellFollowers(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellFollowers(const Action& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WakeFollowers(const std::string& session_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // It is unfinished no more; whoever follows is not told of what is forgotten for it.
   void NoteOver(const std::shared_ptr<Action>& action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -85,7 +85,7 @@ std::optional<int64_t> EngineImpl::FirstStart(const Submission& submission) {
   if (submission.common->wall_origin.has_value()) return std::nullopt;
   std::optional<int64_t> first;
   for (const std::shared_ptr<Action>& action : submission.members) {
-    const std::optional<int64_t>& frame = action->requested_start_frame;
+    const std::optional<int64_t> frame = action->requested_start_frame();
     if (frame.has_value()) first = std::min(first.value_or(*frame), *frame);
   }
   return first;
@@ -116,7 +116,8 @@ void EngineImpl::Expire(Submission* submission) {
   // With the last of them it is gone.
   for (const std::shared_ptr<Action>& action :
        std::vector<std::shared_ptr<Action>>(submission->members)) {
-    Conclude(action, ActionEnd::kNotCommitted, action->requested_start_frame.value_or(NextFrame()));
+    Conclude(action, ActionEnd::kNotCommitted,
+             action->requested_start_frame().value_or(NextFrame()));
   }
 }
 

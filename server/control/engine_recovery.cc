@@ -78,7 +78,7 @@ void EngineImpl::NoteLoss(const std::string& why) {
     // What was told to end, and whose cut no audio thread will take up for now, is over.
     std::vector<std::shared_ptr<Action>> doomed;
     for (const auto& [number, action] : actions_.unfinished()) {
-      if (action->doom != ActionEnd::kNone) doomed.push_back(action);
+      if (action->doom != ActionEnd::kNone) doomed.push_back(actions_.Hold(*action));
     }
     for (const std::shared_ptr<Action>& action : doomed) Doom(action, action->doom);
   });

@@ -79,16 +79,16 @@ ActionReport EngineImpl::ReportOf(const Action& action) {
   ActionReport report = action.Report();
   if (action.ended()) return report;
   if (action.voice != nullptr) {
-    DescribeProgress(*action.voice, action, action.stream->mixer().next_frame(), &report);
-    report.underruns = action.play_feed != nullptr ? action.voice->gap_count() : 0;
+    DescribeProgress(*action.voice, action, StreamOf(action).mixer().next_frame(), &report);
+    report.underruns = action.play_feed() != nullptr ? action.voice->gap_count() : 0;
   }
   if (action.recording() != nullptr) CopyStatus(action.recording()->status(), &report);
   if (report.start_frame.has_value()) {
     const int64_t end_frame =
-        action.over ? action.outcome->end_frame : action.stream->mixer().next_frame();
-    if (!action.done()) action.stream->DescribeBlocks(action.outcome->mark, end_frame, &report);
-    action.stream->DescribeXruns(action.outcome->mark, end_frame, action.is_record_of_input(),
-                                 &report);
+        action.over ? action.outcome->end_frame : StreamOf(action).mixer().next_frame();
+    if (!action.done()) StreamOf(action).DescribeBlocks(action.outcome->mark, end_frame, &report);
+    StreamOf(action).DescribeXruns(action.outcome->mark, end_frame, action.is_record_of_input(),
+                                   &report);
     if (!action.over && report.touched == Touched::kNo) {
       report.touched = Touched::kCannotTell;
     }

@@ -122,6 +122,7 @@ absl::StatusOr<std::unique_ptr<Submission>> EngineImpl::MakeSubmission(
     const std::vector<std::shared_ptr<const AudioStorage>>& inline_audio) {
   auto submission = std::make_unique<Submission>();
   submission->common = MakeCommon(session_id);
+  submission->common->submission = submission.get();
   submission->stream = stream_;
   submission->members.reserve(batch.actions.size());
   absl::Cleanup undo = [&] {
@@ -205,7 +206,7 @@ absl::Status EngineImpl::LinkMembers(const std::string& session_id, const BatchS
     const ActionRefSpec& ref = cancel != nullptr ? cancel->target : change->target;
     absl::StatusOr<std::shared_ptr<Action>> found = find(ref, what);
     if (!found.ok()) return found.status();
-    ActionRequest& request = *action->request;
+    ActionRequest& request = *action->request();
     request.target = *std::move(found);
     request.target_number = request.target->number;
     const Action& target = *request.target;
@@ -237,8 +238,6 @@ absl::Status EngineImpl::MakeMember(const ActionSpec& spec, const std::string& f
   auto action = std::make_shared<Action>();
   action->number = actions_.TakeNumber();
   action->common = submission->common;
-  action->stream = stream_;
-  action->submission = submission;
   SetStart(spec.start, action.get());
   action->late_policy = spec.late_policy;
   if (const auto* play = std::get_if<PlaySpec>(&spec.what)) {
@@ -250,17 +249,17 @@ absl::Status EngineImpl::MakeMember(const ActionSpec& spec, const std::string& f
     if (!status.ok()) return status;
   } else if (const auto* cancel = std::get_if<CancelSpec>(&spec.what)) {
     action->kind = ActionKind::kCancel;
-    action->total_frames = 0;
-    action->request = std::make_unique<ActionRequest>();
-    action->request->cancel_fade = cancel->fade;
+    action->set_total_frames(0);
+    action->of_kind = std::make_unique<ActionRequest>();
+    action->request()->cancel_fade = cancel->fade;
   } else if (const auto* change = std::get_if<ChangeSpec>(&spec.what)) {
     action->kind = ActionKind::kChange;
-    action->total_frames = 0;
-    action->request = std::make_unique<ActionRequest>();
-    action->request->change = ToVoiceChange(change->change);
+    action->set_total_frames(0);
+    action->of_kind = std::make_unique<ActionRequest>();
+    action->request()->change = ToVoiceChange(change->change);
   } else {
     action->kind = ActionKind::kStats;
-    action->total_frames = 0;
+    action->set_total_frames(0);
     action->reset_baseline = std::get<StatsSpec>(spec.what).reset_baseline;
   }
   submission->members.push_back(std::move(action));
@@ -278,7 +277,7 @@ absl::Status EngineImpl::MakePlay(const PlaySpec& spec, const std::string& field
                                   const std::shared_ptr<const AudioStorage>& inline_audio,
                                   const std::shared_ptr<Action>& action) {
   action->kind = ActionKind::kPlay;
-  action->audio = inline_audio;
+  std::shared_ptr<const AudioStorage> audio = inline_audio;
   if (!spec.buffer_id.empty()) {
     absl::StatusOr<BufferStore::Playable> playable =
         buffers_.GetPlayable(action->common->session_id, spec.buffer_id);
@@ -288,13 +287,13 @@ absl::Status EngineImpl::MakePlay(const PlaySpec& spec, const std::string& field
                       absl::StrCat(spec.buffer_id, " of ", playable->sample_rate_hz, " Hz"),
                       absl::StrCat("a buffer of ", stream_->rate_hz(), " Hz"));
     }
-    action->audio = playable->audio;
+    audio = playable->audio;
     action->buffer_number = *ids_.NumberOf('b', spec.buffer_id);
   }
   absl::StatusOr<std::vector<int>> map =
-      ResolvePlayMap(spec.channel_map, action->audio->channels(), Shape(), field + "channel_map");
+      ResolvePlayMap(spec.channel_map, audio->channels(), Shape(), field + "channel_map");
   if (!map.ok()) return map.status();
-  const int64_t frames = action->audio->frames();
+  const int64_t frames = audio->frames();
   if (absl::Status status = CheckFrames(spec.offset_frames, 0, frames, field + "offset_frames");
       !status.ok()) {
     return status;
@@ -314,7 +313,8 @@ absl::Status EngineImpl::MakePlay(const PlaySpec& spec, const std::string& field
   voice.loop = *loop;
   voice.max_frames = spec.max_frames.value_or(Voice::kNoFrame);
   voice.owner = action.get();
-  action->total_frames = TotalFrames(spec, *loop, frames);
+  action->set_total_frames(TotalFrames(spec, *loop, frames));
+  action->of_kind = std::move(audio);
   return absl::OkStatus();
 }
 
@@ -348,15 +348,16 @@ absl::Status EngineImpl::MakeRecord(const RecordSpec& spec, const std::string& f
                             .channels = *std::move(map),
                             .total_frames = spec.frames,
                             .late_policy = action->late_policy};
-  action->record = std::make_unique<RecordState>();
-  action->record->recording =
+  action->of_kind = std::make_unique<RecordState>();
+  action->record()->stream = stream_;
+  action->record()->recording =
       std::make_shared<Recording>(std::move(recording), *std::move(recorder), spec.leave_open);
   for (const LiveStream::Hole& hole : stream_->holes()) {
     action->recording()->AddHole(hole.first_frame, hole.frames);
   }
   action->source = spec.source;
   action->buffer_number = *ids_.NumberOf('b', buffer_id);
-  action->total_frames = spec.frames;
+  action->set_total_frames(spec.frames);
   return absl::OkStatus();
 }
 

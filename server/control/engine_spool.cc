@@ -16,7 +16,7 @@ void EngineImpl::BeginSpooling(Action* action) {
   if (options_.spool == nullptr) return;
   const std::shared_ptr<const AudioStorage> audio = action->recording()->audio();
   if (audio == nullptr) return;
-  action->record->spooled = true;
+  action->record()->spooled = true;
   // Not more than that is known: its start is noted later.
   ActionReport report = action->Report();
   CopyStatus(action->recording()->status(), &report);
@@ -32,7 +32,7 @@ void EngineImpl::BeginSpooling(Action* action) {
 }
 
 void EngineImpl::TellSpool(const Action& action) {
-  if (action.record == nullptr || !action.record->spooled) return;
+  if (action.record() == nullptr || !action.record()->spooled) return;
   if (action.ended()) {
     options_.spool->End(action.Report());
   } else {

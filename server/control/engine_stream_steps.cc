@@ -160,8 +160,7 @@ void EngineImpl::DoClose(const OpPtr& op, const Next& next) {
 }
 
 void EngineImpl::DropStream() {
-  std::vector<std::shared_ptr<Action>> actions;
-  for (const auto& [number, action] : actions_.unfinished()) actions.push_back(action);
+  const std::vector<std::shared_ptr<Action>> actions = actions_.HoldUnfinished();
   TakeResults();
   Judge(/*all=*/true);
   stream_state_ = StreamState::kStopped;

@@ -29,7 +29,7 @@ absl::Status EngineImpl::KeepWaiting(std::unique_ptr<Submission> submission) {
   Submission* const s = submission.get();
   submissions_.emplace(s, std::move(submission));
   for (const std::shared_ptr<Action>& action : s->members) {
-    action->requested_start_frame = FrameOf(*action, *s);
+    action->set_requested_start_frame(FrameOf(*action, *s));
     Register(action);
     LinkSuccessor(action);
   }
@@ -89,12 +89,12 @@ void EngineImpl::FixOrigin(Submission* submission, const ClockPair& now) {
   const WallClockState clock = options_.wall_clock_state();
   for (const std::shared_ptr<Action>& action : submission->members) {
     if (action->over) continue;
-    action->requested_start_frame = FrameOf(*action, *submission);
+    action->set_requested_start_frame(FrameOf(*action, *submission));
     ActionReport& report = action->MutableOutcome().report;
     report.origin_frame = fixed.frame;
     report.origin_uncertainty_frames = fixed.uncertainty_frames;
     if (clock.synchronized) report.wall_clock_max_error_seconds = clock.max_error_seconds;
-    TellFollowers(action);
+    TellFollowers(*action);
   }
   LogEntry entry = Event(EventKind::kNote);
   entry.session_id = submission->common->session_id;
@@ -113,14 +113,11 @@ void EngineImpl::Release(Submission* submission) {
   Unlist(submission);
   submission->waiting = false;
   std::unique_ptr<Submission> owned = std::move(submissions_.extract(submission).mapped());
-  for (const std::shared_ptr<Action>& action : submission->members) {
-    if (action->over) action->submission = nullptr;
-  }
   std::erase_if(submission->members, [](const auto& action) { return action->over.load(); });
   // They follow others from now on.
   for (const std::shared_ptr<Action>& action : submission->members) {
     if (action->after() == nullptr || !action->after()->over) continue;
-    action->requested_start_frame = action->after()->outcome->end_frame;
+    action->set_requested_start_frame(action->after()->outcome->end_frame);
     action->links->after = nullptr;
   }
   if (!submission->origin.has_value()) {
@@ -141,7 +138,7 @@ void EngineImpl::GiveUpReleased(std::unique_ptr<Submission> submission) {
   for (const std::shared_ptr<Action>& action : std::vector<std::shared_ptr<Action>>(s->members)) {
     if (action->voice != nullptr) continue;
     Conclude(action, ActionEnd::kLimitExceeded,
-             action->requested_start_frame.value_or(NextFrame()));
+             action->requested_start_frame().value_or(NextFrame()));
   }
   --s->lent;
   Answer(s);
@@ -154,7 +151,7 @@ void EngineImpl::DropIfOver(Submission* submission) {
   }
   Unlist(submission);
   NoteOutcome(*submission);
-  for (const std::shared_ptr<Action>& action : submission->members) action->submission = nullptr;
+  submission->common->submission = nullptr;
   submissions_.erase(submission);
 }
 
@@ -176,7 +173,7 @@ void EngineImpl::Unlist(Submission* submission) {
 void EngineImpl::NoteStartWallTime(Action* action) {
   if (!action->common->wall_origin.has_value()) return;
   ActionReport& report = action->outcome->report;
-  const StreamInfo& info = action->stream->info();
+  const StreamInfo& info = StreamOf(*action).info();
   int64_t latency_frames = info.output_latency_frames;
   double excess_frames = 0;  // of a recording, beyond latency_frames
   if (action->is_record_of_input()) {
@@ -185,7 +182,7 @@ void EngineImpl::NoteStartWallTime(Action* action) {
       excess_frames = calibration->excess_frames();
     }
   }
-  const FrameWallTime started = WallTimeAtFrame(action->stream->time_map(), ReadClocks(),
+  const FrameWallTime started = WallTimeAtFrame(StreamOf(*action).time_map(), ReadClocks(),
                                                 *report.start_frame, latency_frames);
   report.start_wall_time = started.moment - absl::Seconds(excess_frames / info.sample_rate_hz);
   report.start_wall_time_uncertainty_frames = started.uncertainty_frames;

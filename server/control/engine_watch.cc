@@ -67,13 +67,15 @@ absl::Status EngineImpl::CheckRoomForWatch() {
                        absl::StrCat(limits_.max_watch_streams));
 }
 
-void EngineImpl::TellFollowers(const std::shared_ptr<Action>& action) {
-  const auto [begin, end] = followers_.equal_range(action->common->session_id);
-  if (begin == end || !actions_.Knows(*action)) return;
+void EngineImpl::TellFollowers(const Action& action) {
+  const auto [begin, end] = followers_.equal_range(action.common->session_id);
+  if (begin == end) return;
+  const std::shared_ptr<Action> held = actions_.Hold(action);
+  if (held == nullptr) return;
   for (auto follower = begin; follower != end; ++follower) {
     // Whoever has not taken what was there will look again by itself.
     const bool wake = follower->second->news.empty();
-    follower->second->news.Add(action);
+    follower->second->news.Add(held);
     if (wake) Defer([follower = follower->second] { follower->changed.Notify(); });
   }
 }

@@ -15,19 +15,19 @@ PlayStreamImpl::PlayStreamImpl(EngineImpl* engine, std::shared_ptr<Action> actio
                                std::shared_ptr<void> slot)
     : engine_(engine),
       action_(std::move(action)),
-      feed_(action_->play_feed->feed),
-      channels_(action_->play_feed->channels),
+      feed_(action_->play_feed()->feed),
+      channels_(action_->play_feed()->channels),
       action_id_(action_->id()),
       stream_id_(action_->common->stream_id),
       format_(format),
       max_chunk_bytes_(max_chunk_bytes),
-      ring_frames_(action_->play_feed->ring_frames),
+      ring_frames_(action_->play_feed()->ring_frames),
       slot_(std::move(slot)),
       subscription_(std::move(subscription)),
-      next_position_(action_->play_feed->write_position()),
-      ended_(action_->play_feed->ended),
-      handed_over_(action_->play_feed->handed_over),
-      flushed_position_(action_->play_feed->flushed_position) {}
+      next_position_(action_->play_feed()->write_position()),
+      ended_(action_->play_feed()->ended),
+      handed_over_(action_->play_feed()->handed_over),
+      flushed_position_(action_->play_feed()->flushed_position) {}
 
 PlayStreamImpl::~PlayStreamImpl() {
   subscription_ = nullptr;

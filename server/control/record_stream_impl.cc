@@ -21,8 +21,8 @@ RecordStreamImpl::RecordStreamImpl(EngineImpl* engine, std::shared_ptr<Action> a
                                    std::shared_ptr<void> slot)
     : engine_(engine),
       action_(std::move(action)),
-      stream_(action_->stream),
-      recording_(action_->record->recording),
+      stream_(action_->record()->stream),
+      recording_(action_->record()->recording),
       call_(action_->links->call),
       action_id_(action_->id()),
       stream_id_(action_->common->stream_id),

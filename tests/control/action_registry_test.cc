@@ -91,7 +91,7 @@ TEST_F(ActionRegistryTest, AddedOneIsFoundByItsId) {
   ASSERT_TRUE(found.ok());
   EXPECT_EQ(*found, action);
   EXPECT_EQ(registry_.unfinished_count("s-1"), 1);
-  EXPECT_EQ(registry_.unfinished().at(action->number), action);
+  EXPECT_EQ(registry_.unfinished().at(action->number), action.get());
   EXPECT_THAT(registry_.BusySessions(), ElementsAre("s-1"));
 }
 
