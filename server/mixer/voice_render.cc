@@ -48,8 +48,8 @@ bool Voice::RenderPiecesRt(int64_t block_first_frame, int frames, MixBus* bus,
       cut = std::max<int64_t>(extras->cut_frame - block_first_frame, at);
       stop = static_cast<int>(std::min({int64_t{frames}, next_change, cut}));
     }
-    if (paused()) {  // by a change, so that it has extras
-      extras->session_ramp.AdvanceRt(stop - at);
+    if (paused()) {
+      LoadExtras()->session_ramp.AdvanceRt(stop - at);  // a change paused it
     } else {
       next_.gain = ramp_.target() * SessionRamp().target();
       const int64_t sounds = std::min(LeftOfMaxFrames(), FadeOutRt());
