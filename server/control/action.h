@@ -195,10 +195,13 @@ struct Action {
   }
 
   // Null with other kinds.
-  const AudioStorage* audio() const { return OfKind<std::shared_ptr<const AudioStorage>>(); }
-  PlayFeedState* play_feed() const { return OfKind<std::unique_ptr<PlayFeedState>>(); }
-  RecordState* record() const { return OfKind<std::unique_ptr<RecordState>>(); }
-  ActionRequest* request() const { return OfKind<std::unique_ptr<ActionRequest>>(); }
+  const AudioStorage* audio() const {
+    const auto* const audio = std::get_if<std::shared_ptr<const AudioStorage>>(&of_kind);
+    return audio != nullptr ? audio->get() : nullptr;
+  }
+  PlayFeedState* play_feed() const { return OfKind<PlayFeedState>(); }
+  RecordState* record() const { return OfKind<RecordState>(); }
+  ActionRequest* request() const { return OfKind<ActionRequest>(); }
 
   std::optional<int64_t> requested_start_frame() const { return IfKnown(requested_start_frame_); }
   void set_requested_start_frame(std::optional<int64_t> frame) {
@@ -244,9 +247,9 @@ struct Action {
   bool done() const { return ended() || state == ActionState::kDone; }
 
  private:
-  template <typename Pointer>
-  typename Pointer::element_type* OfKind() const {
-    const Pointer* const own = std::get_if<Pointer>(&of_kind);
+  template <typename Own>
+  Own* OfKind() const {
+    const auto* const own = std::get_if<std::unique_ptr<Own>>(&of_kind);
     return own != nullptr ? own->get() : nullptr;
   }
   static std::optional<int64_t> IfKnown(int64_t frames) {
