@@ -19,6 +19,7 @@ from stream_rig import noise, run
 
 import rtmixd
 from rtmixd import Record, aio
+from rtmixd.aio._connection import SILENCE_SECONDS
 from rtmixd.local_server import LocalServer
 
 LIMIT_SECONDS = 3.0
@@ -213,5 +214,17 @@ def test_a_server_that_no_connection_reaches_is_told_within_3_s(server: LocalSer
             client = aio.Client(proxy.target)
             await assert_told(asyncio.ensure_future(client.info()))
             await client.close()
+
+    run(test())
+
+
+def test_a_first_answer_that_takes_longer_than_a_server_may_be_silent_is_waited_for(
+    server: LocalServer,
+) -> None:
+    async def test() -> None:
+        async with aio.Client(server.target) as client:
+            async for levels in client.meters(SILENCE_SECONDS + 0.6):
+                assert levels
+                break
 
     run(test())

@@ -103,8 +103,8 @@ class _Link:
     small call of its own asks for a sign of life; when that, too, is not answered in time, all end.
     While a large request is on its way that call goes by a second connection, since it would queue
     behind it in the first: a server that answers there is given the time that the request takes.
-    So it does before the server was heard at all: the network may have lost what was to connect,
-    which TCP sends again only after 1 s, and gRPC gives up then.
+    Before the server was heard at all it is asked on both: the network may have lost what was to
+    connect, which TCP sends again only after 1 s, and gRPC gives up then.
     """
 
     def __init__(self, target: str, security: Security) -> None:
@@ -205,7 +205,7 @@ class _Link:
         # The same, by the second connection, too.
         silent_beside = 0.0
         idle = 0
-        probe: Optional[asyncio.Task[None]] = None
+        probes: list[asyncio.Task[None]] = []
         self._heard = self._heard_beside = False
         try:
             # It goes on for a moment after the last call, so that many short ones share it.
@@ -229,11 +229,12 @@ class _Link:
                 ):
                     self._lose()
                     return
-                if silent_beside >= _PROBE_AFTER_SECONDS and (probe is None or probe.done()):
-                    beside = self._allowed_seconds >= _LARGE_SECONDS or not self.met
-                    probe = self._loop.create_task(self._probe(beside))
+                if silent_beside >= _PROBE_AFTER_SECONDS and all(probe.done() for probe in probes):
+                    large = self._allowed_seconds >= _LARGE_SECONDS
+                    sides = [True] if large else [False] if self.met else [False, True]
+                    probes = [self._loop.create_task(self._probe(beside)) for beside in sides]
         finally:
-            if probe is not None:
+            for probe in probes:
                 probe.cancel()
             if self._second is not None:
                 second, self._second = self._second, None
@@ -258,11 +259,13 @@ class _Link:
                 grpc.StatusCode.UNAVAILABLE,
                 grpc.StatusCode.DEADLINE_EXCEEDED,
             )
+        if not heard:
+            return
         if beside:
-            self._heard_beside |= heard
-            self.met_beside |= heard and not self.met
+            self._heard_beside = True
+            self.met_beside |= not self.met
         else:
-            self._heard |= heard
+            self.heard()
 
     def _lose(self) -> None:
         self.lost = True
@@ -345,7 +348,8 @@ class Connection:
         too_late = loop.time() + timeout
         give_up = loop.time() + max(SILENCE_SECONDS, self._patience)
         encoded = _encoded(request)
-        explained = False
+        # Not each time: looking takes a while, too.
+        look_again = loop.time()
         while True:
             link = self._current()
             begin = loop.time()
@@ -353,9 +357,10 @@ class Connection:
                 return await self._unary(link, method, encoded, token, timeout)
             except errors.Disconnected as error:
                 took = loop.time() - begin
-                if not explained and (failed := await self._handshake_failed(link, error)):
-                    raise failed from None
-                explained = True
+                if loop.time() >= look_again and self._may_be_handshake(link, error):
+                    look_again = loop.time() + SILENCE_SECONDS
+                    if failed := await self._handshake_failed():
+                        raise failed from None
                 if link.met_beside:
                     give_up = max(give_up, min(loop.time() + SILENCE_SECONDS, too_late))
                 # What fell silent was waited for already, by whoever called first.
@@ -392,7 +397,9 @@ class Connection:
                 yield message
         except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
             explained = self._explain(link, error)
-            raise await self._handshake_failed(link, explained) or explained from None
+            if self._may_be_handshake(link, explained):
+                explained = await self._handshake_failed() or explained
+            raise explained from None
         finally:
             link.unwatch()
             call.cancel()
@@ -499,7 +506,7 @@ class Connection:
         """
         if link.lost:
             # Unless it has been replaced by one on which the server may have been heard.
-            self._lost = self._lost or link is self._link
+            self._lost = self._lost or (link is self._link and not link.met_beside)
             self._renew(link)
             return errors.Disconnected(
                 f"the server at {self.target} said nothing for {SILENCE_SECONDS:g} s",
@@ -517,19 +524,18 @@ class Connection:
             self._lost = False
         return explained
 
-    async def _handshake_failed(
-        self, link: _Link, error: BaseException
-    ) -> Optional[errors.HandshakeFailed]:
-        """Find out whether a server could not be reached because TLS does not come about."""
+    @staticmethod
+    def _may_be_handshake(link: _Link, error: BaseException) -> bool:
+        """Whether a server may not have been reached because TLS did not come about."""
         # Who refuses connections or cannot be found has nothing to shake hands with.
-        if (
-            not isinstance(error, errors.Disconnected)
-            or link.lost
-            or link.met
-            or link.met_beside
-            or any(text in str(error) for text in ("refused", "DNS", "said nothing"))
-        ):
-            return None
+        return (
+            isinstance(error, errors.Disconnected)
+            and not (link.lost or link.met or link.met_beside)
+            and not any(text in str(error) for text in ("refused", "DNS", "said nothing"))
+        )
+
+    async def _handshake_failed(self) -> Optional[errors.HandshakeFailed]:
+        """Find out whether that is so."""
         why = await asyncio.get_running_loop().run_in_executor(
             None, explain_handshake, self.target, self._security, _HANDSHAKE_SECONDS
         )
