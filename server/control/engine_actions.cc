@@ -214,8 +214,8 @@ void EngineImpl::LookAtFeed(const std::shared_ptr<Action>& action) {
   bool tell = false;
   if (action->voice != nullptr) {
     const int64_t underruns = action->voice->gap_count();
-    if (underruns > action->play_feed()->noted_underruns) {
-      action->play_feed()->noted_underruns = underruns;
+    if (underruns > state.noted_underruns) {
+      state.noted_underruns = underruns;
       LogEntry entry = Event(EventKind::kUnderrun, *action);
       entry.frame = NextFrame();
       entry.frames = action->voice->gap_total_frames();

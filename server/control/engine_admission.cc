@@ -181,18 +181,23 @@ absl::Status EngineImpl::LendOwn(Submission* submission,
                          : action->requested_start_frame().value_or(action->start_frames);
     voice->second = AddVoice(action, offset_frames, after, batch_of(*action));
   }
+  // Both or none: what the mixer has sounds.
+  std::vector<const Batch*> batches;
+  for (const auto* const batch : {&placed, &floating}) {
+    if (!(*batch)->voices.empty()) batches.push_back(batch->get());
+  }
+  if (!stream_->mixer().CheckRoom(batches).ok()) {
+    for (const auto& [action, voice] : made) TakeBackSessionGain(*voice);
+    return LimitExceeded("max_actions", "more", absl::StrCat(limits_.max_actions));
+  }
   for (std::unique_ptr<Batch>* batch : {&placed, &floating}) {
     if ((*batch)->voices.empty()) continue;
     (*batch)->owner = submission;
     absl::Status status = stream_->mixer().Submit(batch);
     if (!status.ok()) {
       for (const Voice* const voice : (*batch)->voices) TakeBackSessionGain(*voice);
-      // The mixer has room to spare beyond all that is admitted, and would have to lose two at
-      // once.
-      return status.code() == absl::StatusCode::kResourceExhausted && submission->lent == 0
-                 ? LimitExceeded("max_actions", "more", absl::StrCat(limits_.max_actions))
-                 : MakeError(absl::StatusCode::kInternal, {.reason = ErrorReason::kInternal},
-                             std::string(status.message()));
+      return MakeError(absl::StatusCode::kInternal, {.reason = ErrorReason::kInternal},
+                       std::string(status.message()));
     }
     ++submission->lent;
   }

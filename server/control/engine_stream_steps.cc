@@ -176,6 +176,7 @@ void EngineImpl::DropStream() {
   entry.frame = NextFrame();
   events_.Append(std::move(entry));
   for (Submission* const submission : std::set<Submission*>(unanswered_)) Answer(submission);
+  for (const auto& [submission, own] : submissions_) submission->common->submission = nullptr;
   submissions_.clear();
   for (const auto& [frame, action] : due_) action->links->due.clear();
   due_.clear();

@@ -9,15 +9,16 @@
 
 namespace rtmixd {
 
-// The fades in whose midst voices are, one of which many voices often have in common: a session
-// that fades, a chord that swells. While nothing else happens, gains follow from the stream's
-// counter of frames: they are made once a block, for all who joined, and nobody looks at a voice
-// for its fade.
+// The fades in whose midst voices are, one of which many voices often have in common: a chord that
+// swells, those of one gain in a session that fades. While nothing else happens, gains follow from
+// the stream's counter of frames: they are made once a block, for all who joined, and nobody looks
+// at a voice for its fade.
 //
 // Threading: the audio thread only. Nothing allocates.
 class CommonFades {
  public:
-  // Their gains stay in the nearest cache, beside those that voices make for themselves.
+  // In short blocks their gains stay in the nearest cache, beside those that voices make for
+  // themselves.
   static constexpr int kMaxFades = 16;
 
   // How many floats of memory the gains take.
@@ -35,6 +36,8 @@ class CommonFades {
 
   // Whether there are any.
   bool any() const noexcept { return used_ != 0; }
+  // Whether there is no room for one more.
+  bool full() const noexcept { return used_ == (uint32_t{1} << kMaxFades) - 1; }
   // The gains_line, as of WholeSpan, where each block has those of `ramp`, each times `scale`, from
   // stream frame `frame` on, on which the ramp is in the midst of its fade. As long as the fade
   // lasts beyond the end of the block, and until LeaveRt. 0: there is no room left.

@@ -12,6 +12,7 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "server/mixer/check_range.h"
 #include "server/mixer/mix_kernel.h"
 #include "server/realtime/denormals.h"
@@ -449,7 +450,8 @@ void Mixer::ChangeRt(Voice* voice, VoiceChange* change) noexcept {
     if (change->kind != VoiceChange::Kind::kStop) return;
     // At or before its start it keeps the voice from sounding, as a cancel does.
     const int64_t requested = Schedule::RequestedFrame(*voice);
-    if (change->frame <= (requested < Voice::kFollows / 2 ? requested : frame_)) {
+    const bool known = requested < Voice::kFollows / 2;
+    if (change->frame <= (known ? std::max(requested, frame_) : frame_)) {
       change->applied_frame = change->frame;
       CancelRt(voice, change->frame);
     }
@@ -469,22 +471,28 @@ void Mixer::TellRt(const MixerResult& result) noexcept {
 
 // --- Control ---
 
-absl::Status Mixer::CheckBatch(const Batch& batch) const {
-  const auto voices = static_cast<int64_t>(batch.voices.size());
-  if (static_cast<int64_t>(lent_.size()) >= options_.max_batches) {
+absl::Status Mixer::CheckRoom(absl::Span<const Batch* const> batches) const {
+  if (lent_.size() + batches.size() > static_cast<size_t>(options_.max_batches)) {
     return absl::ResourceExhaustedError(
         absl::StrCat("max_batches (", options_.max_batches, ") batches are pending"));
   }
+  int64_t voices = 0;
   int64_t changes = 0;
-  for (const Voice* const voice : batch.voices) {
-    changes += voice->change_count();
+  for (const Batch* const batch : batches) {
+    voices += static_cast<int64_t>(batch->voices.size());
+    for (const Voice* const voice : batch->voices) changes += voice->change_count();
   }
   if (admitted_ + voices + changes > options_.max_pending_voices) {
     return absl::ResourceExhaustedError(
         absl::StrCat(voices, " voices and ", changes, " changes, with ", admitted_,
                      " pending, exceed max_pending_voices (", options_.max_pending_voices, ")"));
   }
-  absl::Status status = CheckRange("lead_frames", batch.lead_frames, 0, Batch::kMaxFrame);
+  return absl::OkStatus();
+}
+
+absl::Status Mixer::CheckBatch(const Batch& batch) const {
+  absl::Status status = CheckRoom({&batch});
+  status.Update(CheckRange("lead_frames", batch.lead_frames, 0, Batch::kMaxFrame));
   if (batch.origin_frame != Batch::kOriginNow) {
     status.Update(
         CheckRange("origin_frame", batch.origin_frame, -Batch::kMaxFrame, Batch::kMaxFrame));

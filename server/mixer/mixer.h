@@ -92,6 +92,9 @@ class Mixer : public AudioBlockSink {
   void AfterBlockRt() noexcept override;
 
   // --- Control ---
+  // Whether these batches, of which none is lent yet, would fit all together. RESOURCE_EXHAUSTED as
+  // of Submit.
+  absl::Status CheckRoom(absl::Span<const Batch* const> batches) const;
   // Lends a batch to the audio thread and leaves `*batch` null. On an error it is untouched:
   // RESOURCE_EXHAUSTED, naming the limit, if its voices or it would exceed the limits;
   // INVALID_ARGUMENT for what would make no sense to the audio thread (a channel map that does not
@@ -177,7 +180,7 @@ class Mixer : public AudioBlockSink {
     size_t begin;
     size_t end;
     bool one_route;  // all have the same
-    bool fading;     // some have a gains_line
+    bool fading;     // some may have a gains_line
   };
   // Makes a row, up to the first one that gives more than a span or for which there is no room.
   SpanRow RenderSpansRt(size_t begin, int frames) noexcept;
@@ -220,7 +223,7 @@ class Mixer : public AudioBlockSink {
   MixBus bus_;
   MixRuns runs_;
   std::vector<Voice*> active_;  // sounding, in the order of summation
-  // Of these, kept from block to block, so that most blocks touch no voice but those that fade.
+  // Of these, kept from block to block, so that most blocks touch no voice.
   std::vector<SpanLabel> labels_;
   std::vector<WholeSpan> spans_;
   // A command was about one of these: the next block asks all of them, and need not look for it.

@@ -340,17 +340,17 @@ void Voice::LookAheadRt(int64_t next_frame, MixBus* bus) noexcept {
   const int64_t offset = OffsetInSegment(position);
   next_.origin = WholeSpan::Origin(SamplesAt(position), next_frame);
   progress_.GoOnRt(next_frame, next_frame + std::min(quiet, AudioView::kSegmentFrames - offset));
-  if (fading_) {
-    next_.gains_line = JoinFadeRt(next_frame, bus);
-    fading_ = next_.gains_line == 0;
-  }
+  if (fading_) JoinFadeRt(0, bus);
 }
 
-uint16_t Voice::JoinFadeRt(int64_t next_frame, MixBus* bus) const noexcept {
-  const GainRamp& session_ramp = SessionRamp();
-  if (!session_ramp.moving()) return bus->fades().JoinRt(ramp_, session_ramp.target(), next_frame);
-  if (!ramp_.moving()) return bus->fades().JoinRt(session_ramp, ramp_.target(), next_frame);
-  return 0;
+void Voice::JoinFadeRt(int64_t ahead, MixBus* bus) noexcept {
+  const bool session_moves = SessionRamp().moving();
+  if (ramp_.moving() && session_moves) return;
+  GainRamp moving = session_moves ? SessionRamp() : ramp_;
+  const float scale = (session_moves ? ramp_ : SessionRamp()).target();
+  moving.AdvanceRt(ahead);
+  next_.gains_line = bus->fades().JoinRt(moving, scale, progress_.as_of_frame() + ahead);
+  fading_ = next_.gains_line == 0;
 }
 
 void Voice::StopRt(int64_t frame, MixBus* bus) noexcept {

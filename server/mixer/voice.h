@@ -354,10 +354,10 @@ class alignas(kCacheLineBytes) Voice {
   }
   // Looks at what is to happen, and how soon, as of the block that begins at `next_frame`.
   void LookAheadRt(int64_t next_frame, MixBus* bus) noexcept;
-  // The gains_line of the fade in whose midst it is; 0 if there is no room for it, or two fades
-  // make its gain.
-  uint16_t JoinFadeRt(int64_t next_frame, MixBus* bus) const noexcept;
-  // Counts what sounded before stream frame `frame`.
+  // From `ahead` frames after progress_.as_of_frame() on it takes the gains of a common fade, if
+  // there is room for it, and only one fade makes its gain.
+  void JoinFadeRt(int64_t ahead, MixBus* bus) noexcept;
+  // Counts what sounded before stream frame `frame`, its fades with it; it leaves a common one.
   void StopRt(int64_t frame, MixBus* bus) noexcept;
   // Drops the part of a debt that is there, of frames [*read, write); returns how many frames.
   static int64_t PayRt(int64_t* debt_frames, int64_t* read, int64_t write) noexcept;

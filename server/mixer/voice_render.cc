@@ -86,9 +86,11 @@ bool Voice::RenderFadingRt(int64_t block_first_frame, int frames, MixBus* bus,
   if (!fading_ || block_first_frame + frames > progress_.until_frame()) return false;
   float* const gains = bus->TakeRoomRt(frames);
   if (gains == nullptr) return false;
-  WriteGainsRt(block_first_frame - progress_.as_of_frame(), frames, bus, gains);
+  const int64_t ahead = block_first_frame - progress_.as_of_frame();
+  WriteGainsRt(ahead, frames, bus, gains);
   *span = next_;
   span->gains_line = bus->GainsLine(gains);
+  if (!bus->fades().full()) JoinFadeRt(ahead + frames, bus);
   return true;
 }
 

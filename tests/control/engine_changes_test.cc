@@ -589,6 +589,30 @@ TEST_F(EngineManyChangesTest, AGainWithoutAFrameIsKeptAlsoBehindManyOthers) {
   EXPECT_EQ(rig_.CountEvents(EventKind::kGainChanged), 2);
 }
 
+// Of one call, what starts at a frame and what starts at an offset from a block that is yet to come
+// are batches of their own in the mixer.
+TEST_F(EngineChangesTest, ACallOfWhichOnlyAPartHasRoomIsRefusedWhole) {
+  for (int i = 0; i < 16; ++i) {
+    ASSERT_TRUE(rig_.engine().SetSessionGain(session_, To(0.5f), 50000 + i).ok());
+  }
+  // Each play with 16 changes of its session's gain, where the mixer has room for 3024 in all.
+  std::vector<ActionSpec> plays;
+  for (int i = 0; i < 190; ++i) {
+    plays.push_back(PlayInline("", 1, 1, 100, 0));
+    if (i < 170) plays.back().start = {.kind = StartSpec::Kind::kFrame, .frames = 1000};
+  }
+  const auto refused = rig_.Schedule(session_, NowBatch(plays));
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted) << refused.status();
+  plays.pop_back();
+  plays.erase(plays.begin(), plays.begin() + 168);
+  ASSERT_EQ(plays.size(), 21u);
+  const BatchAdmitted batch = Schedule(NowBatch(plays));
+  rig_.Run(30);
+  EXPECT_EQ(Report(batch, 0).start_frame, 1000);
+  // Two from a frame; of what was refused nothing.
+  EXPECT_EQ(rig_.device().sent(0)[1010], TestSample(1, 0, 10) + TestSample(1, 0, 10));
+}
+
 TEST_F(EngineChangesTest, AStreamThatIsClosedTakesItsChangesWithIt) {
   const BatchAdmitted batch = Schedule(
       NowBatch({Play(5000), Change("p", 4000, PauseSpec{}), Change("p", 4100, ResumeSpec{})}));

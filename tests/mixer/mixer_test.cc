@@ -13,8 +13,12 @@
 #include <utility>
 #include <vector>
 
+#include "server/mixer/common_fades.h"
+#include "server/mixer/fade.h"
+#include "server/mixer/mix_kernel.h"
 #include "tests/mixer/planar_sound.h"
 #include "tests/mixer/step_driver.h"
+#include "tests/support/as_audio_thread.h"
 
 namespace rtmixd {
 namespace {
@@ -248,6 +252,18 @@ TEST_F(MixerTest, BatchWithoutVoicesTellsItsOriginAndComesBack) {
   EXPECT_EQ(TakeKinds(), (std::vector<Kind>{Kind::kBatchOrigin, Kind::kBatchReleased}));
 }
 
+TEST_F(MixerTest, RoomIsCheckedForBatchesTogether) {
+  Submit(0, std::vector<Voice::Spec>(4, Quarter(0, 10)));
+  const auto three = MakeBatch(0, std::vector<Voice::Spec>(3, Quarter(0, 10)));
+  const auto four = MakeBatch(0, std::vector<Voice::Spec>(4, Quarter(0, 10)));
+  const auto one = MakeBatch(0, {Quarter(0, 10)});
+  EXPECT_TRUE(mixer_->CheckRoom({three.get(), one.get()}).ok());
+  EXPECT_EQ(mixer_->CheckRoom({three.get(), four.get()}).message(),
+            "7 voices and 0 changes, with 4 pending, exceed max_pending_voices (10)");
+  EXPECT_EQ(mixer_->CheckRoom({one.get(), one.get(), one.get(), one.get()}).message(),
+            "max_batches (4) batches are pending");
+}
+
 TEST_F(MixerTest, AFullMixerRefusesTheBatchAndLeavesIt) {
   Submit(0, std::vector<Voice::Spec>(9, Quarter(0, 10)));
   auto batch = MakeBatch(0, {Quarter(7, 10), Quarter(0, 10)});
@@ -420,7 +436,6 @@ TEST_F(MixerTest, SkipFramesDropsFromTheNextBlockOn) {
   EXPECT_EQ(voice->end_frame(), 95);
 }
 
-// 1 + 2^-24 is 1 in float: only the order (start, requested start, sequence) gives these sums.
 // Commands before whose first one it had no more than a plain sound needs. Of its twin it was known
 // from the start that more might happen.
 TEST_F(MixerTest, CommandsDoTheSameToAPlainSoundAsToItsTwin) {
@@ -482,6 +497,7 @@ TEST_F(MixerTest, CommandsDoTheSameToAPlainSoundAsToItsTwin) {
   }
 }
 
+// 1 + 2^-24 is 1 in float: only the order (start, requested start, sequence) gives these sums.
 TEST_F(MixerTest, VoicesAreSummedInOrder) {
   const PlanarSound big(1, 64, [](int, int64_t) { return 1.0f; });
   const PlanarSound tiny(1, 64, [](int, int64_t) { return 0x1p-24f; });
@@ -666,6 +682,40 @@ TEST_F(MixerTest, ManyVoicesAreSummedInOrder) {
     }
     ASSERT_EQ(driver_->output(0)[frame], sums[0]) << frame;
     ASSERT_EQ(driver_->output(1)[frame], sums[1]) << frame;
+  }
+}
+
+// More fades at a time than have a place among the common ones, and places that get free.
+TEST_F(MixerTest, AnyNumberOfFadesGoOnAtATime) {
+  constexpr int kVoices = 3 * CommonFades::kMaxFades;
+  Mixer::Options options = SmallOptions();
+  options.output_channels = kVoices;
+  options.max_pending_voices = kVoices;
+  Make(options);
+  const PlanarSound sound(1, 3000, [](int, int64_t f) { return static_cast<float>(f % 64) / 64; });
+  std::vector<Voice::Spec> specs;
+  for (int v = 0; v < kVoices; ++v) {
+    Voice::Spec spec;
+    spec.sequence = v;
+    spec.channel_map = {v};
+    spec.view = sound.view();
+    // Some end soon, in twos.
+    spec.fade_in = {.frames = v % 3 == 0 ? 300 + v / 2 : 2000 + v};
+    specs.push_back(spec);
+  }
+  const std::vector<Voice*> voices = Submit(0, specs);
+  driver_->Run(448, 64);
+  // What ends leaves its place.
+  ASSERT_TRUE(mixer_->Cancel(voices[1], 500).ok());
+  driver_->Run(2560, 64);
+  for (int v = 0; v < kVoices; ++v) {
+    GainRamp ramp(0.0f);
+    AS_AUDIO_THREAD(ramp.StartRt(1.0f, specs[v].fade_in));
+    for (int64_t frame = 0; frame < (v == 1 ? 500 : 3000); ++frame) {
+      float gain = 0;
+      AS_AUDIO_THREAD(ramp.WriteRt(PortableMixKernel(), 1.0f, &gain, 1));
+      ASSERT_EQ(driver_->output(v)[frame], gain * sound.sample(0, frame)) << v << ": " << frame;
+    }
   }
 }
 

@@ -158,7 +158,8 @@ class Follower {
         VoiceChange change = action_->change;
         change.frame = std::max(change.frame, block_first);
         const bool stops = change.kind == VoiceChange::Kind::kStop && !out_.started;
-        if (stops && change.frame <= (start_known_ ? out_.requested_frame : block_first)) {
+        if (stops && change.frame <= (start_known_ ? std::max(out_.requested_frame, block_first)
+                                                   : block_first)) {
           out_.applied_frames.back() = change.frame;
           Cancel(change.frame, block_first);
         } else {
