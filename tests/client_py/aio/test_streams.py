@@ -301,15 +301,20 @@ def test_reader_that_is_too_slow_finds_zeros_and_is_told() -> None:
             )
             listener = await rig.listen(1)
             # The history of 0.5 s does not reach back over so much.
-            await listener.read(96000)
-            audio = await record.read(120000)
+            heard_in_time = await listener.read(96000)
+            first = await started(listener)
+            audio = await record.read(first + len(heard_in_time))
             assert record.lost
             zero = np.zeros(len(audio), bool)
             for stretch in record.lost:
                 zero[stretch.position : stretch.position + stretch.frames] = True
             assert not audio[zero].any()
-            settled = int(np.argmax(audio[:, 0] > 0))
-            assert (audio[settled:][~zero[settled:]] == 0.5).all()
+            # A machine that stalls may leave gaps in the play, and make the listener late, too.
+            for stretch in listener.lost:
+                zero[first + stretch.position : first + stretch.position + stretch.frames] = True
+            kept = ~zero[first:]
+            np.testing.assert_array_equal(audio[first:][kept], heard_in_time[kept])
+            assert (heard_in_time[kept] == 0.5).any()
             await play.close()
 
     with LocalServer(["--history", "0.5"]) as server:
