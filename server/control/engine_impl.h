@@ -346,7 +346,8 @@ class EngineImpl : public Engine {
   void SetStart(const StartSpec& start, Action* action) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status MakeMember(const ActionSpec& spec, const std::string& field,
                           const std::shared_ptr<const AudioStorage>& inline_audio,
-                          Submission* submission) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+                          std::shared_ptr<Action> action, Submission* submission)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status MakeRecord(const RecordSpec& spec, const std::string& field,
                           const std::shared_ptr<Action>& action, Submission* submission)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -130,9 +130,13 @@ absl::StatusOr<std::unique_ptr<Submission>> EngineImpl::MakeSubmission(
       buffers_.Delete(session_id, buffer_id).IgnoreError();
     }
   };
+  // All actions before what is needed only until the mixer has them: what that leaves free is in
+  // one piece.
+  std::vector<std::shared_ptr<Action>> actions(batch.actions.size());
+  for (std::shared_ptr<Action>& action : actions) action = std::make_shared<Action>();
   for (size_t i = 0; i < batch.actions.size(); ++i) {
     absl::Status status = MakeMember(batch.actions[i], absl::StrCat("actions[", i, "]"),
-                                     inline_audio[i], submission.get());
+                                     inline_audio[i], std::move(actions[i]), submission.get());
     if (!status.ok()) return status;
   }
   submission->common->first_number = submission->members.front()->number;
@@ -234,8 +238,7 @@ std::shared_ptr<ActionCommon> EngineImpl::MakeCommon(const std::string& session_
 
 absl::Status EngineImpl::MakeMember(const ActionSpec& spec, const std::string& field,
                                     const std::shared_ptr<const AudioStorage>& inline_audio,
-                                    Submission* submission) {
-  auto action = std::make_shared<Action>();
+                                    std::shared_ptr<Action> action, Submission* submission) {
   action->number = actions_.TakeNumber();
   action->common = submission->common;
   SetStart(spec.start, action.get());
