@@ -12,6 +12,7 @@ import signal
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
+import grpc.aio
 import numpy as np
 import pytest
 from cutting_proxy import CuttingProxy
@@ -136,6 +137,31 @@ def test_a_server_lost_amid_a_transfer_is_told(
             working = asyncio.ensure_future(work)
             await lost.wait()
             await assert_told(working, TRANSFER_LIMIT_SECONDS)
+
+    run(test())
+
+
+def test_a_write_that_its_cancelled_call_does_not_end_holds_up_nothing(
+    other_server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine gRPC ends a write up to 2 s after its call was cancelled."""
+
+    async def test() -> None:
+        async with aio.Client(other_server.target) as client, client.session() as session:
+            sound = np.zeros((1 << 24, 1), np.float32)
+            with monkeypatch.context() as patch:
+                patch.setattr(grpc.aio._call.StreamUnaryCall, "cancel", lambda call: True)
+                frozen = asyncio.Event()
+
+                def amid(done_frames: int, all_frames: int) -> None:
+                    if not frozen.is_set():
+                        os.kill(other_server.pid, signal.SIGSTOP)
+                        frozen.set()
+
+                working = asyncio.ensure_future(session.upload(sound, progress=amid)._coroutine)
+                await frozen.wait()
+                await assert_told(working, TRANSFER_LIMIT_SECONDS)
+            os.kill(other_server.pid, signal.SIGKILL)
 
     run(test())
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine
 from typing import Any, Optional, TypeVar, Union
 
 import grpc
@@ -109,7 +109,6 @@ class _Link:
 
     def __init__(self, target: str, security: Security) -> None:
         _refuse_fork()
-        self.lost = False
         # Whether the server was ever heard on it: then what breaks is no handshake.
         self.met = False
         # Whether it was heard on the second connection before that.
@@ -123,6 +122,7 @@ class _Link:
         self._second: Optional[grpc.aio.Channel] = None
         self._loop = asyncio.get_running_loop()
         hush_poller(self._loop)
+        self._gone: asyncio.Future[None] = self._loop.create_future()
         self._calls: set[Any] = set()
         self._waiting = 0
         self._heard = False
@@ -131,6 +131,11 @@ class _Link:
         self._retired = False
         self._pulse: Optional[asyncio.Task[None]] = None
         self._closing: Optional[asyncio.Task[None]] = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether the server fell silent."""
+        return self._gone.done()
 
     def start(
         self,
@@ -171,6 +176,23 @@ class _Link:
         """End what `watch` began."""
         self._waiting -= 1
         self._allowed_seconds -= request_bytes / _SLOWEST_BYTES_PER_SECOND
+
+    async def unless_lost(self, work: Coroutine[Any, Any, _Response]) -> _Response:
+        """Wait for `work`, but not beyond the loss of the server, which cancels it.
+
+        For what writes: a write that was begun may end 2 s after its call was cancelled.
+        """
+        task = self._loop.create_task(work)
+        # However it ends later, nobody asks.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        ends: list[asyncio.Future[Any]] = [task, self._gone]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise asyncio.CancelledError
+            return task.result()
+        finally:
+            task.cancel()
 
     def retire(self) -> None:
         """Close it as soon as no call is left on it."""
@@ -268,7 +290,7 @@ class _Link:
             self.heard()
 
     def _lose(self) -> None:
-        self.lost = True
+        self._gone.set_result(None)
         for call in list(self._calls):
             call.cancel()
 
@@ -422,8 +444,8 @@ class Connection:
         """
         link = self._current()
         call = link.start(method, None, token, None)
-        link.watch()
-        try:
+
+        async def sent() -> _Response:
             # When the call has ended early, its answer says why.
             with contextlib.suppress(asyncio.InvalidStateError):
                 async for request in requests:
@@ -431,6 +453,10 @@ class Connection:
                     link.heard()
                 await call.done_writing()
             return await call  # type: ignore[no-any-return]
+
+        link.watch()
+        try:
+            return await link.unless_lost(sent())
         except grpc.aio.AioRpcError as error:
             raise self._explain(link, await _true_error(call, error)) from None
         except asyncio.CancelledError as error:
