@@ -171,7 +171,10 @@ DelayEstimate EstimateDelay(const Excitation& excitation, double amplitude,
   estimate.impulse_response = impulse;
   for (double& sample : estimate.impulse_response) sample /= unit;
 
-  if (IsCompressed(excitation, response, near_peak)) {
+  // What is late misses its beginning, which looks like anything.
+  if (estimate.delay_frames > criteria.max_delay_frames) {
+    estimate.verdict = v1::LATENCY_VERDICT_LATE;
+  } else if (IsCompressed(excitation, response, near_peak)) {
     estimate.verdict = v1::LATENCY_VERDICT_CLIPPED;
   } else if (estimate.confidence < criteria.min_confidence) {
     estimate.verdict = v1::LATENCY_VERDICT_UNCERTAIN;
@@ -179,8 +182,6 @@ DelayEstimate EstimateDelay(const Excitation& excitation, double amplitude,
     estimate.verdict = v1::LATENCY_VERDICT_FAINT;
   } else if (second > kSecondPeak * std::abs(at(peak))) {
     estimate.verdict = v1::LATENCY_VERDICT_AMBIGUOUS;
-  } else if (estimate.delay_frames > criteria.max_delay_frames) {
-    estimate.verdict = v1::LATENCY_VERDICT_LATE;
   } else {
     estimate.verdict = v1::LATENCY_VERDICT_FOUND;
   }

@@ -33,6 +33,7 @@ struct Case {
   double echo = 0;   // of a second path, 100 frames later
   double noise = 0;  // RMS
   double limit = 0;  // what is louder is cut off; 0: nothing
+  int missing = 0;   // frames at the beginning in which nothing has come yet
   std::string verdict;
   // What is estimated.
   double estimated_delay_frames = 0;
@@ -49,8 +50,8 @@ std::vector<Case> ReadCases() {
     Case one;
     std::istringstream words(line);
     words >> one.name >> one.seed >> one.period_frames >> one.delay_frames >> one.gain >>
-        one.echo >> one.noise >> one.limit >> one.verdict >> one.estimated_delay_frames >>
-        one.estimated_gain >> one.confidence;
+        one.echo >> one.noise >> one.limit >> one.missing >> one.verdict >>
+        one.estimated_delay_frames >> one.estimated_gain >> one.confidence;
     EXPECT_FALSE(words.fail()) << line;
     cases.push_back(one);
   }
@@ -98,6 +99,7 @@ std::vector<float> Record(const Case& one, const Excitation& excitation) {
     if (one.limit > 0) sample = std::clamp(sample, -one.limit, one.limit);
     recorded.push_back(static_cast<float>(sample));
   }
+  std::fill_n(recorded.begin(), one.missing, 0.0F);
   return recorded;
 }
 
@@ -125,10 +127,11 @@ TEST(LatencyCasesTest, TruthIsFoundAndBothImplementationsAgree) {
     EXPECT_NEAR(estimate.gain, one.estimated_gain, 1e-6);
     EXPECT_NEAR(estimate.confidence, one.confidence, 1e-6);
     // The line as it would have to be, for whoever adds a case.
-    std::printf("%s %llu %d %.9g %.9g %.9g %.9g %.9g %s %.7f %.8f %.8f\n", one.name.c_str(),
+    std::printf("%s %llu %d %.9g %.9g %.9g %.9g %.9g %d %s %.7f %.8f %.8f\n", one.name.c_str(),
                 static_cast<unsigned long long>(one.seed), one.period_frames, one.delay_frames,
-                one.gain, one.echo, one.noise, one.limit, Word(estimate.verdict).c_str(),
-                estimate.delay_frames, estimate.gain, estimate.confidence);
+                one.gain, one.echo, one.noise, one.limit, one.missing,
+                Word(estimate.verdict).c_str(), estimate.delay_frames, estimate.gain,
+                estimate.confidence);
   }
 }
 

@@ -245,7 +245,10 @@ def estimate_delay(
     delay = delay - size if delay > size - _PEAK_FRAMES else delay
     gain = abs(value) / unit
     verdict: Verdict = "found"
-    if _is_compressed(excitation, response, near_peak):
+    # What is late misses its beginning, which looks like anything.
+    if delay > criteria.max_delay_frames:
+        verdict = "late"
+    elif _is_compressed(excitation, response, near_peak):
         verdict = "clipped"
     elif confidence < criteria.min_confidence:
         verdict = "uncertain"
@@ -253,8 +256,6 @@ def estimate_delay(
         verdict = "faint"
     elif second > _SECOND_PEAK * abs(impulse[peak]):
         verdict = "ambiguous"
-    elif delay > criteria.max_delay_frames:
-        verdict = "late"
     return DelayEstimate(verdict, delay, gain, value < 0, confidence, impulse / unit)
 
 

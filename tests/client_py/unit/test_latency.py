@@ -33,6 +33,7 @@ class Case(NamedTuple):
     echo: float
     noise: float
     limit: float
+    missing: int
     verdict: str
     estimated_delay_frames: float
     estimated_gain: float
@@ -50,8 +51,9 @@ def read_cases() -> list[Case]:
                     int(words[1]),
                     int(words[2]),
                     *map(float, words[3:8]),
-                    words[8],
-                    *map(float, words[9:]),
+                    int(words[8]),
+                    words[9],
+                    *map(float, words[10:]),
                 )
             )
     return cases
@@ -84,6 +86,7 @@ def record(case: Case, excitation: Excitation) -> NDArray[np.float32]:
     signal += case.noise * noise(case.seed, case.period_frames)
     if case.limit:
         signal = np.clip(signal, -case.limit, case.limit)
+    signal[: case.missing] = 0
     return signal.astype(np.float32)
 
 
