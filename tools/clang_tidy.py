@@ -146,7 +146,8 @@ def main() -> int:
             if (checks := folder / ".clang-tidy").exists():
                 digest.update(checks.read_bytes())
         for path in reached_files(source, include_roots, known):
-            digest.update(str(path).encode() + b"\0" + path.read_bytes())
+            place = str(path).replace(str(generated), "generated")
+            digest.update(place.encode() + b"\0" + path.read_bytes())
         keys[source] = digest.hexdigest()
 
     failed = 0
