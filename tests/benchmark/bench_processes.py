@@ -15,6 +15,8 @@ from bench_context import Bench
 
 from rtmixd.v1 import session_pb2, session_pb2_grpc
 
+#: Frames per second of every stream.
+RATE = 48000
 # A stop is not what is measured; what does not come is killed.
 _STOP_SECONDS = 10.0
 
@@ -137,6 +139,45 @@ def run_json(command: Sequence[str | Path]) -> dict[str, Any]:
     )
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+def run_streams(
+    bench: Bench,
+    kind: str,
+    to: ListeningProcess,
+    streams: int,
+    seconds: float,
+    chunk_ms: int,
+    ring_ms: int,
+) -> dict[str, Any]:
+    """Run stereo streams in real time, each on a connection of its own.
+
+    Parameters
+    ----------
+    bench : Bench
+    kind : str
+        "play", "duplex", or "bare" for the bare server, which sends the chunks back.
+    to : ListeningProcess
+    streams : int
+    seconds : float
+        How long to measure, after a while that does not count.
+    chunk_ms, ring_ms : int
+
+    Returns
+    -------
+    dict
+        What the load generator found, such as "server_cores", the processor time of the server's
+        process as a part of a core, and "underruns".
+    """
+    return run_json(
+        [
+            *(bench.built("tests/benchmark/rpc/stream_load"), "--target", to.target),
+            *("--kind", kind, "--streams", str(streams), "--seconds", str(seconds)),
+            *("--chunk-frames", str(RATE * chunk_ms // 1000)),
+            *("--ring-frames", str(RATE * ring_ms // 1000)),
+            *("--server-pid", str(to.pid)),
+        ]
+    )
 
 
 class Connection:

@@ -1,23 +1,28 @@
-"""Plots of how the mixer's cost grows: with voices, waiting actions, channels, length of sounds."""
+"""Plots of how cost grows: with voices, waiting actions, channels, length of sounds, clients."""
 
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 import mix_probe
 from bench_context import Bench
+from bench_processes import ListeningProcess, bare_server, run_streams, server
 from bench_table import Figure, cache_bytes, interleave
-from cases import mixing
+from cases import life, mixing, streams
 
 mpl.use("svg")
 from matplotlib import pyplot
 
-TARGETS = mixing.TARGETS
+TARGETS = (*mixing.TARGETS, *streams.TARGETS)
 BLOCK_FRAMES = 64
 ROUNDS = 25
+CLIENT_ROUNDS = 3
+CLIENT_SECONDS = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +164,43 @@ def _lengths(bench: Bench, path: Path) -> None:
     )
 
 
+def _clients(bench: Bench, path: Path) -> None:
+    counts = life.CLIENTS
+    found = []
+    with server(bench) as ours, bare_server(bench) as bare:
+
+        def cost(kind: str, to: ListeningProcess) -> float:
+            run = run_streams(
+                bench,
+                kind,
+                to,
+                count,
+                CLIENT_SECONDS,
+                life.CLIENT_CHUNK_MS,
+                life.CLIENT_RING_MS,
+            )
+            return float(run["server_cores"]) * 100
+
+        for count in counts:
+            runs = {
+                "ours": lambda: cost("play", ours),
+                "bare gRPC, which sends the chunks back": lambda: cost("bare", bare),
+            }
+            try:
+                values = interleave(runs, bench.rounds(CLIENT_ROUNDS))
+            except subprocess.CalledProcessError:
+                print(f"bench: {count} clients are more than this machine carries", file=sys.stderr)
+                break
+            found.append({name: Figure.of(each) for name, each in values.items()})
+    _draw(
+        path,
+        _curves(counts[: len(found)], found),
+        f"clients, each a connection and a play stream in chunks of {life.CLIENT_CHUNK_MS} ms",
+        "processor time, % of a core",
+        {},
+    )
+
+
 def draw_all(bench: Bench, folder: Path) -> None:
     """Measure and draw every plot into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -166,3 +208,4 @@ def draw_all(bench: Bench, folder: Path) -> None:
     _pending(bench, folder / "growth_pending.svg")
     _channels(bench, folder / "growth_channels.svg")
     _lengths(bench, folder / "growth_lengths.svg")
+    _clients(bench, folder / "growth_clients.svg")

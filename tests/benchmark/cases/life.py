@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import grpc
 from bench_context import Bench
-from bench_processes import ListeningProcess, run_json, server
+from bench_processes import ListeningProcess, run_streams, server
 from bench_table import Figure, Row
 
 from rtmixd.v1 import server_info_pb2, server_info_pb2_grpc
@@ -17,6 +17,8 @@ TARGETS = ("//server:rtmixd", "//tests/benchmark/rpc:stream_load")
 IDLE_SECONDS = 10.0
 STARTS = 15
 BLOCK_FRAMES = 480  # 10 ms
+CLIENT_CHUNK_MS = 100
+CLIENT_RING_MS = 500
 CLIENTS = (1, 3, 10, 30, 100, 300, 1000)
 
 
@@ -80,28 +82,12 @@ def clients(bench: Bench) -> Iterator[Row]:
     seconds = 2.0 if bench.short else 5.0
     with server(bench) as ours:
         for count in CLIENTS[:4] if bench.short else CLIENTS:
-            found = run_json(
-                [
-                    *(
-                        bench.built("tests/benchmark/rpc/stream_load"),
-                        "--target",
-                        ours.target,
-                    ),
-                    *(
-                        "--kind",
-                        "play",
-                        "--streams",
-                        str(count),
-                        "--seconds",
-                        str(seconds),
-                    ),
-                    *("--chunk-frames", "4800", "--ring-frames", "24000"),
-                    *("--server-pid", str(ours.pid)),
-                ]
+            found = run_streams(
+                bench, "play", ours, count, seconds, CLIENT_CHUNK_MS, CLIENT_RING_MS
             )
             yield Row(
                 "clients",
-                f"{count}, each a connection and a play stream in chunks of 100 ms; "
+                f"{count}, each a connection and a play stream in chunks of {CLIENT_CHUNK_MS} ms; "
                 f"{found['underruns']} underruns",
                 "% of a core",
                 Figure.exact(found["server_cores"] * 100),

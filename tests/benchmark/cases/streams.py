@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench_context import Bench
-from bench_processes import ListeningProcess, Process, bare_server, run_json, server
+from bench_processes import RATE, ListeningProcess, Process, bare_server, run_streams, server
 from bench_table import Figure, Row, median_ratio
 
 TARGETS = (
@@ -26,7 +26,6 @@ STREAMS = 64
 SECONDS = 6.0
 RING_MS = 200
 CHUNK_MS = 20
-RATE = 48000
 # PulseAudio 16 takes no more connections (MAX_CONNECTIONS of its protocol-native.c).
 PULSE_STREAMS = 64
 # How many to try, until something runs dry.
@@ -34,23 +33,9 @@ LADDER = (64, 96, 128, 160, 192, 256, 320)
 
 
 def _load(
-    bench: Bench,
-    kind: str,
-    to: ListeningProcess,
-    streams: int,
-    seconds: float,
-    chunk_ms: int,
+    bench: Bench, kind: str, to: ListeningProcess, streams: int, seconds: float
 ) -> dict[str, Any]:
-    """Run streams; return what the load generator found."""
-    return run_json(
-        [
-            *(bench.built("tests/benchmark/rpc/stream_load"), "--target", to.target),
-            *("--kind", kind, "--streams", str(streams), "--seconds", str(seconds)),
-            *("--chunk-frames", str(RATE * chunk_ms // 1000)),
-            *("--ring-frames", str(RATE * max(RING_MS, 3 * chunk_ms) // 1000)),
-            *("--server-pid", str(to.pid)),
-        ]
-    )
+    return run_streams(bench, kind, to, streams, seconds, CHUNK_MS, RING_MS)
 
 
 def _seconds(bench: Bench) -> float:
@@ -71,12 +56,12 @@ def duplex(bench: Bench) -> Iterator[Row]:
     note = ""
     with server(bench) as ours, bare_server(bench) as bare:
         for _ in range(bench.rounds(ROUNDS)):
-            found = _load(bench, "duplex", ours, STREAMS, seconds, CHUNK_MS)
+            found = _load(bench, "duplex", ours, STREAMS, seconds)
             cost["ours"].append(found["server_cores"] * 100)
             if found["underruns"] > underruns:
                 underruns = found["underruns"]
                 note = _stall_note(found)
-            found = _load(bench, "bare", bare, STREAMS, seconds, CHUNK_MS)
+            found = _load(bench, "bare", bare, STREAMS, seconds)
             cost["bare"].append(found["server_cores"] * 100)
     ratio = median_ratio(cost["bare"], cost["ours"])
     figure = Figure.of(cost["ours"])
@@ -117,10 +102,7 @@ def _first_underrun(bench: Bench, kind: str, to: ListeningProcess, upto: int) ->
         if streams > upto:
             break
         # A stall of the machine is no limit of the server: once more.
-        if all(
-            _load(bench, kind, to, streams, _seconds(bench) / 2, CHUNK_MS)["underruns"]
-            for _ in range(2)
-        ):
+        if all(_load(bench, kind, to, streams, _seconds(bench) / 2)["underruns"] for _ in range(2)):
             break
         best = streams
     return best
@@ -257,7 +239,7 @@ def pulseaudio(bench: Bench) -> Iterator[Row]:
     dry: dict[str, list[int]] = {"ours": [], "pulse": []}
     with server(bench) as ours, _pulseaudio(bench) as (pulse, address):
         for _ in range(min(3, bench.rounds(3)) if not bench.short else 1):
-            found = _load(bench, "play", ours, PULSE_STREAMS, seconds, CHUNK_MS)
+            found = _load(bench, "play", ours, PULSE_STREAMS, seconds)
             cost["ours"].append(found["server_cores"] / PULSE_STREAMS * 100)
             dry["ours"].append(found["underruns"])
             cores, underruns = _pacats(bench, pulse, address, PULSE_STREAMS, seconds)
