@@ -166,10 +166,10 @@ def _lengths(bench: Bench, path: Path) -> None:
 
 def _clients(bench: Bench, path: Path) -> None:
     counts = life.CLIENTS
-    found = []
-    with server(bench) as ours, bare_server(bench) as bare:
 
-        def cost(kind: str, to: ListeningProcess) -> float:
+    # A process for each: sessions outlive their clients.
+    def cost(kind: str, server_of_kind: Callable[[], ListeningProcess]) -> float:
+        with server_of_kind() as to:
             run = run_streams(
                 bench,
                 kind,
@@ -179,19 +179,22 @@ def _clients(bench: Bench, path: Path) -> None:
                 life.CLIENT_CHUNK_MS,
                 life.CLIENT_RING_MS,
             )
-            return float(run["server_cores"]) * 100
+        return float(run["server_cores"]) * 100
 
-        for count in counts:
-            runs = {
-                "ours": lambda: cost("play", ours),
-                "bare gRPC, which sends the chunks back": lambda: cost("bare", bare),
-            }
-            try:
-                values = interleave(runs, bench.rounds(CLIENT_ROUNDS))
-            except subprocess.CalledProcessError:
-                print(f"bench: {count} clients are more than this machine carries", file=sys.stderr)
-                break
-            found.append({name: Figure.of(each) for name, each in values.items()})
+    runs = {
+        "ours": lambda: cost(
+            "play", lambda: server(bench, "--block-frames", str(life.CLIENT_BLOCK_FRAMES))
+        ),
+        "bare gRPC, which sends the chunks back": lambda: cost("bare", lambda: bare_server(bench)),
+    }
+    found = []
+    for count in counts:
+        try:
+            values = interleave(runs, bench.rounds(CLIENT_ROUNDS))
+        except subprocess.CalledProcessError:
+            print(f"bench: {count} clients are more than this machine carries", file=sys.stderr)
+            break
+        found.append({name: Figure.of(each) for name, each in values.items()})
     _draw(
         path,
         _curves(counts[: len(found)], found),

@@ -1,6 +1,6 @@
 // Stereo streams in real time, each over a connection of its own: chunks go out at the pace of the
-// sample rate, spread over the length of a chunk. Tells as JSON what the server's process used
-// meanwhile, and how often audio came too late.
+// sample rate, spread over the length of a chunk; the streams begin one after the other. Tells as
+// JSON what the server's process used meanwhile, and how often audio came too late.
 //
 // Ours says itself how often a play ran dry. The bare server only sends chunks back; there a chunk
 // is an underrun that is back later than the ring would have lasted.
@@ -29,6 +29,8 @@ namespace {
 
 constexpr int kChannels = 2;
 constexpr double kRate = 48000;
+// So that what they all send ahead does not come at once.
+constexpr double kBeginSecondsPerStream = 0.004;
 // Nothing that lasts as long as a benchmark comes so far.
 constexpr int64_t kAllPositions = int64_t{1} << 40;
 
@@ -239,7 +241,8 @@ void Run(const Options& options) {
   const auto step = std::chrono::duration_cast<Clock::duration>(
       std::chrono::duration<double>(options.chunk_seconds() / options.streams));
   // Connections and the first blocks are not what is measured.
-  const double warm_up_seconds = 1 + options.ring_seconds();
+  const double begin_seconds = kBeginSecondsPerStream * options.streams;
+  const double warm_up_seconds = 1 + begin_seconds + options.ring_seconds();
   const Clock::time_point begin = Clock::now();
   const auto rounds = [&](double seconds) {
     return static_cast<int64_t>(seconds / options.chunk_seconds());
@@ -248,6 +251,7 @@ void Run(const Options& options) {
   double server_cpu = 0;
   double client_cpu = 0;
   const int64_t all_rounds = rounds(warm_up_seconds + options.seconds);
+  const int64_t begin_rounds = std::max<int64_t>(1, rounds(begin_seconds));
   for (int64_t round = 0; round < all_rounds; ++round) {
     if (round == rounds(warm_up_seconds)) {
       for (const auto& stream : streams) stream->ResetCounts();
@@ -257,7 +261,9 @@ void Run(const Options& options) {
     }
     for (int i = 0; i < options.streams; ++i) {
       std::this_thread::sleep_until(begin + (round * options.streams + i) * step);
-      const bool ahead = round == 0 && options.kind != Kind::kBare;
+      const int64_t first_round = i * begin_rounds / options.streams;
+      if (round < first_round) continue;
+      const bool ahead = round == first_round && options.kind != Kind::kBare;
       streams[i]->Tick(ahead ? options.prebuffer_chunks() : 1);
     }
   }
