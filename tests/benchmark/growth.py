@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import subprocess
 import sys
@@ -193,11 +192,11 @@ def _clients(bench: Bench, path: Path) -> None:
         values: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(bench.rounds(CLIENT_ROUNDS)):
             for name, run in runs.items():
-                # What is more than the machine carries breaks connections.
-                with contextlib.suppress(subprocess.CalledProcessError):
+                try:
                     values[name].append(run())
+                except subprocess.CalledProcessError as error:
+                    print(f"bench: {count} clients, {name}: {error}", file=sys.stderr)
         if not all(values.values()):
-            print(f"bench: {count} clients are more than this machine carries", file=sys.stderr)
             break
         found.append({name: Figure.of(each) for name, each in values.items()})
     _draw(

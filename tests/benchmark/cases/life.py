@@ -17,7 +17,7 @@ TARGETS = ("//server:rtmixd", "//tests/benchmark/rpc:stream_load")
 IDLE_SECONDS = 10.0
 STARTS = 15
 BLOCK_FRAMES = 480  # 10 ms
-# What a thousand clients still fit into two cores with, beside those who make the load.
+# A thousand, and those who make the load, nearly fill two cores.
 CLIENT_CHUNK_MS = 200
 CLIENT_RING_MS = 1000
 CLIENT_BLOCK_FRAMES = 960  # 20 ms
